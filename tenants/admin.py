@@ -1,0 +1,153 @@
+"""Tenants in the operators' console. On a tenant's host there is no such page."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminTextInputWidget
+
+from tenants import lifecycle, provisioning
+from tenants.errors import TenantryError
+from tenants.models import Tenant
+from tenants.provisioning import TenantRequest
+from tenants.sites import platform_site
+
+
+class TenantCreationForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Asks for what ``manage.py tenant create`` asks for, and refuses what it refuses."""
+
+    domain = forms.CharField(
+        required=False,
+        widget=UnfoldAdminTextInputWidget,
+        help_text="A host name of the customer's own, beside the default one.",
+    )
+    admin_email = forms.EmailField(
+        required=False,
+        label="Administrator's e-mail",
+        widget=UnfoldAdminEmailInputWidget,
+        help_text="Becomes the first administrator; the link to choose a password is shown next.",
+    )
+
+    class Meta:
+        model = Tenant
+        fields: ClassVar[Any] = ["slug", "name", "time_zone"]
+
+    def wanted(self) -> TenantRequest:
+        """Return what the form asks for."""
+        data = self.cleaned_data
+        return TenantRequest(
+            slug=data.get("slug", ""),
+            name=data.get("name", ""),
+            domains=(data["domain"],) if data.get("domain") else (),
+            time_zone=data.get("time_zone", ""),
+            admin_email=data.get("admin_email", ""),
+        )
+
+    def clean(self) -> dict[str, Any]:
+        """Check everything that creating will check, while the page can still be corrected."""
+        data: dict[str, Any] = super().clean() or {}
+        if self.errors:
+            return data
+        try:
+            request = provisioning.check(self.wanted())
+            if provisioning.existing(request):
+                raise ValidationError({"slug": f'the slug "{request.slug}" is taken.'})
+        except TenantryError as error:
+            raise ValidationError(str(error)) from None
+        return data
+
+
+class TenantAdmin(ModelAdmin):  # type: ignore[misc,type-arg]
+    """The tenants of this platform."""
+
+    list_display = ("slug", "name", "state_label", "hosts", "time_zone", "created_at")
+    list_filter = ("state",)
+    search_fields = ("slug", "name", "domains__domain")
+    search_help_text = "Slug, name or domain"
+    actions: ClassVar[Any] = ["suspend", "resume"]
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
+        """Return tenants with their domains, in two queries for a page."""
+        queryset: QuerySet[Tenant] = super().get_queryset(request)
+        return queryset.prefetch_related("domains")
+
+    def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
+        """Return the form that asks for what creating needs."""
+        if obj is None:
+            kwargs["form"] = TenantCreationForm
+        return super().get_form(request, obj, **kwargs)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return what creating asks for, or what there is to see."""
+        if obj is None:
+            fields = ("slug", "name", "time_zone", "domain", "admin_email")
+        else:
+            fields = ("slug", "name", "state", "hosts", "time_zone", "schema_name", "created_at")
+        return [(None, {"fields": fields})]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Show tenants; what changes them are actions, each of which is recorded."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Deleting a row here would leave a schema with people in it."""
+        return False
+
+    def has_act_permission(self, request: HttpRequest) -> bool:
+        """Whether the operator may suspend and resume."""
+        return bool(request.user.has_perm("tenants.change_tenant"))
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Provision, as the command does."""
+        made = provisioning.create(form.wanted())
+        obj.__dict__.update(made.tenant.__dict__)
+        if made.administrator and made.administrator.link:
+            messages.info(
+                request,
+                f"One-time link for {made.administrator.email} to choose a password: "
+                f"{made.administrator.link}",
+            )
+
+    def log_addition(self, *args: Any) -> None:
+        """Write nothing: the record has it."""
+
+    @display(description="State", label={"active": "success", "suspended": "danger"})
+    def state_label(self, tenant: Tenant) -> str:
+        """One word with a colour."""
+        return tenant.state
+
+    @display(description="Domains")
+    def hosts(self, tenant: Tenant) -> str:
+        """The host names, the primary one first."""
+        return ", ".join(domain.domain for domain in tenant.domains.all())
+
+    def suspend(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:
+        """Stop serving the chosen tenants."""
+        self._each(request, queryset, lifecycle.suspend, "suspended")
+
+    def resume(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:
+        """Serve the chosen tenants again."""
+        self._each(request, queryset, lifecycle.resume, "resumed")
+
+    suspend.allowed_permissions = ("act",)  # type: ignore[attr-defined]
+    resume.allowed_permissions = ("act",)  # type: ignore[attr-defined]
+
+    def _each(self, request: HttpRequest, tenants: Any, move: Any, done: str) -> None:
+        for tenant in tenants:
+            try:
+                changed = move(tenant)
+            except TenantryError as error:
+                messages.error(request, str(error))
+            else:
+                word = done if changed else f"already {done}"
+                messages.success(request, f"{tenant.slug}: {word}.")
+
+
+platform_site.register(Tenant, TenantAdmin)
+

@@ -1,0 +1,18 @@
+"""Start-up of the tenants app."""
+
+from django.apps import AppConfig
+
+
+class TenantsConfig(AppConfig):
+    """Installs what makes the rest of Django right with a schema per tenant."""
+
+    name = "tenants"
+    verbose_name = "Tenants"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Key the ContentType cache by schema and keep the hosts' cache fresh."""
+        from tenants import admin, checks, contenttypes, hosts  # noqa: F401
+
+        contenttypes.install()
+        hosts.connect()

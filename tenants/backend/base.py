@@ -1,0 +1,32 @@
+"""The database engine: django-tenants', with the tenant's schema alone on the search path.
+
+With ``tenant, public`` a missing or half-built tenant reads and writes ``public``'s tables of the
+same name without an error (``docs/adr/0003-the-tenant-alone-on-the-search-path.md``). Here such a
+statement fails: ``relation does not exist``.
+"""
+
+from typing import Any, Final
+
+from django.db.utils import InternalError
+from django_tenants.postgresql_backend import base
+
+# libpq's PQTRANS_INERROR, the same number in both drivers.
+_TRANSACTION_FAILED: Final = 3
+
+
+class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
+    """A connection that is in ``public`` or in exactly one tenant's schema."""
+
+    def _get_cursor_search_paths(self) -> list[str]:
+        base._check_schema_name(self.schema_name)
+        return [self.schema_name]
+
+    def _handle_search_path(self, cursor: Any = None) -> None:
+        super()._handle_search_path(cursor)
+        if self.search_path_set_schemas is not None or self._setting_search_path:
+            return
+        # django-tenants swallows a failed SET, which would leave the statement that follows on
+        # the path of whoever used the connection before. Only in a transaction that has already
+        # failed is that harmless: PostgreSQL refuses everything in it but its end.
+        if self.connection.info.transaction_status != _TRANSACTION_FAILED:
+            raise InternalError("The search path could not be set, so the statement was not run.")

@@ -1,0 +1,196 @@
+"""What every ``manage.py <noun> <verb>`` of Tenantry shares.
+
+Data goes to stdout, everything else to stderr. ``--json`` prints one document on stdout and
+nothing else there. The exit status is 0 for done or already so, 1 failed, 2 usage, 3 not found,
+4 conflict, 130 interrupted.
+"""
+
+import argparse
+import difflib
+import json
+import re
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Any, ClassVar, NoReturn
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.serializers.json import DjangoJSONEncoder
+from django.db import Error as DatabaseError
+from rich.console import Console
+from rich.table import Table
+
+from tenants.errors import TenantryError
+
+
+class Output:
+    """Where a verb puts what it has to say."""
+
+    def __init__(self, command: BaseCommand, *, as_json: bool, no_color: bool) -> None:
+        self.as_json = as_json
+        self.stdout = command.stdout
+        self.stderr = command.stderr
+        # rich honours NO_COLOR by itself.
+        self.console = Console(stderr=True, no_color=no_color or None)
+
+    def document(self, document: Any) -> None:
+        """Write the one document of ``--json``."""
+        self.stdout.write(json.dumps(document, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2))
+
+    def say(self, *lines: str) -> None:
+        """Tell a person what happened; silent under ``--json``."""
+        if not self.as_json:
+            for line in lines:
+                self.stdout.write(line)
+
+    def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+        """Write rows for a person: a table on a terminal, tab-separated into a pipe."""
+        if not self.stdout.isatty():
+            for row in rows:
+                self.stdout.write("\t".join(str(cell) for cell in row))
+            return
+        table = Table(*columns, box=None, pad_edge=False, header_style="bold")
+        for row in rows:
+            table.add_row(*(str(cell) for cell in row))
+        Console(file=sys.stdout).print(table)
+
+
+class Verb:
+    """One thing that a command can do to its noun."""
+
+    name: ClassVar[str]
+    help: ClassVar[str]
+    examples: ClassVar[tuple[str, ...]] = ()
+    can_change: ClassVar[bool] = False
+    """Whether it changes something, and so takes ``--dry-run``."""
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare what the verb takes beyond ``--json`` and ``--dry-run``."""
+
+    def run(self, options: argparse.Namespace, output: Output) -> None:
+        """Do it. Raises ``TenantryError`` for what cannot be done."""
+        raise NotImplementedError
+
+
+class VerbParser(CommandParser):
+    """Says in one sentence what is wrong with a command line, and what was probably meant."""
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with status 2 (from Python: raise ``CommandError``)."""
+        sentence = f"error: {message}. {self._nearest(message)}".rstrip()
+        sentence += f" See: {self.prog} --help"
+        if not self.called_from_command_line:
+            raise CommandError(sentence, returncode=2)
+        sys.stderr.write(sentence + "\n")
+        sys.exit(2)
+
+    def _nearest(self, message: str) -> str:
+        known = re.search(r"invalid choice: '(.*)' \(choose from (.*)\)", message)
+        if known:
+            return _did_you_mean(known[1], re.findall(r"'([^']*)'", known[2]))
+        unknown = re.search(r"unrecognized arguments: (--[\w-]+)", message)
+        return _did_you_mean(unknown[1], self._option_strings()) if unknown else ""
+
+    def _option_strings(self) -> list[str]:
+        parsers: list[argparse.ArgumentParser] = [self]
+        for action in self._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                parsers += action.choices.values()
+        return [option for parser in parsers for option in parser._option_string_actions]
+
+
+def _did_you_mean(word: str, candidates: Iterable[str]) -> str:
+    near = difflib.get_close_matches(word, list(candidates), n=1)
+    return f"Did you mean {near[0]}?" if near else ""
+
+
+class NounCommand(BaseCommand):
+    """A command of the form ``manage.py <noun> <verb> …``. Subclasses list their verbs."""
+
+    verbs: ClassVar[tuple[type[Verb], ...]] = ()
+    requires_system_checks: ClassVar[list[str]] = []  # type: ignore[assignment]
+    stealth_options = ("verb", "dry_run", "as_json")
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """Return a parser that suggests, with Django's own options kept out of the help."""
+        parser = VerbParser(
+            prog=f"manage.py {subcommand}",
+            description=self.help or None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            called_from_command_line=getattr(self, "_called_from_command_line", False),
+        )
+        for option in ("--settings", "--pythonpath"):
+            parser.add_argument(option, help=argparse.SUPPRESS)
+        parser.add_argument("--verbosity", "-v", type=int, default=1, help=argparse.SUPPRESS)
+        parser.add_argument("--skip-checks", action="store_true", help=argparse.SUPPRESS)
+        parser.add_argument("--force-color", action="store_true", help=argparse.SUPPRESS)
+        _add_display_options(parser, default=False)
+        verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
+        for verb in self.verbs:
+            self._add_verb(verbs, verb, parser.called_from_command_line)
+        return parser
+
+    def _add_verb(self, verbs: Any, verb: type[Verb], from_command_line: bool) -> None:
+        examples = "\n".join(f"  manage.py {example}" for example in verb.examples)
+        parser = verbs.add_parser(
+            verb.name,
+            help=verb.help,
+            description=verb.help,
+            epilog=f"examples:\n{examples}" if examples else None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            called_from_command_line=from_command_line,
+            allow_abbrev=False,
+        )
+        _add_display_options(parser, default=argparse.SUPPRESS)
+        parser.add_argument(
+            "--json", dest="as_json", action="store_true", help="one JSON document on stdout"
+        )
+        if verb.can_change:
+            parser.add_argument(
+                "--dry-run", action="store_true", help="say what would happen, change nothing"
+            )
+        verb().arguments(parser)
+
+    def handle(self, *_: Any, **options: Any) -> None:
+        """Run the verb that was named and turn every outcome into an exit status."""
+        verb = next(verb for verb in self.verbs if verb.name == options["verb"])
+        as_json = options.get("as_json", False)
+        output = Output(self, as_json=as_json, no_color=options["no_color"])
+        try:
+            verb().run(argparse.Namespace(**options), output)
+        except KeyboardInterrupt:
+            self._fail(output, "interrupted", "interrupted: what was not finished was undone.", 130)
+        except TenantryError as error:
+            if options["traceback"]:
+                raise
+            self._fail(output, error.code, f"error: {error}", error.exit_status, error)
+        except DatabaseError as error:
+            if options["traceback"]:
+                raise
+            reason = " ".join(str(error).split()) or type(error).__name__
+            advice = "Check DATABASE_URL and that migrations ran; --traceback shows where."
+            self._fail(output, "database", f"error: the database refused: {reason}. {advice}", 1)
+        except BrokenPipeError:
+            # The reader of our output went away, as `| head` does.
+            sys.stdout = None  # type: ignore[assignment]
+            sys.exit(1)
+
+    def _fail(
+        self, output: Output, code: str, line: str, status: int, error: TenantryError | None = None
+    ) -> NoReturn:
+        if output.as_json:
+            message, hint = (error.message, error.hint) if error else (line, "")
+            output.document({"error": {"code": code, "message": message, "hint": hint}})
+        if not getattr(self, "_called_from_command_line", False):
+            raise CommandError(line, returncode=status)
+        self.stderr.write(line)
+        sys.exit(status)
+
+
+def _add_display_options(parser: argparse.ArgumentParser, default: Any) -> None:
+    """Options that may stand before and after the verb."""
+    parser.add_argument(
+        "--no-color", action="store_true", default=default, help="never colour the output"
+    )
+    parser.add_argument(
+        "--traceback", action="store_true", default=default, help="show where an error came from"
+    )

@@ -1,0 +1,73 @@
+"""The one way into a tenant, and the one way back to the platform.
+
+Nothing else changes where a connection points: the forms that django-tenants offers for it
+(``with tenant:``, decorators, ``schema_context``) share state between threads or take a bare
+schema name, and a test bans them.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection
+from structlog.contextvars import bound_contextvars
+
+from tenants.errors import TenantUnavailable
+from tenants.models import Tenant
+
+PLATFORM = "platform"
+"""How logs, cache keys and signatures name the place that is no tenant."""
+
+
+@contextmanager
+def enter_tenant(tenant: Tenant) -> Iterator[Tenant]:
+    """Act inside ``tenant`` until the block ends, then be again where one was before.
+
+    The block's statements find the tenant's tables and no others. Raises ``TenantUnavailable``
+    unless the tenant is active; provisioning, which builds tenants, uses ``enter_unserved``.
+    """
+    if not tenant.is_active:
+        raise TenantUnavailable(
+            f'the tenant "{tenant.slug}" is {tenant.get_state_display()}.',
+            "Only active tenants can be entered.",
+        )
+    with enter_unserved(tenant):
+        yield tenant
+
+
+@contextmanager
+def enter_unserved(tenant: Tenant) -> Iterator[Tenant]:
+    """Act inside a tenant whatever its state: for the code that builds, records and ends it."""
+    before = connection.tenant
+    connection.set_tenant(tenant)
+    try:
+        with bound_contextvars(tenant=tenant.slug):
+            yield tenant
+    finally:
+        connection.set_tenant(before)
+
+
+@contextmanager
+def enter_platform() -> Iterator[None]:
+    """Act in ``public``, where tenants, domains and operators are, until the block ends."""
+    before = connection.tenant
+    connection.set_schema_to_public()
+    try:
+        with bound_contextvars(tenant=PLATFORM):
+            yield
+    finally:
+        connection.set_tenant(before)
+
+
+def current_tenant() -> Tenant | None:
+    """Return the tenant that this thread acts in, or ``None`` on the platform."""
+    tenant = connection.tenant
+    return tenant if isinstance(tenant, Tenant) else None
+
+
+def current_scope() -> str:
+    """Return what binds keys, hashes and signatures to the place they were made in.
+
+    A tenant's UUID, which is never reused, or ``platform``.
+    """
+    tenant = current_tenant()
+    return str(tenant.pk) if tenant else PLATFORM

@@ -1,0 +1,22 @@
+"""Finding tenants by what people type."""
+
+import difflib
+
+from tenants.context import enter_platform
+from tenants.errors import NotFound
+from tenants.models import Tenant
+
+
+def tenant_called(slug: str) -> Tenant:
+    """Return the tenant with this slug.
+
+    Raises ``NotFound``, which names the nearest slug if one is near.
+    """
+    with enter_platform():
+        tenant = Tenant.objects.filter(slug=slug.strip().lower()).first()
+        if tenant is not None:
+            return tenant
+        slugs = list(Tenant.objects.values_list("slug", flat=True))
+    near = difflib.get_close_matches(slug.lower(), slugs, n=1)
+    hint = f"Did you mean {near[0]}?" if near else "`manage.py tenant list` shows all tenants."
+    raise NotFound(f"there is no tenant {slug!r}.", hint)

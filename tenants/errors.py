@@ -1,0 +1,57 @@
+"""The root of every error that a person or a program outside can cause.
+
+Each carries a code that never changes, a sentence that says what is wrong and one that says what
+to do. Doors translate it in one place each: ``tenants.commandline`` to an exit status,
+``config.middleware`` to an HTTP status.
+"""
+
+from typing import ClassVar
+
+
+class TenantryError(Exception):
+    """Something that was asked for cannot be done; nothing was changed.
+
+    ``message`` says what is wrong, ``hint`` what to do about it.
+    """
+
+    code: ClassVar[str] = "failed"
+    exit_status: ClassVar[int] = 1
+    http_status: ClassVar[int] = 400
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.hint}".rstrip()
+
+
+class InvalidInput(TenantryError):
+    """A value that was given cannot be used."""
+
+    code = "invalid-input"
+    exit_status = 2
+
+
+class NotFound(TenantryError):
+    """What was named does not exist."""
+
+    code = "not-found"
+    exit_status = 3
+    http_status = 404
+
+
+class Conflict(TenantryError):
+    """What was asked for collides with what is already there."""
+
+    code = "conflict"
+    exit_status = 4
+    http_status = 409
+
+
+class TenantUnavailable(TenantryError):
+    """The tenant exists and cannot be entered: suspended, half built, deleted, or not its own."""
+
+    code = "tenant-unavailable"
+    http_status = 403

@@ -1,0 +1,103 @@
+"""Whose a host is.
+
+The answer is kept in the process for a few seconds (``TENANTRY_HOST_CACHE_SECONDS``), so a request
+costs no query for it. A change made here is seen here at once, in other processes after that time:
+that long may a suspended tenant still be served by another process.
+"""
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from django.conf import settings
+from django.db.models import Func, TextField
+from django.db.models.signals import post_delete, post_save
+
+from tenants.context import enter_platform
+from tenants.models import Domain, Tenant
+
+_MOST_HOSTS: Final = 10_000
+"""Bound of the cache, which anyone can fill by asking for hosts that do not exist."""
+
+
+class SchemaComment(Func):
+    """The comment on a schema, ``NULL`` when it has none or does not exist."""
+
+    template = "obj_description(to_regnamespace(%(expressions)s)::oid, 'pg_namespace')"
+    output_field = TextField()
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """An answer and until when, in seconds of the monotonic clock, it may be given."""
+
+    tenant: Tenant | None
+    until: float
+
+
+_remembered: dict[str, Remembered] = {}
+
+
+def marker_of(tenant: Tenant) -> str:
+    """Return the ownership marker that the tenant's own schema carries, as its comment."""
+    return f"tenantry:{tenant.pk}"
+
+
+def tenant_for(host: str) -> Tenant | None:
+    """Return the tenant that ``host`` (in its normal form) belongs to, or ``None``.
+
+    A tenant whose schema is missing, or carries another tenant's marker, belongs to nobody.
+    """
+    known = _remembered.get(host)
+    now = time.monotonic()
+    if known is None or known.until < now:
+        known = Remembered(_look_up(host), now + settings.TENANTRY_HOST_CACHE_SECONDS)
+        if len(_remembered) >= _MOST_HOSTS:
+            _remembered.clear()
+        _remembered[host] = known
+    return known.tenant
+
+
+def _look_up(host: str) -> Tenant | None:
+    with enter_platform():
+        tenant = (
+            Tenant.objects.filter(domains__domain=host)
+            .annotate(marker=SchemaComment("schema_name"))
+            .first()
+        )
+    if tenant is None or tenant.marker != marker_of(tenant):
+        return None
+    return tenant
+
+
+def forget_hosts(**_: object) -> None:
+    """Drop every remembered answer of this process."""
+    _remembered.clear()
+
+
+def connect() -> None:
+    """Forget answers whenever a tenant or a domain changes in this process."""
+    for model in (Tenant, Domain):
+        for signal in (post_save, post_delete):
+            signal.connect(forget_hosts, sender=model, dispatch_uid=f"forget_hosts_{model}")
+
+
+def primary_host(tenant: Tenant) -> str:
+    """Return the host that links to ``tenant`` name: what is stored, never what a request says."""
+    with enter_platform():
+        domain = Domain.objects.filter(tenant=tenant).order_by("-is_primary", "pk").first()
+    return domain.domain if domain else f"{tenant.slug}.{settings.TENANTRY_BASE_DOMAIN}"
+
+
+def origin(host: str) -> str:
+    """Return scheme, host and, where it is not the scheme's own, port: ``https://acme.example``."""
+    port = settings.TENANTRY_PUBLIC_PORT
+    scheme = settings.TENANTRY_SCHEME
+    usual = {"http": 80, "https": 443}[scheme]
+    return f"{scheme}://{host}" if port in (None, usual) else f"{scheme}://{host}:{port}"
+
+
+def absolute_url(path: str, tenant: Tenant | None = None) -> str:
+    """Return ``path`` on the tenant's primary host, or on the platform's."""
+    host = primary_host(tenant) if tenant else settings.TENANTRY_BASE_DOMAIN
+    return origin(host) + path

@@ -1,0 +1,58 @@
+"""A tenant's life between its creation and its end: suspend and resume.
+
+Each change is one transaction and is announced inside it, so that whoever listens (the record
+does) succeeds or fails with the change.
+"""
+
+from django.db import transaction
+from django.dispatch import Signal
+
+from tenants.context import enter_platform
+from tenants.errors import Conflict
+from tenants.models import Tenant
+
+changed = Signal()
+"""Sent in the transaction of a life-cycle change, on the platform.
+
+``sender`` is ``Tenant``; ``tenant`` is the tenant after the change; ``change`` is ``"created"``,
+``"suspended"`` or ``"resumed"``; ``reason`` is what was given for it, maybe empty.
+"""
+
+
+def announce(tenant: Tenant, change: str, reason: str = "") -> None:
+    """Tell the listeners of ``changed``; an error of one of them undoes the change."""
+    changed.send(sender=Tenant, tenant=tenant, change=change, reason=reason)
+
+
+def suspend(tenant: Tenant, *, reason: str = "") -> bool:
+    """Stop serving a tenant. Returns ``False`` when it was suspended already.
+
+    Raises ``Conflict`` when the tenant is neither active nor suspended.
+    """
+    return _move(tenant, Tenant.State.ACTIVE, Tenant.State.SUSPENDED, "suspended", reason)
+
+
+def resume(tenant: Tenant, *, reason: str = "") -> bool:
+    """Serve a suspended tenant again. Returns ``False`` when it was active already.
+
+    Raises ``Conflict`` when the tenant is neither active nor suspended.
+    """
+    return _move(tenant, Tenant.State.SUSPENDED, Tenant.State.ACTIVE, "resumed", reason)
+
+
+def _move(tenant: Tenant, before: Tenant.State, after: Tenant.State, change: str, reason: str) -> bool:
+    with enter_platform(), transaction.atomic():
+        locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
+        if locked.state == after:
+            tenant.state = locked.state
+            return False
+        if locked.state != before:
+            raise Conflict(
+                f'the tenant "{locked.slug}" is {locked.get_state_display()}, not {before.label}.',
+                f"Only a tenant that is {before.label} can be {change}.",
+            )
+        locked.state = after
+        locked.save(update_fields=["state"])
+        announce(locked, change, reason)
+    tenant.state = locked.state
+    return True

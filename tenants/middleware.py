@@ -1,0 +1,59 @@
+"""Host → tenant, the first thing that happens to a request."""
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, HttpResponseNotFound
+from django.template.loader import render_to_string
+from django.urls import set_urlconf
+
+from tenants.context import enter_platform, enter_tenant
+from tenants.hosts import tenant_for
+from tenants.models import Tenant
+from tenants.names import request_host
+
+Handler = Callable[[HttpRequest], HttpResponse]
+
+
+class TenantMiddleware:
+    """Serve each request inside the one tenant that its host names, or on the platform.
+
+    A host that nobody owns gets a 404 that says nothing, a suspended tenant a 403. Both are
+    answered before any session, user or URL is looked at. ``request.tenant`` is the tenant, or
+    ``None`` on the platform.
+    """
+
+    def __init__(self, get_response: Handler) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        host = request_host(request.META.get("HTTP_HOST") or request.META.get("SERVER_NAME", ""))
+        if host in settings.TENANTRY_PLATFORM_HOSTS:
+            return self._on_platform(request)
+        tenant = tenant_for(host) if host else None
+        if tenant is None or host is None:
+            return HttpResponseNotFound(render_to_string("tenants/unknown_host.html"))
+        if tenant.state == Tenant.State.SUSPENDED:
+            return HttpResponseForbidden(render_to_string("tenants/suspended.html"))
+        if not tenant.is_active:
+            return HttpResponseNotFound(render_to_string("tenants/unknown_host.html"))
+        return self._inside(tenant, host, request)
+
+    def _on_platform(self, request: HttpRequest) -> HttpResponse:
+        request.tenant = None  # type: ignore[attr-defined]
+        request.urlconf = settings.PUBLIC_SCHEMA_URLCONF  # type: ignore[attr-defined]
+        set_urlconf(settings.PUBLIC_SCHEMA_URLCONF)
+        with enter_platform():
+            return self.get_response(request)
+
+    def _inside(self, tenant: Tenant, host: str, request: HttpRequest) -> HttpResponse:
+        # Django checks hosts against a list in the settings, which cannot know the custom domains
+        # of tenants. This host was just found in the table of domains, so get_host() may say it.
+        port = request.META.get("HTTP_HOST", "").partition(":")[2]
+        verified = f"{host}:{port}" if port else host
+        request.get_host = lambda: verified  # type: ignore[method-assign]
+        request.tenant = tenant  # type: ignore[attr-defined]
+        request.urlconf = settings.ROOT_URLCONF  # type: ignore[attr-defined]
+        set_urlconf(settings.ROOT_URLCONF)
+        with enter_tenant(tenant):
+            return self.get_response(request)

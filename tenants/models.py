@@ -1,0 +1,103 @@
+"""The two tables by which the platform knows its tenants. Both live in ``public`` alone."""
+
+from typing import Any, ClassVar
+
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from tenants.names import SCHEMA_NAME_PATTERN, SLUG_PATTERN, new_schema_name
+from tenants.uuid7 import UUIDv7
+
+
+class TenantQuerySet(models.QuerySet["Tenant"]):
+    """The words with which the rest of the code asks for tenants."""
+
+    def active(self) -> "TenantQuerySet":
+        """Tenants that may be served."""
+        return self.filter(state=Tenant.State.ACTIVE)
+
+
+class Tenant(models.Model):
+    """A customer organisation: one schema, one user table, one record, one panel."""
+
+    class State(models.TextChoices):
+        """Where a tenant is in its life. Only ``active`` is served."""
+
+        REQUESTED = "requested"
+        PROVISIONING = "provisioning"
+        ACTIVE = "active"
+        SUSPENDED = "suspended"
+        DELETION_SCHEDULED = "deletion_scheduled", "deletion scheduled"
+        DELETING = "deleting"
+        DELETED = "deleted"
+
+    id = models.UUIDField(primary_key=True, db_default=UUIDv7(), editable=False)
+    slug = models.CharField(
+        max_length=32,
+        unique=True,
+        help_text="The name in the address. 3-32 characters a-z, 0-9 and -, first a letter.",
+    )
+    name = models.CharField(max_length=200, help_text="What people call this organisation.")
+    schema_name = models.CharField(
+        max_length=18, unique=True, default=new_schema_name, editable=False
+    )
+    state = models.CharField(max_length=20, choices=State, default=State.REQUESTED, editable=False)
+    time_zone = models.CharField(
+        max_length=64, default="UTC", help_text="Where the tenant's days begin and end."
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = TenantQuerySet.as_manager()
+
+    # django-tenants reads this of whatever is entered; hosts are ours to resolve.
+    domain_url: ClassVar[None] = None
+
+    class Meta:
+        ordering: ClassVar[Any] = ["slug"]
+        constraints: ClassVar[Any] = [
+            # The database repeats what Python checks: a name that slips in by SQL would become
+            # part of a search_path.
+            models.CheckConstraint(
+                name="tenant_schema_name_is_ours",
+                condition=Q(schema_name__regex=f"^{SCHEMA_NAME_PATTERN}$"),
+            ),
+            models.CheckConstraint(
+                name="tenant_slug_is_wellformed",
+                condition=Q(slug__regex=f"^{SLUG_PATTERN}$"),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_active(self) -> bool:
+        """Whether the tenant's state lets it be served."""
+        return self.state == self.State.ACTIVE
+
+
+class Domain(models.Model):
+    """A host name on which a tenant answers."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="domains")
+    domain = models.CharField(max_length=253, unique=True)
+    is_primary = models.BooleanField(
+        default=False, help_text="The host that links in mail and pages name."
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering: ClassVar[Any] = ["-is_primary", "domain"]
+        constraints: ClassVar[Any] = [
+            models.UniqueConstraint(
+                name="domain_one_primary_per_tenant", fields=["tenant"], condition=Q(is_primary=True)
+            ),
+            # Stored in the form that look-ups use, so that a host cannot be taken twice by case.
+            models.CheckConstraint(
+                name="domain_is_normalized", condition=Q(domain__regex=r"^[a-z0-9.-]+[a-z0-9]$")
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.domain

@@ -1,0 +1,65 @@
+"""The two admin sites: the platform's console and the tenant's panel.
+
+They are two objects, so that a shared model cannot turn up on a tenant's host: what is not
+registered on a site has no URL there. Both are called ``admin``, one in each URLconf.
+"""
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from unfold.sites import UnfoldAdminSite
+
+
+class Site(UnfoldAdminSite):  # type: ignore[misc]
+    """An admin that signs people in where everybody signs in."""
+
+    def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Send strangers to the sign-in page; tell those who are signed in that they may not."""
+        if request.user.is_authenticated:
+            if self.has_permission(request):
+                return redirect("admin:index")
+            raise PermissionDenied
+        wanted = request.GET.get("next", "")
+        if not url_has_allowed_host_and_scheme(wanted, allowed_hosts=None):
+            wanted = reverse("admin:index")
+        return redirect(f"{reverse('account_login')}?{urlencode({'next': wanted})}")
+
+    def logout(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Sign out where everybody does."""
+        return redirect("account_logout")
+
+    def password_change(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Change the password where everybody does."""
+        return redirect("account_change_password")
+
+
+class PlatformSite(Site):
+    """The operators' console, on the platform's host."""
+
+    settings_name = "TENANTRY_CONSOLE"
+
+
+class TenantSite(Site):
+    """The panel of one tenant, on its own host."""
+
+    settings_name = "TENANTRY_PANEL"
+    index_template = "panel/overview.html"
+
+    def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Show the overview, with whatever apps have to say on it."""
+        context: dict[str, Any] = dict(extra_context or {})
+        for contribute in overview:
+            context |= contribute(request)
+        response: HttpResponse = super().index(request, context)
+        return response
+
+
+overview: list[Any] = []
+"""Functions from a request to template context, which apps add for the panel's first page."""
+
+platform_site = PlatformSite()
+tenant_site = TenantSite()

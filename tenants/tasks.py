@@ -1,0 +1,57 @@
+"""The two kinds of Celery tasks: inside one tenant, or on the platform.
+
+django-tenants' usual companion carries the schema in a message header and sets it in a signal,
+whose errors Celery ignores: a task of a tenant that is gone then runs in ``public`` and succeeds.
+Here the tenant is an argument, looked up and entered before the body runs, or the task fails.
+"""
+
+import uuid
+from typing import Any
+
+from celery import Task
+
+from tenants.context import enter_platform, enter_tenant
+from tenants.errors import TenantUnavailable
+from tenants.hosts import SchemaComment, marker_of
+from tenants.models import Tenant
+
+
+class TenantTask(Task):  # type: ignore[misc]
+    """A task that acts in the tenant whose UUID is passed as ``tenant_id``.
+
+    Raises ``TenantUnavailable``, and never runs the body, when the argument is missing or no UUID,
+    or when the tenant does not exist, is not active, or its schema is not its own.
+    """
+
+    abstract = True
+
+    def __call__(self, *args: Any, tenant_id: Any = None, **kwargs: Any) -> Any:
+        """Enter the tenant and run the body."""
+        with enter_tenant(_tenant(tenant_id, self.name)):
+            return super().__call__(*args, **kwargs)
+
+
+class PlatformTask(Task):  # type: ignore[misc]
+    """A task that acts on the platform, in ``public``."""
+
+    abstract = True
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Enter the platform and run the body."""
+        with enter_platform():
+            return super().__call__(*args, **kwargs)
+
+
+def _tenant(tenant_id: Any, task: str) -> Tenant:
+    try:
+        key = uuid.UUID(str(tenant_id))
+    except ValueError:
+        raise TenantUnavailable(
+            f"the task {task} was sent without the tenant it is for.",
+            "Pass tenant_id, the tenant's UUID.",
+        ) from None
+    with enter_platform():
+        tenant = Tenant.objects.filter(pk=key).annotate(marker=SchemaComment("schema_name")).first()
+    if tenant is None or tenant.marker != marker_of(tenant):
+        raise TenantUnavailable(f"there is no tenant {key}.", "It was deleted, or never complete.")
+    return tenant
