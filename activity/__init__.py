@@ -1,0 +1,1 @@
+"""The record: what happened, who did it, and what the rows were before and after."""

@@ -1,0 +1,66 @@
+"""The catalogue of actions: everything that the record can say happened.
+
+The names are stored, exported and searched for, so they are never renamed and never reused. Each
+is ``family.past``. A name that is not here cannot be recorded.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+
+class Severity(StrEnum):
+    """How much attention an event asks for."""
+
+    INFO = "info"
+    NOTICE = "notice"
+    WARNING = "warning"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One kind of event. ``sentence`` has ``{actor}`` and ``{target}`` and reads as a sentence."""
+
+    name: str
+    sentence: str
+    severity: Severity = Severity.INFO
+
+    @property
+    def family(self) -> str:
+        """The part before the dot."""
+        return self.name.partition(".")[0]
+
+
+_ALL: Final = (
+    Action("session.started", "{actor} signed in"),
+    Action("session.ended", "{actor} signed out"),
+    Action("session.failed", "Somebody failed to sign in as {target}", Severity.WARNING),
+    Action("user.created", "{actor} added {target}", Severity.NOTICE),
+    Action("user.changed", "{actor} changed {target}"),
+    Action("user.deleted", "{actor} removed {target}", Severity.WARNING),
+    Action("user.deactivated", "{actor} deactivated {target}", Severity.NOTICE),
+    Action("user.reactivated", "{actor} reactivated {target}", Severity.NOTICE),
+    Action("user.privileges_changed", "{actor} changed the privileges of {target}", Severity.WARNING),
+    Action("user.password_changed", "{actor} changed the password of {target}", Severity.NOTICE),
+    Action("user.password_reset_requested", "A password reset was requested for {target}"),
+    Action("group.created", "{actor} added the role {target}", Severity.NOTICE),
+    Action("group.changed", "{actor} changed the role {target}", Severity.NOTICE),
+    Action("group.deleted", "{actor} removed the role {target}", Severity.WARNING),
+    Action("group.permissions_changed", "{actor} changed what {target} may do", Severity.WARNING),
+    Action("group.member_added", "{actor} gave {target}", Severity.NOTICE),
+    Action("group.member_removed", "{actor} took {target}", Severity.NOTICE),
+    Action("export.requested", "{actor} exported {target}", Severity.NOTICE),
+    Action("export.finished", "The export of {target} by {actor} was complete"),
+    Action("tenant.created", "{actor} created {target}", Severity.NOTICE),
+    Action("tenant.suspended", "{actor} suspended {target}", Severity.WARNING),
+    Action("tenant.resumed", "{actor} resumed {target}", Severity.NOTICE),
+)
+
+CATALOGUE: Final = {action.name: action for action in _ALL}
+
+FAMILIES: Final = tuple(dict.fromkeys(action.family for action in _ALL))
+
+
+def names(*families: str) -> list[str]:
+    """Return the names of all actions of the given families, in the catalogue's order."""
+    return [action.name for action in _ALL if action.family in families]

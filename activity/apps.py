@@ -1,0 +1,19 @@
+"""Start-up of the activity app."""
+
+from django.apps import AppConfig
+
+
+class ActivityConfig(AppConfig):
+    """Listens to what must be recorded."""
+
+    name = "activity"
+    verbose_name = "Activity"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Connect the signals at the edge and add to the panel's first page."""
+        from activity import admin, lifecycle, overview, signins  # noqa: F401
+        from tenants import sites
+
+        lifecycle.connect()
+        sites.overview.append(overview.contribute)

@@ -1,0 +1,297 @@
+"""``manage.py activity``: read, count, report and export the record."""
+
+import argparse
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.timezone import localtime
+
+from activity import rollups
+from activity.events import COLUMNS, between, rows, sentence
+from activity.exporters import FORMATS, format_called
+from activity.models import ActivityEvent
+from activity.periods import Period, parse_day, period_between
+from activity.recording import record
+from activity.reports import REPORTS, build, definition_of
+from activity.subjects import Subject
+from tenants.commandline import NounCommand, Output, Verb
+from tenants.context import enter_platform, enter_tenant
+from tenants.directory import tenant_called
+from tenants.errors import Conflict, InvalidInput, TenantryError
+from tenants.models import Tenant
+
+
+BEGINNING = date(1970, 1, 1)
+
+
+def add_place(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--tenant``."""
+    parser.add_argument("--tenant", metavar="SLUG", help="whose record; default: the platform's")
+
+
+def add_period(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--since`` and ``--until``."""
+    parser.add_argument("--since", default="", metavar="DAY", help="first local day, YYYY-MM-DD")
+    parser.add_argument("--until", default="", metavar="DAY", help="last local day, YYYY-MM-DD")
+
+
+def place(options: argparse.Namespace) -> AbstractContextManager[Any]:
+    """Return the context of the tenant that was named, or of the platform."""
+    if options.tenant:
+        return enter_tenant(tenant_called(options.tenant))
+    return enter_platform()
+
+
+def period_of(options: argparse.Namespace) -> Period | None:
+    """Return the period that was named, ``None`` for all time."""
+    until = parse_day(options.until, "until")
+    if not options.since:
+        return Period(BEGINNING, until) if until else None
+    return period_between(options.since, options.until)
+
+
+class Events(Verb):
+    """Print events."""
+
+    name = "events"
+    help = "Print the newest events of a tenant's record, or of the platform's, newest last."
+    examples = (
+        "activity events --tenant acme --limit 20",
+        "activity events --tenant acme --since 2026-01-01 --json | jq .action",
+    )
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare which."""
+        add_place(parser)
+        add_period(parser)
+        parser.add_argument("--limit", type=int, default=50, help="how many at most; 0 for all")
+
+    def run(self, options: argparse.Namespace, output: Output) -> None:
+        """Print a line for each; with ``--json`` an object a line."""
+        if options.limit < 0:
+            raise InvalidInput("--limit is below 0.", "Use 0 for all events.")
+        with place(options), transaction.atomic():
+            chosen = between(period_of(options))
+            if options.limit:
+                newest = chosen.order_by("-id").values("pk")[: options.limit]
+                chosen = ActivityEvent.objects.filter(pk__in=newest).order_by("id")
+            if output.as_json:
+                for line in FORMATS["ndjson"].write(COLUMNS, rows(chosen)):
+                    output.stdout.write(line, ending="")
+                return
+            for event in chosen.iterator():
+                moment = localtime(event.occurred_at).strftime("%Y-%m-%d %H:%M:%S")
+                output.say(f"{moment}  {event.action:<28} {sentence(event)}")
+
+
+class ReportVerb(Verb):
+    """Print a report."""
+
+    name = "report"
+    help = f"Print a report of the last 30 days or of a period: {', '.join(REPORTS)}."
+    examples = (
+        "activity report sign-ins --tenant acme",
+        "activity report most-active --tenant acme --since 2026-01-01 --until 2026-01-31 --json",
+    )
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare which, whose and when."""
+        parser.add_argument("report", metavar="NAME", help=", ".join(REPORTS))
+        add_place(parser)
+        add_period(parser)
+
+    def run(self, options: argparse.Namespace, output: Output) -> None:
+        """Print it."""
+        definition_of(options.report)
+        with place(options):
+            report = build(options.report, period_between(options.since, options.until))
+        if output.as_json:
+            output.document(
+                {
+                    "report": report.name,
+                    "title": report.title,
+                    "tenant": options.tenant,
+                    "since": report.period.since,
+                    "until": report.period.until,
+                    "as_of": report.as_of,
+                    "columns": report.columns,
+                    "rows": [dict(zip(report.columns, row, strict=True)) for row in report.rows],
+                }
+            )
+            return
+        output.table([column.upper() for column in report.columns], report.rows)
+        if not report.rows:
+            output.say("Nothing in this period.")
+        if report.as_of is None:
+            output.stderr.write("Not counted yet: manage.py activity aggregate")
+
+
+class Aggregate(Verb):
+    """Count new events."""
+
+    name = "aggregate"
+    help = "Bring the daily roll-ups up to date, as Celery does every minute."
+    examples = ("activity aggregate --tenant acme", "activity aggregate --all --json")
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare whose."""
+        add_place(parser)
+        parser.add_argument("--all", action="store_true", help="every active tenant's")
+
+    def run(self, options: argparse.Namespace, output: Output) -> None:
+        """Fold, tenant by tenant; one that fails keeps no other from being counted."""
+        if options.all and options.tenant:
+            raise InvalidInput("--all and --tenant exclude each other.", "Use one of them.")
+        if not options.all:
+            with place(options):
+                folded = {options.tenant or "platform": rollups.fold(timezone.now()).events}
+        else:
+            folded = self._everywhere(output)
+        if output.as_json:
+            output.document({"folded": folded})
+        for name, count in folded.items():
+            output.say(f"{name}: {count} new events counted")
+
+    def _everywhere(self, output: Output) -> dict[str, int]:
+        with enter_platform():
+            tenants = list(Tenant.objects.active())
+            folded = {"platform": rollups.fold(timezone.now()).events}
+        failed = []
+        for tenant in tenants:
+            try:
+                with enter_tenant(tenant):
+                    folded[tenant.slug] = rollups.fold(timezone.now()).events
+            except Exception as error:
+                failed.append(tenant.slug)
+                output.stderr.write(f"{tenant.slug}: {' '.join(str(error).split())}")
+        if failed:
+            raise TenantryError(
+                f"{len(failed)} of {len(tenants)} tenants could not be counted.",
+                "Run it again when the cause above is gone: what was counted stays counted.",
+            )
+        return folded
+
+
+class Export(Verb):
+    """Write a file."""
+
+    name = "export"
+    help = "Export events, or a report, as a file."
+    examples = (
+        "activity export --tenant acme --format csv --output acme.csv",
+        "activity export --tenant acme --since 2026-01-01 --format ndjson > acme.ndjson",
+        "activity export --tenant acme --report sign-ins --output sign-ins.csv",
+    )
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare what, whose, when and where to."""
+        parser.add_argument("--tenant", required=True, metavar="SLUG", help="whose record")
+        add_period(parser)
+        parser.add_argument("--report", default="", metavar="NAME", help="this report, no events")
+        parser.add_argument("--format", default="csv", help=" or ".join(FORMATS))
+        parser.add_argument(
+            "--output", default="-", metavar="FILE", help="where to; default: standard output"
+        )
+        parser.add_argument("--force", action="store_true", help="replace a file that exists")
+
+    def run(self, options: argparse.Namespace, output: Output) -> None:
+        """Write beside the file and rename, so that it is there complete or not at all."""
+        format_ = format_called(options.format)
+        if options.report:
+            definition_of(options.report)
+        if output.as_json and options.output == "-":
+            raise InvalidInput("--json has standard output for itself.", "Add --output FILE.")
+        path = None if options.output == "-" else Path(options.output)
+        if path is not None:
+            refuse_unwritable(path, force=options.force)
+        with place(options), transaction.atomic():
+            columns, found = self._source(options)
+            counted = Counted(found)
+            write_text(path, format_.write(columns, counted), output)
+            self._record(options, counted.count)
+        if output.as_json:
+            output.document({"output": str(path), "format": format_.name, "rows": counted.count})
+        elif path is not None:
+            output.say(f"{counted.count} rows written to {path}")
+
+    @staticmethod
+    def _source(options: argparse.Namespace) -> tuple[Sequence[str], Iterator[Any]]:
+        if options.report:
+            report = build(options.report, period_between(options.since, options.until))
+            return report.columns, iter(report.rows)
+        return COLUMNS, rows(between(period_of(options)))
+
+    @staticmethod
+    def _record(options: argparse.Namespace, count: int) -> None:
+        name = options.report or "events"
+        record(
+            "export.finished",
+            target=Subject("export", name, name),
+            details={"format": options.format, "rows": count, "since": options.since,
+                     "until": options.until},
+        )
+
+
+class Counted:
+    """Iterates rows and knows how many there were."""
+
+    def __init__(self, found: Iterator[Any]) -> None:
+        self.found = found
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        for row in self.found:
+            self.count += 1
+            yield row
+
+
+def refuse_unwritable(path: Path, *, force: bool) -> None:
+    """Raise, before any work, for a path that cannot or should not be written.
+
+    ``Conflict`` when it exists and is not to be replaced, ``InvalidInput`` when it is no place
+    for a file.
+    """
+    if path.is_dir() or not path.name:
+        raise InvalidInput(f"{path} is a directory.", "Name a file in it.")
+    if not path.parent.is_dir():
+        raise InvalidInput(f"{path.parent} is no directory.", "Make it first.")
+    if path.exists() and not force:
+        raise Conflict(f"{path} exists.", "Choose another name, or replace it with --force.")
+    if not os.access(path.parent, os.W_OK):
+        raise InvalidInput(f"{path.parent} is not writable.", "Choose another directory.")
+
+
+def write_text(path: Path | None, chunks: Iterator[str], output: Output) -> None:
+    """Write to a file that appears when it is complete, or to standard output."""
+    if path is None:
+        for chunk in chunks:
+            output.stdout.write(chunk, ending="")
+        return
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with open(beside, "w", encoding="utf-8", newline="") as file:
+            file.writelines(chunks)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+    except OSError as error:
+        raise TenantryError(
+            f"{path} could not be written: {error.strerror}.", "Make room, or choose another place."
+        ) from None
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+class Command(NounCommand):
+    """Read, count, report and export the record."""
+
+    help = "Read, count, report and export the record."
+    verbs = (Events, ReportVerb, Aggregate, Export)
+

@@ -1,0 +1,146 @@
+"""The tables of the record. Every schema has them; ``public``'s are the platform's own."""
+
+import secrets
+from typing import Any, ClassVar
+
+import pgtrigger
+from django.db import models
+from django.db.models.functions import Now
+
+from activity.actions import CATALOGUE, Severity
+from activity.context import ActorKind, Channel
+from tenants.uuid7 import UUIDv7
+
+
+def new_salt() -> bytes:
+    """Return 16 random bytes, which keep a commitment to personal fields from being guessed."""
+    return secrets.token_bytes(16)
+
+
+class Outcome(models.TextChoices):
+    """How an act ended."""
+
+    SUCCESS = "success"
+    FAILURE = "failure"
+    DENIED = "denied"
+
+
+def _choices(enum: Any) -> list[tuple[str, str]]:
+    return [(member.value, member.value) for member in enum]
+
+
+class ActivityEvent(models.Model):
+    """Something that happened: who did what to what, when, from where, and what changed.
+
+    No foreign keys: an event outlives what it is about, so it holds ids and labels as they were.
+    Written once and never changed; the database refuses UPDATE, DELETE and TRUNCATE.
+    """
+
+    id = models.UUIDField(primary_key=True, db_default=UUIDv7(), editable=False)
+    occurred_at = models.DateTimeField(db_default=Now())
+    action = models.CharField(max_length=64, choices=[(name, name) for name in CATALOGUE])
+    outcome = models.CharField(max_length=16, choices=Outcome, default=Outcome.SUCCESS)
+    severity = models.CharField(max_length=16, choices=_choices(Severity))
+    actor_kind = models.CharField(max_length=16, choices=_choices(ActorKind))
+    actor_id = models.CharField(max_length=64, blank=True)
+    actor_label = models.CharField(max_length=200, blank=True)
+    on_behalf_of_id = models.CharField(max_length=64, blank=True)
+    on_behalf_of_label = models.CharField(max_length=200, blank=True)
+    target_type = models.CharField(max_length=32, blank=True)
+    target_id = models.CharField(max_length=64, blank=True)
+    target_label = models.CharField(max_length=200, blank=True)
+    changes = models.JSONField(default=dict, help_text="Field → its old and its new value.")
+    details = models.JSONField(default=dict)
+    ip = models.GenericIPAddressField(null=True)
+    user_agent = models.CharField(max_length=400, blank=True)
+    channel = models.CharField(max_length=16, choices=_choices(Channel))
+    request_id = models.UUIDField(help_text="Joins all that one request, task or command did.")
+    session_ref = models.CharField(
+        max_length=32, blank=True, help_text="A keyed hash of the session: joins, opens nothing."
+    )
+    reason = models.CharField(max_length=500, blank=True)
+    schema_version = models.PositiveSmallIntegerField(default=1)
+    # Stamped by the database. xid8 as a number: below 2^63 for any age a cluster can reach.
+    xid = models.BigIntegerField(db_default=0, editable=False)
+    cluster = models.BigIntegerField(db_default=0, editable=False)
+    salt = models.BinaryField(default=new_salt, null=True, editable=False)
+
+    class Meta:
+        verbose_name = "event"
+        verbose_name_plural = "activity"
+        ordering: ClassVar[Any] = ["-id"]
+        # Each index names its reader. Ids are ordered by time, so each ends in one.
+        indexes: ClassVar[Any] = [
+            # A person's page: what they did.
+            models.Index(name="event_by_actor", fields=["actor_id", "-id"]),
+            # Anything's page: what was done to it.
+            models.Index(name="event_by_target", fields=["target_id", "-id"]),
+            # The list filtered by action.
+            models.Index(name="event_by_action", fields=["action", "-id"]),
+            # The fold into roll-ups: what has committed since the last one.
+            models.Index(name="event_by_xid", fields=["xid"]),
+        ]
+        triggers: ClassVar[Any] = [
+            # In a trigger and not in a column default, so that nobody can choose them, and so
+            # that they are taken on the node that stores the row.
+            pgtrigger.Trigger(
+                name="stamp",
+                operation=pgtrigger.Insert,
+                when=pgtrigger.Before,
+                func=(
+                    "NEW.xid = pg_catalog.pg_current_xact_id()::text::bigint;"
+                    " NEW.cluster = (SELECT system_identifier FROM pg_catalog.pg_control_system());"
+                    " RETURN NEW;"
+                ),
+            ),
+            pgtrigger.Trigger(
+                name="append_only",
+                operation=pgtrigger.Update | pgtrigger.Delete,
+                when=pgtrigger.Before,
+                func="RAISE EXCEPTION 'the record is append-only';",
+            ),
+            pgtrigger.Trigger(
+                name="keep",
+                operation=pgtrigger.Truncate,
+                level=pgtrigger.Statement,
+                when=pgtrigger.Before,
+                func="RAISE EXCEPTION 'the record is append-only';",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.id}"
+
+
+class DailyRollup(models.Model):
+    """How many events of a kind somebody caused on one of the tenant's local days."""
+
+    pk = models.CompositePrimaryKey("day", "action", "outcome", "actor_kind", "actor_id")
+    day = models.DateField()
+    action = models.CharField(max_length=64)
+    outcome = models.CharField(max_length=16)
+    actor_kind = models.CharField(max_length=16)
+    actor_id = models.CharField(max_length=64)
+    actor_label = models.CharField(max_length=200)
+    events = models.PositiveBigIntegerField()
+
+    class Meta:
+        verbose_name = "daily roll-up"
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.action} {self.events}"
+
+
+class RollupCursor(models.Model):
+    """Up to which transaction the events are in the roll-ups. One row."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    cluster = models.BigIntegerField(default=0)
+    xid = models.BigIntegerField(default=0)
+    folded_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name = "roll-up cursor"
+
+    def __str__(self) -> str:
+        return f"{self.cluster}/{self.xid}"

@@ -1,0 +1,60 @@
+"""The reports' pages in the panel."""
+
+from typing import Any
+
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from activity import downloads, overview
+from activity.exporters import FORMATS
+from activity.periods import last_days, period_between
+from activity.reports import REPORTS, build, definition_of
+from tenants.errors import InvalidInput, NotFound
+from tenants.sites import tenant_site
+
+may_read = permission_required("activity.view_activityevent", raise_exception=True)
+
+
+@may_read
+def reports(request: HttpRequest) -> HttpResponse:
+    """List the reports."""
+    return _render(request, "panel/reports.html", {"title": "Reports", "reports": REPORTS.values()})
+
+
+@may_read
+def report(request: HttpRequest, name: str) -> HttpResponse:
+    """Show a report of the period asked for, or answer with it as a file."""
+    try:
+        definition = definition_of(name)
+    except InvalidInput as error:
+        raise NotFound(error.message, error.hint) from None
+    error, period = None, last_days(30)
+    try:
+        period = period_between(request.GET.get("since", ""), request.GET.get("until", ""))
+    except InvalidInput as found:
+        if "export" in request.GET:
+            raise
+        error = found
+    finished = build(name, period)
+    if "export" in request.GET:
+        return downloads.report(finished, request.GET["export"])
+    context = {
+        "title": definition.title,
+        "definition": definition,
+        "report": finished,
+        "headings": [column.replace("_", " ").capitalize() for column in finished.columns],
+        "bars": overview.bars(finished, period) if definition.daily else [],
+        "formats": FORMATS,
+        "error": error,
+        "period": period,
+    }
+    return _render(request, "panel/report.html", context, 400 if error else 200)
+
+
+def _render(
+    request: HttpRequest, template: str, context: dict[str, Any], status: int = 200
+) -> HttpResponse:
+    return render(request, template, {**tenant_site.each_context(request), **context}, status=status)
+
+

@@ -1,0 +1,87 @@
+"""Spans of local days, as people type them and as reports and exports need them."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from django.utils import timezone
+
+from tenants.context import current_tenant
+from tenants.errors import InvalidInput
+
+MOST_DAYS: Final = 3_660
+DEFAULT_DAYS: Final = 30
+
+
+def zone() -> ZoneInfo:
+    """Return the time zone whose days count here: the tenant's, or the platform's."""
+    tenant = current_tenant()
+    return ZoneInfo(tenant.time_zone) if tenant else ZoneInfo(timezone.get_default_timezone_name())
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From the beginning of ``since`` to the end of ``until``, both local days."""
+
+    since: date
+    until: date
+
+    @property
+    def days(self) -> list[date]:
+        """Every day of the period, oldest first."""
+        return [self.since + timedelta(n) for n in range((self.until - self.since).days + 1)]
+
+    @property
+    def start(self) -> datetime:
+        """The first moment of the period."""
+        return datetime.combine(self.since, time.min, zone())
+
+    @property
+    def end(self) -> datetime:
+        """The first moment after the period."""
+        return datetime.combine(self.until + timedelta(1), time.min, zone())
+
+    def __str__(self) -> str:
+        return f"{self.since} to {self.until}"
+
+
+def parse_day(text: str, what: str) -> date | None:
+    """Return the day written in ``text``, ``None`` for nothing.
+
+    Raises ``InvalidInput`` naming ``what`` for anything but YYYY-MM-DD.
+    """
+    if not text:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise InvalidInput(
+            f"{what} {text[:40]!r} is not a day.", "Write it as YYYY-MM-DD, such as 2026-01-31."
+        ) from None
+
+
+def period_between(since: str, until: str) -> Period:
+    """Return the period that two typed days name; missing ones mean the last 30 days.
+
+    Raises ``InvalidInput`` when they are no days, the wrong way round, or over ten years apart.
+    """
+    last = parse_day(until, "until") or timezone.now().astimezone(zone()).date()
+    first = parse_day(since, "since") or last - timedelta(DEFAULT_DAYS - 1)
+    if first > last:
+        raise InvalidInput(
+            f"since {first} is after until {last}.", "Swap them: since comes first."
+        )
+    if (last - first).days >= MOST_DAYS:
+        raise InvalidInput(
+            f"{first} to {last} is longer than ten years.", "Ask for a shorter period."
+        )
+    if first.year < 1970 or last.year > 9990:
+        raise InvalidInput(f"{first} to {last} is out of range.", "Use years from 1970 to 9990.")
+    return Period(first, last)
+
+
+def last_days(count: int) -> Period:
+    """Return the period of ``count`` local days that ends today."""
+    today = timezone.now().astimezone(zone()).date()
+    return Period(today - timedelta(count - 1), today)

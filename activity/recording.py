@@ -1,0 +1,83 @@
+"""The one way in which the application itself writes an event."""
+
+import hashlib
+import hmac
+from typing import Any, Final
+
+from django.conf import settings
+from django.db.models import Model
+
+from activity import context
+from activity.actions import CATALOGUE
+from activity.context import Actor
+from activity.models import ActivityEvent, Outcome
+from activity.subjects import NOTHING, Subject, subject_of
+from activity.text import one_line
+from tenants.context import current_scope
+
+MOST_TEXT: Final = 2_000
+"""Longest text inside ``changes`` and ``details``; what is longer is cut with a mark."""
+
+Changes = dict[str, tuple[Any, Any]]
+"""Field → its value before and after."""
+
+
+def record(
+    action: str,
+    *,
+    target: Subject | Model = NOTHING,
+    outcome: str = Outcome.SUCCESS,
+    changes: Changes | None = None,
+    details: dict[str, Any] | None = None,
+    actor: Actor | None = None,
+    reason: str = "",
+) -> ActivityEvent:
+    """Write an event into the record of the place one is in, in the transaction one is in.
+
+    The circumstances come from ``activity.context``; ``actor`` overrides who. Texts are made safe
+    and bounded, never refused. Raises ``KeyError`` for an action that is not in the catalogue.
+    """
+    kind = CATALOGUE[action]
+    now = context.current()
+    actor = actor or now.actor
+    subject = subject_of(target) if isinstance(target, Model) else target
+    behalf = now.on_behalf_of or Actor(actor.kind)
+    return ActivityEvent.objects.create(
+        action=kind.name,
+        outcome=outcome,
+        severity=kind.severity,
+        actor_kind=actor.kind,
+        actor_id=actor.id,
+        actor_label=one_line(actor.label, 200),
+        on_behalf_of_id=behalf.id,
+        on_behalf_of_label=one_line(behalf.label, 200),
+        target_type=subject.type,
+        target_id=subject.id,
+        target_label=one_line(subject.label, 200),
+        changes={name: [_plain(old), _plain(new)] for name, (old, new) in (changes or {}).items()},
+        details={name: _plain(value) for name, value in (details or {}).items()},
+        ip=now.ip,
+        user_agent=one_line(now.user_agent, 400),
+        channel=now.channel,
+        request_id=now.request_id,
+        session_ref=now.session_ref,
+        reason=one_line(reason or now.reason, 500),
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Return ``value`` as JSON can hold it, exactly where it can and as text where it cannot."""
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return one_line(str(value), MOST_TEXT)
+
+
+def keyed_hash(purpose: str, value: str) -> str:
+    """Return 32 hex digits that join equal values and cannot be turned back or guessed.
+
+    Keyed with the secret key, the purpose and the tenant, so that two tenants cannot compare.
+    """
+    key = f"{settings.SECRET_KEY}\0{current_scope()}\0{purpose}".encode()
+    return hmac.new(key, value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]

@@ -1,0 +1,51 @@
+"""The circumstances of an HTTP request."""
+
+import ipaddress
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from activity.context import ANONYMOUS, Actor, ActorKind, Channel, Context
+from activity.recording import keyed_hash
+from activity.subjects import subject_of
+
+
+def client_ip(request: HttpRequest) -> str | None:
+    """Return the address of the client, past as many proxies as the deployment trusts.
+
+    Each proxy appends the address it was called from to ``X-Forwarded-For``, so the n-th from the
+    right was written by the outermost of n trusted ones; what stands before it anybody can write.
+    """
+    address = request.META.get("REMOTE_ADDR", "")
+    trusted = settings.TENANTRY_TRUSTED_PROXIES
+    if trusted:
+        chain = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+        if len(chain) >= trusted:
+            address = chain[-trusted]
+    try:
+        return str(ipaddress.ip_address(address.strip()))
+    except ValueError:
+        return None
+
+
+def actor_of(user: Any) -> Actor:
+    """Return a signed-in user as an actor, and anybody else as unknown."""
+    if user is None or not user.is_authenticated:
+        return ANONYMOUS
+    person = subject_of(user)
+    return Actor(ActorKind.PERSON, person.id, person.label)
+
+
+def circumstances(request: HttpRequest, request_id: uuid.UUID) -> Context:
+    """Return who acts in ``request`` and from where, as of now."""
+    session_key = getattr(getattr(request, "session", None), "session_key", None)
+    return Context(
+        actor=actor_of(getattr(request, "user", None)),
+        channel=Channel.PAGE,
+        request_id=request_id,
+        ip=client_ip(request),
+        user_agent=request.META.get("HTTP_USER_AGENT", "")[:1000],
+        session_ref=keyed_hash("session", session_key) if session_key else "",
+    )

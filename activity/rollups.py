@@ -1,0 +1,81 @@
+"""Folding events into daily roll-ups, each event exactly once.
+
+The cursor is a transaction id, not a time or a row id: a transaction that commits late has an old
+one, and one that is still open keeps the horizon before itself. What lies between the cursor and
+the horizon is committed, complete and counted by no earlier fold. Cursor and roll-ups move in one
+transaction, so a crash, a second run or two at once change nothing.
+
+Transaction ids restart in a restored cluster, so the cursor names the cluster it belongs to.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connection, transaction
+
+from activity.models import RollupCursor
+from tenants.context import current_tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What one fold did: how many events it counted, and when."""
+
+    events: int
+    at: datetime
+
+
+# The horizon must be taken in the statement that reads the events, not before it: a transaction
+# that starts in between could commit below it, unseen.
+_FOLD = """
+WITH horizon AS (
+    SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xid,
+           (SELECT system_identifier FROM pg_control_system()) AS cluster
+), fresh AS (
+    SELECT event.*
+    FROM activity_activityevent event, horizon, activity_rollupcursor cur
+    WHERE cur.id = 1
+      AND (
+        (event.cluster = horizon.cluster AND event.xid < horizon.xid
+            AND event.xid >= CASE WHEN cur.cluster = horizon.cluster THEN cur.xid ELSE 0 END)
+        OR (event.cluster = cur.cluster AND event.cluster <> horizon.cluster
+            AND event.xid >= cur.xid)
+      )
+), folded AS (
+    INSERT INTO activity_dailyrollup
+        (day, action, outcome, actor_kind, actor_id, actor_label, events)
+    SELECT (occurred_at AT TIME ZONE %(zone)s)::date, action, outcome, actor_kind, actor_id,
+           (array_agg(actor_label ORDER BY id DESC))[1], count(*)
+    FROM fresh
+    GROUP BY 1, 2, 3, 4, 5
+    ON CONFLICT (day, action, outcome, actor_kind, actor_id) DO UPDATE
+    SET events = activity_dailyrollup.events + EXCLUDED.events,
+        actor_label = EXCLUDED.actor_label
+    RETURNING 1
+)
+UPDATE activity_rollupcursor cur
+SET cluster = horizon.cluster, xid = horizon.xid, folded_at = %(now)s
+FROM horizon
+WHERE cur.id = 1
+RETURNING (SELECT count(*) FROM fresh)
+"""
+
+
+def fold(now: datetime) -> Folded:
+    """Count every event that has committed since the last fold, in the place one is in.
+
+    Days are the tenant's local days. ``now`` is what the reports will name as their age.
+    """
+    tenant = current_tenant()
+    zone = tenant.time_zone if tenant else "UTC"
+    RollupCursor.objects.get_or_create(pk=1)
+    with transaction.atomic(), connection.cursor() as cursor:
+        # Two folds at once: the second waits here and then finds the cursor moved.
+        RollupCursor.objects.select_for_update().get(pk=1)
+        cursor.execute(_FOLD, {"zone": zone, "now": now})
+        return Folded(events=cursor.fetchone()[0], at=now)
+
+
+def folded_at() -> datetime | None:
+    """Return when the roll-ups were brought up to date, or ``None`` when they never were."""
+    return RollupCursor.objects.filter(pk=1).values_list("folded_at", flat=True).first()
