@@ -1,0 +1,23 @@
+"""Start-up of the accounts app."""
+
+from django.apps import AppConfig
+from django.contrib.auth.signals import user_logged_in
+
+
+class AccountsConfig(AppConfig):
+    """Makes people known to the record, and administrators makeable by the platform."""
+
+    name = "accounts"
+    verbose_name = "People"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Declare what is recorded, and replace Django's way of noting the last sign-in."""
+        from accounts import admin, administrators, records, signins  # noqa: F401
+        from tenants.administrators import register
+
+        records.declare_models()
+        register(administrators.OFFICE)
+        # Django saves the whole row, which would be a change to be recorded at every sign-in.
+        user_logged_in.disconnect(dispatch_uid="update_last_login")
+        user_logged_in.connect(signins.note_sign_in, dispatch_uid="note_sign_in")

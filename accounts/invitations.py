@@ -1,0 +1,41 @@
+"""One-time links with which people choose their own password.
+
+Nobody else ever knows it: not the administrator who adds them, not the operator who appoints them
+(OWASP ASVS 5.0, 6.4.1 and 6.4.6). The link is allauth's for resetting a password: it dies when it
+is used, when the person signs in, changes their address, or after ``PASSWORD_RESET_TIMEOUT``.
+"""
+
+from allauth.account.forms import default_token_generator
+from allauth.account.utils import user_pk_to_url_str
+from django.core.mail import send_mail
+from django.template.loader import render_to_string
+from django.urls import reverse
+
+from accounts.models import CustomUser
+from tenants.context import current_tenant
+from tenants.hosts import absolute_url
+
+
+def link_for(user: CustomUser) -> str:
+    """Return a one-time link on the host of the place one is in."""
+    token = default_token_generator.make_token(user)
+    path = reverse(
+        "account_reset_password_from_key",
+        kwargs={"uidb36": user_pk_to_url_str(user), "key": token},
+        urlconf="config.urls_tenant",
+    )
+    return absolute_url(path, current_tenant())
+
+
+def invite(user: CustomUser) -> None:
+    """Send ``user`` a link to choose a password."""
+    tenant = current_tenant()
+    place = tenant.name if tenant else "the platform"
+    context = {"user": user, "place": place, "link": link_for(user)}
+    send_mail(
+        subject=" ".join(f"Your account at {place}".split()),
+        message=render_to_string("accounts/email/invitation.txt", context),
+        html_message=render_to_string("accounts/email/invitation.html", context),
+        from_email=None,
+        recipient_list=[user.email],
+    )

@@ -1,0 +1,71 @@
+"""The words with which the rest of the code asks for people."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth.models import UserManager
+from django.db import models
+from django.db.models import Q
+
+if TYPE_CHECKING:
+    from accounts.models import CustomUser
+
+
+class CustomUserQuerySet(models.QuerySet["CustomUser"]):
+    """Selections of people that read as what they are."""
+
+    def active(self) -> "CustomUserQuerySet":
+        """People who may sign in."""
+        return self.filter(is_active=True)
+
+    def deactivated(self) -> "CustomUserQuerySet":
+        """People who may not."""
+        return self.filter(is_active=False)
+
+    def administrators(self) -> "CustomUserQuerySet":
+        """People who may do everything here."""
+        return self.filter(is_superuser=True)
+
+    def panel_users(self) -> "CustomUserQuerySet":
+        """People who may open the panel."""
+        return self.filter(is_staff=True)
+
+    def never_signed_in(self) -> "CustomUserQuerySet":
+        """People who have not come yet."""
+        return self.filter(last_login=None)
+
+    def seen_since(self, moment: datetime) -> "CustomUserQuerySet":
+        """People who used a page at or after ``moment``, to the resolution of ``last_seen``."""
+        return self.filter(last_seen__gte=moment)
+
+    def matching(self, words: str) -> "CustomUserQuerySet":
+        """People whose name, user name or address contains every word."""
+        people = self
+        for word in words.split():
+            people = people.filter(
+                Q(display_name__icontains=word)
+                | Q(username__icontains=word)
+                | Q(email__icontains=word)
+            )
+        return people
+
+
+class CustomUserManager(UserManager.from_queryset(CustomUserQuerySet)):  # type: ignore[misc]
+    """Makes people, and finds the one who signs in."""
+
+    @classmethod
+    def normalize_email(cls, email: str | None) -> str:
+        """Return an address in the form that is stored: lower case, so that it is unique."""
+        return (email or "").strip().lower()
+
+    def by_login(self, typed: str) -> "CustomUser | None":
+        """Return whoever signs in with this e-mail or user name, active or not."""
+        login = typed.strip().lower()
+        if not login or "\0" in login:
+            return None
+        found: CustomUser | None = self.filter(Q(username=login) | Q(email=login)).first()
+        return found
+
+    def get_by_natural_key(self, username: str | None) -> Any:
+        """Find by user name in whatever case it was typed: they are stored in lower case."""
+        return super().get_by_natural_key((username or "").lower())

@@ -1,0 +1,188 @@
+"""People, and which roles they have. In a tenant's schema its people, in ``public`` the operators."""
+
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
+
+from django.contrib.auth.models import AbstractUser, Group
+from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models, transaction
+from django.db.models import Q
+from django.db.models.functions import Lower
+from django.utils import timezone
+from django.utils.crypto import salted_hmac
+from simple_history import register
+
+from accounts.managers import CustomUserManager
+from activity.history import RecordedHistory
+from tenants.context import current_scope, current_tenant
+from tenants.uuid7 import UUIDv7
+
+
+def validate_time_zone(name: str) -> None:
+    """Refuse what the tz database does not know."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise ValidationError(
+            f"There is no time zone {name[:60]!r}. Use a name such as Europe/Berlin."
+        ) from None
+
+
+one_line = RegexValidator(
+    "[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]",
+    "Use printable characters on one line.",
+    inverse_match=True,
+)
+
+
+class CustomUser(AbstractUser):
+    """A person who can sign in on one tenant's host, or on the platform's.
+
+    User name and e-mail are stored in lower case, so that neither can be taken twice by case.
+    """
+
+    first_name = None  # type: ignore[assignment]
+    last_name = None  # type: ignore[assignment]
+
+    public_id = models.UUIDField(
+        "public ID",
+        unique=True,
+        db_default=UUIDv7(),
+        editable=False,
+        help_text="Names this person in the record, in exports and in links.",
+    )
+    username = models.CharField(
+        "user name",
+        max_length=150,
+        unique=True,
+        validators=[UnicodeUsernameValidator()],
+        help_text="At most 150 letters, digits and @ . + - _, in any case.",
+        error_messages={"unique": "Somebody has this user name already. Choose another one."},
+    )
+    email = models.EmailField(
+        "e-mail",
+        help_text="For signing in and for links to choose a password.",
+    )
+    display_name = models.CharField(
+        "name", max_length=150, blank=True, validators=[one_line], help_text="Shown to colleagues."
+    )
+    is_active = models.BooleanField(
+        "active", default=True, help_text="Whether this person may sign in."
+    )
+    is_staff = models.BooleanField(
+        "may open the panel", default=False, help_text="What they may do there is up to their roles."
+    )
+    is_superuser = models.BooleanField(
+        "administrator", default=False, help_text="May do everything in this organisation."
+    )
+    time_zone = models.CharField(
+        max_length=64,
+        blank=True,
+        validators=[validate_time_zone],
+        help_text="Such as Europe/Berlin. Empty: the organisation's.",
+    )
+    last_seen = models.DateTimeField(null=True, blank=True, editable=False)
+    groups = models.ManyToManyField(
+        Group,
+        through="accounts.Membership",
+        verbose_name="roles",
+        blank=True,
+        related_name="user_set",
+        related_query_name="user",
+    )
+
+    objects = CustomUserManager()
+    history = RecordedHistory(excluded_fields=["password", "last_login", "last_seen"])
+
+    class Meta:
+        verbose_name = "person"
+        verbose_name_plural = "people"
+        ordering: ClassVar[Any] = ["username"]
+        constraints: ClassVar[Any] = [
+            models.UniqueConstraint(
+                Lower("email"),
+                name="user_email_is_unique",
+                violation_error_message="Somebody has this e-mail address already.",
+            ),
+            models.CheckConstraint(
+                name="user_login_is_lower_case",
+                condition=Q(username=Lower("username")) & Q(email=Lower("email")),
+                violation_error_message="User name and e-mail are stored in lower case.",
+            ),
+            models.CheckConstraint(
+                name="user_has_email",
+                condition=~Q(email=""),
+                violation_error_message="An e-mail address is needed.",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.display_name or self.username
+
+    def clean_fields(self, exclude: Any = None) -> None:
+        """Bring user name and e-mail into the form in which they are stored, then validate."""
+        self._lower_logins()
+        super().clean_fields(exclude=exclude)
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save with the history row and the event, or not at all."""
+        self._lower_logins()
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Delete with the history rows and the events, or not at all."""
+        with transaction.atomic():
+            return super().delete(*args, **kwargs)
+
+    def _lower_logins(self) -> None:
+        self.username = (self.username or "").lower()
+        self.email = CustomUserManager.normalize_email(self.email)
+
+    def get_full_name(self) -> str:
+        """Return the name to show."""
+        return str(self)
+
+    def get_short_name(self) -> str:
+        """Return the name to show."""
+        return str(self)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The time zone in which this person reads times: their own, or the organisation's."""
+        tenant = current_tenant()
+        name = self.time_zone or (tenant.time_zone if tenant else timezone.get_default_timezone_name())
+        return ZoneInfo(name)
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Bind sessions to the tenant: a cookie of one opens nothing in another.
+
+        Without it, a session of a person with the same key and the same password hash elsewhere
+        (a copied schema, a restored backup) would be good here.
+        """
+        salt = f"accounts.CustomUser.session_auth_hash/{current_scope()}"
+        return salted_hmac(salt, self.password, secret=secret, algorithm="sha256").hexdigest()
+
+
+class Membership(models.Model):
+    """That somebody has a role. A model of its own, so that having it has a history."""
+
+    user = models.ForeignKey(CustomUser, on_delete=models.CASCADE, related_name="memberships")
+    group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="memberships")
+
+    history = RecordedHistory()
+
+    class Meta:
+        verbose_name = "membership"
+        constraints: ClassVar[Any] = [
+            models.UniqueConstraint(name="membership_is_unique", fields=["user", "group"])
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.group} of {self.user}"
+
+
+# Groups are Django's: their history is declared from outside and lives in this app.
+register(Group, app="accounts", records_class=RecordedHistory)
