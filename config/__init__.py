@@ -1,0 +1,1 @@
+"""How Tenantry is put together: settings, URLs, the web and worker processes."""

@@ -1,0 +1,88 @@
+"""The cache: a tenant's keys are its own, and a Redis that is gone is an empty cache.
+
+Sessions are in PostgreSQL with a copy here, and rate limits only here: with Redis down people
+still sign in and pages still answer, slower, and attempts go uncounted until it is back.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, Final
+
+import structlog
+from django.core.cache.backends.redis import RedisCache
+from redis.exceptions import RedisError
+
+from tenants.context import current_scope
+
+logger = structlog.get_logger("tenantry.cache")
+
+_PAUSE_SECONDS: Final = 2.0
+"""After a failure Redis is not asked again for so long, so that a hanging one costs one time-out."""
+
+
+def tenant_key(key: str, prefix: str, version: int) -> str:
+    """Return the key as Redis holds it, below the UUID of the tenant one is in."""
+    return f"tenantry:{current_scope()}:{prefix}:{version}:{key}"
+
+
+def _or(default: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make a cache method answer ``default`` while Redis does not answer."""
+
+    def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
+        @wraps(method)
+        def guarded(self: "TenantRedisCache", *args: Any, **kwargs: Any) -> Any:
+            fallback = kwargs.get("default", args[1] if method.__name__ == "get" and len(args) > 1 else default)
+            if time.monotonic() < TenantRedisCache.resting_until:
+                return fallback
+            try:
+                return method(self, *args, **kwargs)
+            except (RedisError, OSError) as error:
+                TenantRedisCache.resting_until = time.monotonic() + _PAUSE_SECONDS
+                logger.warning("cache unavailable", operation=method.__name__, error=str(error))
+                return fallback
+
+        return guarded
+
+    return decorate
+
+
+class TenantRedisCache(RedisCache):
+    """Django's Redis cache for many tenants."""
+
+    resting_until: float = 0.0
+
+    get = _or(None)(RedisCache.get)
+    set = _or(None)(RedisCache.set)
+    add = _or(True)(RedisCache.add)
+    touch = _or(False)(RedisCache.touch)
+    delete = _or(False)(RedisCache.delete)
+    has_key = _or(False)(RedisCache.has_key)
+    get_many = _or({})(RedisCache.get_many)
+    set_many = _or([])(RedisCache.set_many)
+    delete_many = _or(None)(RedisCache.delete_many)
+
+    def incr(self, key: str, delta: int = 1, version: int | None = None) -> int:
+        """Add to a number; without Redis it is as if the key had just been made."""
+        answer: int = _or(delta)(RedisCache.incr)(self, key, delta, version)
+        return answer
+
+    @_or(False)
+    def clear(self) -> bool:
+        """Empty the cache of the place one is in, never anybody else's."""
+        client = self._cache.get_client(None, write=True)
+        pattern = self.make_key("*").rpartition(":")[0].split(":")[:2]
+        for batch in _batches(client.scan_iter(match=":".join([*pattern, "*"]), count=1000), 1000):
+            client.delete(*batch)
+        return True
+
+
+def _batches(keys: Iterable[Any], size: int) -> Iterable[list[Any]]:
+    batch: list[Any] = []
+    for key in keys:
+        batch.append(key)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

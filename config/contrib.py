@@ -1,0 +1,28 @@
+"""Django's own apps with 64-bit keys.
+
+Their defaults are 32-bit, which a schema that has moved to another node of a cluster cannot insert
+into, and which cannot be changed there later (``docs/adr/0005-keys-are-64-bit-or-uuid.md``).
+"""
+
+from django.contrib.admin.apps import SimpleAdminConfig
+from django.contrib.auth.apps import AuthConfig as DjangoAuthConfig
+from django.contrib.contenttypes.apps import ContentTypesConfig as DjangoContentTypesConfig
+
+
+class AuthConfig(DjangoAuthConfig):
+    """Permissions and groups, called roles in the panel."""
+
+    default_auto_field = "django.db.models.BigAutoField"
+    verbose_name = "Roles"
+
+
+class ContentTypesConfig(DjangoContentTypesConfig):
+    """Content types."""
+
+    default_auto_field = "django.db.models.BigAutoField"
+
+
+class AdminConfig(SimpleAdminConfig):
+    """The admin without discovery: each of the two sites says itself what it shows."""
+
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,159 @@
+"""Every environment variable that Tenantry reads, with its type, default and meaning.
+
+One class is the whole list: settings, the runner, ``.env.example`` and the table in
+``docs/operations.md`` follow it, and tests keep them equal. Reading is strict. A value that does
+not parse, or a ``TENANTRY_`` name that nobody reads, stops the start with a sentence that names
+the variable, because a silently ignored ``TENANTRY_TRUSTED_PROXIES=one`` would be found by an
+attacker and not by us.
+"""
+
+import difflib
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
+
+from django.core.exceptions import ImproperlyConfigured
+from dotenv import dotenv_values
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+PREFIX = "TENANTRY_"
+
+
+class InvalidEnvironment(ImproperlyConfigured):
+    """One or more environment variables cannot be used; the message has a line for each."""
+
+
+def _split_commas(value: Any) -> Any:
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+def _hostname(value: str) -> str:
+    labels = value.lower().rstrip(".").split(".")
+    if not all(re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", label) for label in labels):
+        raise ValueError("expected a host name such as example.com, without scheme, port or path")
+    return ".".join(labels)
+
+
+def _url_with_scheme(*schemes: str) -> AfterValidator:
+    def check(value: str) -> str:
+        if not value.startswith(tuple(f"{scheme}://" for scheme in schemes)):
+            raise ValueError("expected a URL that starts with " + " or ".join(f"{s}://" for s in schemes))
+        return value
+
+    return AfterValidator(check)
+
+
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (KeyError, ValueError, OSError):
+        raise ValueError("expected a time zone of the tz database such as Europe/Berlin") from None
+    return value
+
+
+class Environment(BaseModel):
+    """What the process was told from outside. Empty values count as not given."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    DEBUG: bool = Field(False, description="Show tracebacks in the browser. Refused in production.")
+    SECRET_KEY: str | None = Field(
+        None,
+        description="Signs sessions and links; at least 50 random characters. "
+        "Development makes one in the data directory; production needs it.",
+    )
+    ALLOWED_HOSTS: Annotated[tuple[str, ...], BeforeValidator(_split_commas)] = Field(
+        (),
+        description="Comma-separated host names served besides the base domain and its subdomains. "
+        "Custom domains of tenants need no entry: they are looked up.",
+    )
+    DATABASE_URL: Annotated[str, _url_with_scheme("postgres", "postgresql")] | None = Field(
+        None, description="PostgreSQL 18. Not given: an embedded server (development only)."
+    )
+    REDIS_URL: Annotated[str, _url_with_scheme("redis", "rediss", "unix")] | None = Field(
+        None, description="Redis 6.2 or newer. Not given: an embedded server (development only)."
+    )
+    PORT: int = Field(8000, ge=1, le=65535, description="The port on which `make up` serves.")
+    TENANTRY_BASE_DOMAIN: Annotated[str, AfterValidator(_hostname)] = Field(
+        "localhost", description="The platform's own host; tenants live on <slug>.<base domain>."
+    )
+    TENANTRY_DATA: Annotated[Path, AfterValidator(lambda path: CHECKOUT / path)] = Field(
+        CHECKOUT / ".data",
+        description="Directory of the embedded servers, development secrets and mail.",
+    )
+    TENANTRY_PUBLIC_PORT: int | None = Field(
+        None,
+        ge=1,
+        le=65535,
+        description="The port in links, where it is not the scheme's own. Development: PORT.",
+    )
+    TENANTRY_TRUSTED_PROXIES: int = Field(
+        0,
+        ge=0,
+        le=10,
+        description="How many reverse proxies stand in front and append to X-Forwarded-For. "
+        "With 0 the header is ignored.",
+    )
+    TENANTRY_HOST_CACHE_SECONDS: float = Field(
+        5.0,
+        ge=0,
+        le=300,
+        description="For how many seconds a process remembers which tenant a host belongs to.",
+    )
+    TENANTRY_AGGREGATE_SECONDS: float = Field(
+        60.0, ge=1, le=86400, description="Seconds between two roll-ups of the record."
+    )
+    TENANTRY_TIME_ZONE: Annotated[str, AfterValidator(_time_zone)] = Field(
+        "UTC", description="Time zone of the platform, and of tenants made without one."
+    )
+    TENANTRY_LOG_FORMAT: Literal["console", "json"] = Field(
+        "console", description="console for people, json for machines. Production: json."
+    )
+    TENANTRY_LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="The least severe log lines to write."
+    )
+    TENANTRY_EMAIL_URL: Annotated[str, _url_with_scheme("smtp", "smtps", "file")] | None = Field(
+        None,
+        description="smtp://user:password@host:587 (STARTTLS), smtps://…:465 or file:///directory. "
+        "Not given: files in the data directory in development, no mail in production.",
+    )
+    TENANTRY_EMAIL_FROM: str = Field(
+        "Tenantry <no-reply@localhost>", description="Sender of the mail that Tenantry writes."
+    )
+
+
+def read(variables: Mapping[str, str] | None = None) -> Environment:
+    """Return the validated environment.
+
+    ``variables`` defaults to ``.env`` in the checkout overlaid by the process's environment.
+
+    Raises ``InvalidEnvironment`` with one line per variable that is malformed or unknown.
+    """
+    if variables is None:
+        from_file = {k: v for k, v in dotenv_values(CHECKOUT / ".env").items() if v is not None}
+        variables = {**from_file, **os.environ}
+    given = {
+        name: value.strip()
+        for name, value in variables.items()
+        if (name in Environment.model_fields or name.startswith(PREFIX)) and value.strip()
+    }
+    try:
+        return Environment.model_validate(given)
+    except ValidationError as error:
+        raise InvalidEnvironment("\n".join(_explain(e, given) for e in error.errors())) from None
+
+
+def _explain(error: Any, given: Mapping[str, str]) -> str:
+    name = str(error["loc"][0])
+    if error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(name, Environment.model_fields, n=1)
+        advice = f"did you mean {near[0]}?" if near else "remove it, or see .env.example."
+        return f"{name} is not a variable that Tenantry reads: {advice}"
+    reason = error["msg"].removeprefix("Value error, ")
+    # A secret that does not parse must not end in a log.
+    shown = "" if "KEY" in name or "URL" in name else f" {given[name]!r}"
+    return f"{name}{shown} cannot be used: {reason[0].lower()}{reason[1:]}."

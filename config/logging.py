@@ -1,0 +1,70 @@
+"""One structured line per log record, from us and from every library, web and worker.
+
+Tenant, actor and request id come from ``structlog.contextvars``, where the doors bind them; a line
+from outside any door says so.
+"""
+
+import logging.config
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+_NOWHERE = {"tenant": "platform", "actor": "process", "request_id": None}
+
+
+def _with_circumstances(
+    _logger: Any, _method: str, line: MutableMapping[str, Any]
+) -> MutableMapping[str, Any]:
+    for name, default in _NOWHERE.items():
+        line.setdefault(name, default)
+    return line
+
+
+_SHARED: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    _with_circumstances,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+
+
+def configuration(form: str, level: str) -> dict[str, Any]:
+    """Return the ``LOGGING`` setting: ``form`` is ``console`` or ``json``."""
+    renderers = {
+        "console": [structlog.dev.ConsoleRenderer(colors=False)],
+        "json": [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()],
+    }
+    remove_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "structured": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "foreign_pre_chain": _SHARED,
+                "processors": [remove_meta, *renderers[form]],
+            }
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "structured"}},
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            # Each has one line a request or task already.
+            "django.request": {"level": "ERROR"},
+            "celery.app.trace": {"level": "WARNING"},
+            "celery.worker.strategy": {"level": "WARNING"},
+            "celery.beat": {"level": "WARNING"},
+        },
+    }
+
+
+def configure(config: dict[str, Any]) -> None:
+    """Apply the ``LOGGING`` setting, and send structlog's own lines the same way."""
+    logging.config.dictConfig(config)
+    structlog.configure(
+        processors=[*_SHARED, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )

@@ -1,0 +1,13 @@
+"""What every page shares."""
+
+from typing import Any
+
+from django.http import HttpRequest
+
+from tenants.context import current_tenant
+
+
+def place(request: HttpRequest) -> dict[str, Any]:
+    """Return the name of the place one is in, so that nobody acts in the wrong one."""
+    tenant = current_tenant()
+    return {"place": tenant.name if tenant else "Tenantry platform", "tenant": tenant}

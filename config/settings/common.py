@@ -1,0 +1,16 @@
+"""All concerns together."""
+
+from config.settings.applications import *
+from config.settings.database import *
+from config.settings.logs import *
+from config.settings.mail import *
+from config.settings.panel import *
+from config.settings.people import *
+from config.settings.redis import *
+from config.settings.security import *
+from config.settings.web import *
+
+TENANTRY_PRODUCTION = False
+TENANTRY_DATA = ENVIRONMENT.TENANTRY_DATA  # noqa: F405
+TENANTRY_AGGREGATE_SECONDS = ENVIRONMENT.TENANTRY_AGGREGATE_SECONDS  # noqa: F405
+SILENCED_SYSTEM_CHECKS: list[str] = []

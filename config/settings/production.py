@@ -1,0 +1,34 @@
+"""A deployment. What is missing or unsafe here is refused by ``config.checks``, with a hint."""
+
+from config.settings.common import *
+
+TENANTRY_PRODUCTION = True
+
+SECRET_KEY = ENVIRONMENT.SECRET_KEY or "missing"  # noqa: F405
+
+if EMBEDDED_POSTGRESQL:  # noqa: F405
+    # Never the embedded server: without a DATABASE_URL nothing answers (tenantry.E004).
+    DATABASES["default"] |= {"HOST": "database-url-is-not-set.invalid", "OPTIONS": {}}  # noqa: F405
+if EMBEDDED_REDIS:  # noqa: F405
+    REDIS_URL = CELERY_BROKER_URL = "redis://redis-url-is-not-set.invalid:6379/0"
+    CACHES["default"]["LOCATION"] = REDIS_URL  # noqa: F405
+
+TENANTRY_SCHEME = "https"
+SECURE_SSL_REDIRECT = True
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_HSTS_SECONDS = 365 * 24 * 3600
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_HSTS_PRELOAD = True
+
+# The prefix makes browsers refuse the cookie unless it is secure and host-only.
+SESSION_COOKIE_NAME = "__Host-session"
+CSRF_COOKIE_NAME = "__Host-csrf"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
+
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+if ENVIRONMENT.TENANTRY_EMAIL_URL is None:  # noqa: F405
+    EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"

@@ -1,0 +1,15 @@
+"""Cookies, headers and keys."""
+
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# No SESSION_COOKIE_DOMAIN: a cookie goes back to the very host that set it, to no other tenant.
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 14 * 24 * 3600
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+
+# Half a day: long enough for a mail to be read, short enough for a mailbox that is lost.
+PASSWORD_RESET_TIMEOUT = 12 * 3600

@@ -1,0 +1,64 @@
+"""Hosts, URLs, middleware, templates and static files."""
+
+from config.settings.environment import CHECKOUT, ENVIRONMENT
+
+DEBUG = ENVIRONMENT.DEBUG
+
+TENANTRY_BASE_DOMAIN = ENVIRONMENT.TENANTRY_BASE_DOMAIN
+TENANTRY_PLATFORM_HOSTS = frozenset({TENANTRY_BASE_DOMAIN, *ENVIRONMENT.ALLOWED_HOSTS})
+TENANTRY_HOST_CACHE_SECONDS = ENVIRONMENT.TENANTRY_HOST_CACHE_SECONDS
+TENANTRY_SCHEME = "http"
+TENANTRY_PUBLIC_PORT = ENVIRONMENT.TENANTRY_PUBLIC_PORT
+TENANTRY_TRUSTED_PROXIES = ENVIRONMENT.TENANTRY_TRUSTED_PROXIES
+ALLAUTH_TRUSTED_PROXY_COUNT = TENANTRY_TRUSTED_PROXIES
+
+ALLOWED_HOSTS = [TENANTRY_BASE_DOMAIN, f".{TENANTRY_BASE_DOMAIN}", *ENVIRONMENT.ALLOWED_HOSTS]
+USE_X_FORWARDED_HOST = False
+
+ROOT_URLCONF = "config.urls_tenant"
+PUBLIC_SCHEMA_URLCONF = "config.urls_platform"
+WSGI_APPLICATION = "config.wsgi.application"
+
+MIDDLEWARE = [
+    # First, because they need no tenant.
+    "config.middleware.HealthMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.middleware.ErrorMiddleware",
+    "tenants.middleware.TenantMiddleware",
+    "activity.middleware.ActivityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "accounts.middleware.PersonMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "config.middleware.DomainErrorMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [CHECKOUT / "config" / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "config.pages.place",
+            ]
+        },
+    }
+]
+
+STATIC_URL = "/static/"
+STATIC_ROOT = CHECKOUT / "static"
+STATICFILES_DIRS = [CHECKOUT / "config" / "static"]
+
+LANGUAGE_CODE = "en-gb"
+USE_I18N = True
+USE_TZ = True
+TIME_ZONE = ENVIRONMENT.TENANTRY_TIME_ZONE

@@ -1,0 +1,12 @@
+"""What answers on the platform's own host."""
+
+from django.urls import URLPattern, URLResolver, include, path
+
+from accounts import views
+from tenants.sites import platform_site
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", views.home, name="home"),
+    path("admin/", platform_site.urls),
+    path("accounts/", include("accounts.urls")),
+]

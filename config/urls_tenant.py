@@ -1,0 +1,15 @@
+"""What answers on a tenant's host. The product, as its people see it."""
+
+from django.urls import URLPattern, URLResolver, include, path
+
+from accounts import views
+from activity import pages
+from tenants.sites import tenant_site
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", views.home, name="home"),
+    path("admin/reports/", tenant_site.admin_view(pages.reports), name="reports"),
+    path("admin/reports/<str:name>/", tenant_site.admin_view(pages.report), name="report"),
+    path("admin/", tenant_site.urls),
+    path("accounts/", include("accounts.urls")),
+]
