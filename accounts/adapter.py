@@ -1,7 +1,9 @@
 """How allauth behaves here."""
 
+from smtplib import SMTPException
 from typing import Any
 
+import structlog
 from allauth.account.adapter import DefaultAccountAdapter
 from django.http import HttpRequest
 from django.urls import reverse
@@ -9,6 +11,9 @@ from django.urls import reverse
 from activity.recording import record
 from activity.requests import client_ip
 from tenants.context import current_tenant
+from tenants.hosts import absolute_url
+
+logger = structlog.get_logger("tenantry.mail")
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -26,14 +31,26 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """Return the address that rate limits count, the same that the record says."""
         return client_ip(request) or ""
 
+    def get_reset_password_from_key_url(self, key: str) -> str:
+        """Return the link for a mail, on the host that is stored, not the one that was asked."""
+        uidb36, _, token = key.partition("-")
+        path = reverse("account_reset_password_from_key", kwargs={"uidb36": uidb36, "key": token})
+        return absolute_url(path, current_tenant())
+
     def send_password_reset_mail(self, user: Any, email: str, context: dict[str, Any]) -> Any:
         """Record the request, then send the mail."""
         record("user.password_reset_requested", target=user)
         return super().send_password_reset_mail(user, email, context)
 
     def send_mail(self, template_prefix: str, email: str, context: dict[str, Any]) -> None:
-        """Send mail that names the place it is from."""
+        """Send mail that names the place it is from; a mail server that is down changes no page.
+
+        Answering differently would tell a stranger which addresses have an account.
+        """
         tenant = current_tenant()
         place = tenant.name if tenant else "the platform"
-        super().send_mail(template_prefix, email, {"place": place, **context})
+        try:
+            super().send_mail(template_prefix, email, {"place": place, **context})
+        except (OSError, SMTPException) as error:
+            logger.error("mail not sent", template=template_prefix, error=str(error))
 

@@ -141,9 +141,17 @@ class CustomUserAdmin(SilentLog, SimpleHistoryAdmin, ModelAdmin):  # type: ignor
         """Save, and send a link to whoever is new."""
         super().save_model(request, obj, form, change)
         if not change:
-            invite(obj)
-            messages.info(
-                request, f"{obj.email} was sent a mail with a link to choose a password."
+            self._invite(request, obj)
+
+    @staticmethod
+    def _invite(request: HttpRequest, user: CustomUser) -> None:
+        if invite(user):
+            messages.success(request, f"{user.email} was sent a link to choose a password.")
+        else:
+            messages.error(
+                request,
+                f"The mail to {user.email} could not be sent. Try again from their page: "
+                "Send link to choose a password.",
             )
 
     @display(description="Person", ordering="username", header=True)
@@ -215,8 +223,7 @@ class CustomUserAdmin(SilentLog, SimpleHistoryAdmin, ModelAdmin):  # type: ignor
         user = get_object_or_404(CustomUser, pk=object_id)
         if not self.has_change_permission(request, user):
             raise PermissionDenied
-        invite(user)
-        messages.success(request, f"{user.email} was sent a link to choose a password.")
+        self._invite(request, user)
         return redirect("admin:accounts_customuser_change", object_id)
 
 

@@ -5,6 +5,9 @@ Nobody else ever knows it: not the administrator who adds them, not the operator
 is used, when the person signs in, changes their address, or after ``PASSWORD_RESET_TIMEOUT``.
 """
 
+from smtplib import SMTPException
+
+import structlog
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
 from django.core.mail import send_mail
@@ -14,6 +17,8 @@ from django.urls import reverse
 from accounts.models import CustomUser
 from tenants.context import current_tenant
 from tenants.hosts import absolute_url
+
+logger = structlog.get_logger("tenantry.mail")
 
 
 def link_for(user: CustomUser) -> str:
@@ -27,15 +32,20 @@ def link_for(user: CustomUser) -> str:
     return absolute_url(path, current_tenant())
 
 
-def invite(user: CustomUser) -> None:
-    """Send ``user`` a link to choose a password."""
+def invite(user: CustomUser) -> bool:
+    """Send ``user`` a link to choose a password; return whether the mail server took it."""
     tenant = current_tenant()
     place = tenant.name if tenant else "the platform"
     context = {"user": user, "place": place, "link": link_for(user)}
-    send_mail(
-        subject=" ".join(f"Your account at {place}".split()),
-        message=render_to_string("accounts/email/invitation.txt", context),
-        html_message=render_to_string("accounts/email/invitation.html", context),
-        from_email=None,
-        recipient_list=[user.email],
-    )
+    try:
+        send_mail(
+            subject=f"Your account at {place}",
+            message=render_to_string("accounts/email/invitation.txt", context),
+            html_message=render_to_string("accounts/email/invitation.html", context),
+            from_email=None,
+            recipient_list=[user.email],
+        )
+    except (OSError, SMTPException) as error:
+        logger.error("mail not sent", template="invitation", error=str(error))
+        return False
+    return True

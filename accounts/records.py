@@ -9,6 +9,7 @@ from django.db.models.signals import m2m_changed
 from django.dispatch import receiver
 
 from accounts.models import CustomUser, Membership
+from activity import history
 from activity.recording import Changes, record
 from activity.subjects import Declaration, declare
 
@@ -87,8 +88,7 @@ def memberships_changed(
     history_type = {"post_add": "+", "pre_remove": "-", "pre_clear": "-"}.get(action)
     if history_type:
         for membership in _memberships(instance, pk_set):
-            writer = Membership.history.model._recorder
-            writer.create_historical_record(membership, history_type)
+            history.write(membership, history_type)
 
 
 @receiver(m2m_changed, sender=Group.permissions.through, dispatch_uid="record_permissions")

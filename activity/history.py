@@ -55,6 +55,12 @@ class RecordedHistory(HistoricalRecords):
                 field.db_index = False
         return fields
 
+    def create_history_model(self, model: type[models.Model], inherited: bool) -> Any:
+        """Make the history model, which knows who writes it."""
+        history_model = super().create_history_model(model, inherited)
+        history_model.recorder = self
+        return history_model
+
     def get_history_user(self, instance: models.Model) -> Actor:
         """Return who acts now."""
         return context.current().actor
@@ -94,3 +100,11 @@ class RecordedHistory(HistoricalRecords):
         if known.actions_for:
             return known.actions_for(changes)
         return [(f"{known.noun}.changed", list(changes))]
+
+
+def write(instance: Any, history_type: str) -> None:
+    """Write history and event for a row that Django inserted (``+``) or will delete (``-``).
+
+    For bulk writes, which send none of the signals that history listens to.
+    """
+    instance.history.model.recorder.create_historical_record(instance, history_type)

@@ -54,5 +54,6 @@ def declaration_of(model: type[Model]) -> Declaration:
 
 def subject_of(instance: Model) -> Subject:
     """Return ``instance`` as the record names it."""
-    known = declaration_of(type(instance))
+    # By way of _meta, because request.user is a proxy whose type says nothing.
+    known = declaration_of(instance._meta.model)
     return Subject(known.noun, known.id_of(instance), known.label_of(instance))

@@ -1,5 +1,7 @@
 """The test suite."""
 
+import os
+
 from config.settings.development import *
 
 SECRET_KEY = "a-key-for-tests-that-signs-nothing-anybody-keeps-0123456789"  # noqa: S105
@@ -13,3 +15,7 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 CELERY_TASK_ALWAYS_EAGER = True
 CELERY_TASK_EAGER_PROPAGATES = True
+
+# Each process that runs tests has a Redis database of its own, beside the one of `make up`.
+_worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
+CACHES["default"]["LOCATION"] = f"{REDIS_URL.partition('?')[0]}?db={1 + int(_worker)}"  # noqa: F405

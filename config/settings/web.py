@@ -55,7 +55,7 @@ TEMPLATES = [
 ]
 
 STATIC_URL = "/static/"
-STATIC_ROOT = CHECKOUT / "static"
+
 STATICFILES_DIRS = [CHECKOUT / "config" / "static"]
 
 LANGUAGE_CODE = "en-gb"
