@@ -31,6 +31,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """Return the address that rate limits count, the same that the record says."""
         return client_ip(request) or ""
 
+    def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
+        """Count failures per account and address, so that nobody can lock somebody else out."""
+        key = super()._get_login_attempts_cache_key(request, **credentials)
+        return f"{key}:{self.get_client_ip(request)}"
+
     def get_reset_password_from_key_url(self, key: str) -> str:
         """Return the link for a mail, on the host that is stored, not the one that was asked."""
         uidb36, _, token = key.partition("-")

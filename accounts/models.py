@@ -56,10 +56,8 @@ class CustomUser(AbstractUser):
     username = models.CharField(
         "user name",
         max_length=150,
-        unique=True,
         validators=[UnicodeUsernameValidator()],
         help_text="At most 150 letters, digits and @ . + - _, in any case.",
-        error_messages={"unique": "Somebody has this user name already. Choose another one."},
     )
     email = models.EmailField(
         "e-mail",
@@ -101,6 +99,12 @@ class CustomUser(AbstractUser):
         verbose_name_plural = "people"
         ordering: ClassVar[Any] = ["username"]
         constraints: ClassVar[Any] = [
+            # A constraint and not unique=True, which would add an index for LIKE that nobody reads.
+            models.UniqueConstraint(
+                fields=["username"],
+                name="user_name_is_unique",
+                violation_error_message="Somebody has this user name already. Choose another one.",
+            ),
             models.UniqueConstraint(
                 Lower("email"),
                 name="user_email_is_unique",
@@ -169,7 +173,10 @@ class CustomUser(AbstractUser):
 class Membership(models.Model):
     """That somebody has a role. A model of its own, so that having it has a history."""
 
-    user = models.ForeignKey(CustomUser, on_delete=models.CASCADE, related_name="memberships")
+    # Without an index of its own: the unique constraint begins with it.
+    user = models.ForeignKey(
+        CustomUser, on_delete=models.CASCADE, related_name="memberships", db_index=False
+    )
     group = models.ForeignKey(Group, on_delete=models.CASCADE, related_name="memberships")
 
     history = RecordedHistory()

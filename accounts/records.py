@@ -11,6 +11,7 @@ from django.dispatch import receiver
 from accounts.models import CustomUser, Membership
 from activity import history
 from activity.recording import Changes, record
+from activity.requests import actor_of
 from activity.subjects import Declaration, declare
 
 
@@ -114,7 +115,12 @@ def permissions_changed(
 
 @receiver(allauth_signals.password_changed, dispatch_uid="record_password_changed")
 @receiver(allauth_signals.password_set, dispatch_uid="record_password_set")
-@receiver(allauth_signals.password_reset, dispatch_uid="record_password_reset")
 def password_changed(user: CustomUser, **_: Any) -> None:
     """Record that somebody has a new password; never which, nor which they had."""
     record("user.password_changed", target=user)
+
+
+@receiver(allauth_signals.password_reset, dispatch_uid="record_password_reset")
+def password_reset(user: CustomUser, **_: Any) -> None:
+    """Record that somebody chose a password by a link, which only their mailbox has."""
+    record("user.password_reset", target=user, actor=actor_of(user))

@@ -44,9 +44,7 @@ def sentence(event: ActivityEvent) -> str:
     if known is None:
         # Written by a newer version: better its name than no line.
         return event.action
-    target = event.target_label or ("an unknown account" if "session" in event.action else "?")
-    if event.action.startswith("session.") and event.target_id == event.actor_id:
-        target = event.actor_label
+    target = event.target_label or "an unknown account"
     return known.sentence.format(actor=event.actor_label or event.actor_kind, target=target)
 
 

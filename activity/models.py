@@ -7,7 +7,7 @@ import pgtrigger
 from django.db import models
 from django.db.models.functions import Now
 
-from activity.actions import CATALOGUE, Severity
+from activity.actions import Severity
 from activity.context import ActorKind, Channel
 from tenants.uuid7 import UUIDv7
 
@@ -38,7 +38,7 @@ class ActivityEvent(models.Model):
 
     id = models.UUIDField(primary_key=True, db_default=UUIDv7(), editable=False)
     occurred_at = models.DateTimeField(db_default=Now())
-    action = models.CharField(max_length=64, choices=[(name, name) for name in CATALOGUE])
+    action = models.CharField(max_length=64)
     outcome = models.CharField(max_length=16, choices=Outcome, default=Outcome.SUCCESS)
     severity = models.CharField(max_length=16, choices=_choices(Severity))
     actor_kind = models.CharField(max_length=16, choices=_choices(ActorKind))

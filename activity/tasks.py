@@ -5,9 +5,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from activity import rollups
-from tenants.context import enter_platform
-from tenants.models import Tenant
-from tenants.tasks import PlatformTask, TenantTask
+from tenants.tasks import PlatformTask, TenantTask, for_each_active_tenant
 
 logger = structlog.get_logger("tenantry.tasks")
 
@@ -25,11 +23,7 @@ def aggregate_tenant() -> int:
 def aggregate_all() -> int:
     """Have every active tenant's roll-ups, and the platform's, brought up to date.
 
-    One task a tenant, so that a slow or broken one keeps no other waiting. Returns how many.
+    Returns how many tenants there are.
     """
     rollups.fold(timezone.now())
-    with enter_platform():
-        tenants = list(Tenant.objects.active().values_list("pk", flat=True))
-    for tenant_id in tenants:
-        aggregate_tenant.delay(tenant_id=str(tenant_id))
-    return len(tenants)
+    return for_each_active_tenant(aggregate_tenant)

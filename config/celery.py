@@ -5,6 +5,7 @@ from typing import Any
 
 import structlog
 from celery import Celery, signals
+from celery.schedules import crontab
 from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")
@@ -27,6 +28,8 @@ def timetable(sender: Celery, **_: Any) -> None:
     every = sender.add_periodic_task
     # Roll-ups of the record, for reports and the dashboard.
     every(settings.TENANTRY_AGGREGATE_SECONDS, sender.signature("activity.aggregate_all"))
+    # Sessions that have expired, before Europe wakes up.
+    every(crontab(hour=3, minute=30), sender.signature("accounts.clear_sessions"))
     # Shows /readyz that beat, broker and a worker are there.
     every(15.0, sender.signature("config.worker_seen"), expires=30)
 

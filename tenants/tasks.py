@@ -55,3 +55,15 @@ def _tenant(tenant_id: Any, task: str) -> Tenant:
     if tenant is None or tenant.marker != marker_of(tenant):
         raise TenantUnavailable(f"there is no tenant {key}.", "It was deleted, or never complete.")
     return tenant
+
+
+def for_each_active_tenant(task: TenantTask) -> int:
+    """Send ``task`` once for every active tenant; returns how many there are.
+
+    One message a tenant, so that a slow or broken one keeps no other waiting.
+    """
+    with enter_platform():
+        tenants = list(Tenant.objects.active().values_list("pk", flat=True))
+    for tenant_id in tenants:
+        task.delay(tenant_id=str(tenant_id))
+    return len(tenants)

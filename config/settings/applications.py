@@ -48,3 +48,6 @@ MIGRATION_MODULES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 ALLAUTH_DEFAULT_AUTO_FIELD = DEFAULT_AUTO_FIELD
+
+# History is read by row, and then by time: the index on the row's key is enough.
+SIMPLE_HISTORY_DATE_INDEX = False

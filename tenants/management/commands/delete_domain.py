@@ -1,0 +1,11 @@
+"""``delete_domain`` of django-tenants, replaced."""
+
+from tenants.replaced import ReplacedCommand
+
+
+class Command(ReplacedCommand):
+    """Names what to use instead."""
+
+    help = "Replaced: use manage.py tenant show."
+    why = "can leave a tenant without an address"
+    instead = "`manage.py tenant show SLUG` to see a tenant's domains"
