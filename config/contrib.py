@@ -15,6 +15,12 @@ class AuthConfig(DjangoAuthConfig):
     default_auto_field = "django.db.models.BigAutoField"
     verbose_name = "Roles"
 
+    def ready(self) -> None:
+        """Call groups what people call them."""
+        super().ready()
+        group = self.get_model("Group")
+        group._meta.verbose_name, group._meta.verbose_name_plural = "role", "roles"
+
 
 class ContentTypesConfig(DjangoContentTypesConfig):
     """Content types."""

@@ -3,6 +3,7 @@
 # Order matters: unfold's templates win over django_tenants' (which ships an app_list.html that
 # breaks the sidebar), ours win over both, and our commands win over those of the same name.
 _LOOK = [
+    "config",
     "tenants",
     "activity",
     "accounts",
@@ -51,3 +52,6 @@ ALLAUTH_DEFAULT_AUTO_FIELD = DEFAULT_AUTO_FIELD
 
 # History is read by row, and then by time: the index on the row's key is enough.
 SIMPLE_HISTORY_DATE_INDEX = False
+# Reverting is a change like any other and wants its own preview and permission; until it has them
+# history is for reading.
+SIMPLE_HISTORY_REVERT_DISABLED = True

@@ -2,6 +2,7 @@
 
 from config.settings.applications import *
 from config.settings.database import *
+from config.settings.environment import CHECKOUT, ENVIRONMENT
 from config.settings.logs import *
 from config.settings.mail import *
 from config.settings.panel import *

@@ -23,6 +23,9 @@ def _item(title: str, icon: str, url: str, permission: str | None = None) -> dic
     return item | ({"permission": _may(permission)} if permission else {})
 
 
+# The address "/" is the beginning of every other one, so it must say itself when it is open.
+_MY_ACCOUNT = _item("My account", "person", "home") | {"active": lambda request: request.path == "/"}
+
 _SHARED: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
@@ -60,7 +63,7 @@ TENANTRY_PANEL = _SHARED | {
                         "activity.view_activityevent",
                     ),
                     _item("Reports", "bar_chart", "reports", "activity.view_activityevent"),
-                    _item("My account", "person", "home"),
+                    _MY_ACCOUNT,
                 ]
             }
         ],
@@ -81,7 +84,7 @@ TENANTRY_CONSOLE = _SHARED | {
                     _item("Tenants", "apartment", "admin:tenants_tenant_changelist"),
                     _item("Operators", "group", "admin:accounts_customuser_changelist"),
                     _item("Activity", "history", "admin:activity_activityevent_changelist"),
-                    _item("My account", "person", "home"),
+                    _MY_ACCOUNT,
                 ]
             }
         ],

@@ -1,6 +1,6 @@
 """Hosts, URLs, middleware, templates and static files."""
 
-from config.settings.environment import CHECKOUT, ENVIRONMENT
+from config.settings.environment import ENVIRONMENT
 
 DEBUG = ENVIRONMENT.DEBUG
 
@@ -41,7 +41,6 @@ MIDDLEWARE = [
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [CHECKOUT / "config" / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -56,7 +55,6 @@ TEMPLATES = [
 
 STATIC_URL = "/static/"
 
-STATICFILES_DIRS = [CHECKOUT / "config" / "static"]
 
 LANGUAGE_CODE = "en-gb"
 USE_I18N = True
