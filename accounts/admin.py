@@ -2,17 +2,19 @@
 
 from typing import Any, ClassVar
 
+from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.html import format_html
 from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from accounts.forms import CustomUserChangeForm, CustomUserCreationForm, RolesForm
 from accounts.invitations import invite
@@ -63,7 +65,40 @@ class PowerFilter(admin.SimpleListFilter):
         return queryset
 
 
-class CustomUserAdmin(SilentLog, SimpleHistoryAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
+class GuardedHistory(SimpleHistoryAdmin):  # type: ignore[misc]
+    """History pages on which only administrators put a row back as it was.
+
+    The library lets whoever may view a row post any old version of it, changed as they like, and
+    with the powers it had then.
+    """
+
+    def revert_disabled(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Keep the power to put back with administrators, and from their own rows."""
+        return not request.user.is_superuser or obj == request.user  # type: ignore[union-attr]
+
+    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
+        """Show what was changed; an id that is no number belongs to nothing."""
+        _refuse_non_numbers(object_id)
+        return super().history_view(request, object_id, extra_context)
+
+    def history_form_view(
+        self, request: HttpRequest, object_id: str, version_id: str, extra_context: Any = None
+    ) -> Any:
+        """Show a row as it was, or put it back; a row that is gone stays gone."""
+        _refuse_non_numbers(object_id, version_id)
+        if request.method == "POST":
+            row = get_object_or_404(self.model, pk=object_id)
+            if self.revert_disabled(request, row) or not self.has_change_permission(request, row):
+                raise PermissionDenied
+        return super().history_form_view(request, object_id, version_id, extra_context)
+
+
+def _refuse_non_numbers(*texts: str) -> None:
+    if not all(text.isascii() and text.isdecimal() for text in texts):
+        raise Http404
+
+
+class CustomUserAdmin(SilentLog, GuardedHistory, ModelAdmin):  # type: ignore[misc,type-arg]
     """The people of one organisation."""
 
     form = CustomUserChangeForm
@@ -235,13 +270,22 @@ def _people(count: int) -> str:
     return "person" if count == 1 else "people"
 
 
-class GroupAdmin(SilentLog, SimpleHistoryAdmin, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
+class PermissionsField(forms.ModelMultipleChoiceField):
+    """Permissions as boxes to tick, in words."""
+
+    def label_from_instance(self, permission: Any) -> str:
+        """Return what the permission allows, without app and model."""
+        return str(permission.name)
+
+
+class GroupAdmin(SilentLog, GuardedHistory, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
     """Roles: what the people who have them may do in the panel."""
 
     list_display = ("name", "members", "permission_count")
     search_help_text = "Name of the role"
     object_history_list_template = "panel/history_list.html"
     show_full_result_count = False
+    filter_horizontal = ()
     # What the panel offers: permissions to do what it has no page for would mislead.
     _offered: ClassVar[dict[str, list[str]]] = {
         "accounts": ["view_customuser", "add_customuser", "change_customuser", "delete_customuser"],
@@ -263,7 +307,10 @@ class GroupAdmin(SilentLog, SimpleHistoryAdmin, DjangoGroupAdmin, ModelAdmin):  
             names = [name for offered in self._offered.values() for name in offered]
             kwargs["queryset"] = Permission.objects.filter(
                 content_type__app_label__in=self._offered, codename__in=names
-            ).select_related("content_type")
+            )
+            kwargs["form_class"] = PermissionsField
+            kwargs["widget"] = UnfoldAdminCheckboxSelectMultipleWidget
+            return db_field.formfield(**kwargs)
         return super().formfield_for_manytomany(db_field, request, **kwargs)
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -85,6 +85,17 @@ class ActivityEventAdmin(ModelAdmin):  # type: ignore[misc,type-arg]
         ("Identity", {"fields": ("id", "schema_version")}),
     )
 
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """Show an event under the sentence that it is."""
+        event = self.get_object(request, object_id)
+        title = {"title": sentence(event)} if event else {}
+        response: HttpResponse = super().change_view(
+            request, object_id, form_url, {**title, **(extra_context or {})}
+        )
+        return response
+
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody adds to the record by hand."""
         return False

@@ -41,22 +41,22 @@ class ActivityEvent(models.Model):
     action = models.CharField(max_length=64)
     outcome = models.CharField(max_length=16, choices=Outcome, default=Outcome.SUCCESS)
     severity = models.CharField(max_length=16, choices=_choices(Severity))
-    actor_kind = models.CharField(max_length=16, choices=_choices(ActorKind))
-    actor_id = models.CharField(max_length=64, blank=True)
-    actor_label = models.CharField(max_length=200, blank=True)
+    actor_kind = models.CharField("kind", max_length=16, choices=_choices(ActorKind))
+    actor_id = models.CharField("ID of who", max_length=64, blank=True)
+    actor_label = models.CharField("who", max_length=200, blank=True)
     on_behalf_of_id = models.CharField(max_length=64, blank=True)
-    on_behalf_of_label = models.CharField(max_length=200, blank=True)
-    target_type = models.CharField(max_length=32, blank=True)
-    target_id = models.CharField(max_length=64, blank=True)
-    target_label = models.CharField(max_length=200, blank=True)
+    on_behalf_of_label = models.CharField("on behalf of", max_length=200, blank=True)
+    target_type = models.CharField("kind of what", max_length=32, blank=True)
+    target_id = models.CharField("ID of what", max_length=64, blank=True)
+    target_label = models.CharField("what", max_length=200, blank=True)
     changes = models.JSONField(default=dict, help_text="Field → its old and its new value.")
     details = models.JSONField(default=dict)
-    ip = models.GenericIPAddressField(null=True)
+    ip = models.GenericIPAddressField("IP address", null=True)
     user_agent = models.CharField(max_length=400, blank=True)
     channel = models.CharField(max_length=16, choices=_choices(Channel))
     request_id = models.UUIDField(help_text="Joins all that one request, task or command did.")
     session_ref = models.CharField(
-        max_length=32, blank=True, help_text="A keyed hash of the session: joins, opens nothing."
+        "session", max_length=32, blank=True, help_text="A keyed hash of the session: joins, opens nothing."
     )
     reason = models.CharField(max_length=500, blank=True)
     schema_version = models.PositiveSmallIntegerField(default=1)
@@ -67,7 +67,7 @@ class ActivityEvent(models.Model):
 
     class Meta:
         verbose_name = "event"
-        verbose_name_plural = "activity"
+        verbose_name_plural = "events"
         ordering: ClassVar[Any] = ["-id"]
         # Each index names its reader. Ids are ordered by time, so each ends in one.
         indexes: ClassVar[Any] = [

@@ -41,12 +41,14 @@ class PlatformSite(Site):
     """The operators' console, on the platform's host."""
 
     settings_name = "TENANTRY_CONSOLE"
+    index_title = "Console"
 
 
 class TenantSite(Site):
     """The panel of one tenant, on its own host."""
 
     settings_name = "TENANTRY_PANEL"
+    index_title = "Overview"
     index_template = "panel/overview.html"
 
     def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
