@@ -5,6 +5,8 @@ from typing import Any
 
 import structlog
 from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.auth_backends import AuthenticationBackend
+from django.contrib.auth import authenticate
 from django.http import HttpRequest
 from django.urls import reverse
 
@@ -36,6 +38,20 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         key = super()._get_login_attempts_cache_key(request, **credentials)
         return f"{key}:{self.get_client_ip(request)}"
 
+    def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
+        """Return whoever may sign in; somebody deactivated fails like those who mistype.
+
+        allauth sends them to a page of its own, which tells that the password was right.
+        """
+        self.pre_authenticate(request, **credentials)
+        user = authenticate(request, **credentials)
+        AuthenticationBackend.unstash_authenticated_user()
+        if user is None:
+            self.authentication_failed(request, **credentials)
+        else:
+            self._rollback_login_failed_rl_usage()
+        return user
+
     def get_reset_password_from_key_url(self, key: str) -> str:
         """Return the link for a mail, on the host that is stored, not the one that was asked."""
         uidb36, _, token = key.partition("-")
@@ -58,4 +74,3 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             super().send_mail(template_prefix, email, {"place": place, **context})
         except (OSError, SMTPException) as error:
             logger.error("mail not sent", template=template_prefix, error=str(error))
-

@@ -98,7 +98,7 @@ def _refuse_non_numbers(*texts: str) -> None:
         raise Http404
 
 
-class CustomUserAdmin(SilentLog, GuardedHistory, ModelAdmin):  # type: ignore[misc,type-arg]
+class CustomUserAdmin(SilentLog, GuardedHistory, ModelAdmin):  # type: ignore[misc]
     """The people of one organisation."""
 
     form = CustomUserChangeForm
@@ -148,17 +148,24 @@ class CustomUserAdmin(SilentLog, GuardedHistory, ModelAdmin):  # type: ignore[mi
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
     ) -> type[RolesForm]:
         """Return the form for adding or for changing."""
-        kwargs["form"] = self.form if obj else self.add_form
-        form: type[RolesForm] = super().get_form(request, obj, change=change, **kwargs)
+        form: type[RolesForm] = self.form if obj else self.add_form
+        # The admin leaves out what may only be read, but of declared fields only its own form's.
+        readonly = self.get_readonly_fields(request, obj)
+        hidden = dict.fromkeys(name for name in readonly if name in form.declared_fields)
+        kwargs["form"] = type(form.__name__, (form,), hidden)
+        form = super().get_form(request, obj, change=change, **kwargs)
         return form
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Leave power over power to administrators, and nobody the power to lock themselves out."""
-        fields = (*super().get_readonly_fields(request, obj),)
+        fields = [*super().get_readonly_fields(request, obj)]
+        is_self = obj is not None and obj.pk == request.user.pk
+        if is_self:
+            fields += ["is_active"]
+        if is_self or not request.user.is_superuser:  # type: ignore[union-attr]
+            fields += ["is_staff", "is_superuser"]
         if not request.user.is_superuser:  # type: ignore[union-attr]
-            return (*fields, "is_staff", "is_superuser", "roles_shown")
-        if obj is not None and obj.pk == request.user.pk:
-            return (*fields, "is_active", "is_staff", "is_superuser")
+            fields += ["roles"]
         return fields
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -217,11 +224,6 @@ class CustomUserAdmin(SilentLog, GuardedHistory, ModelAdmin):  # type: ignore[mi
         """The names of the roles."""
         return ", ".join(group.name for group in user.groups.all()) or "–"
 
-    @display(description="Roles")
-    def roles_shown(self, user: CustomUser) -> str:
-        """The roles, for those who may not give them."""
-        return self.roles(user)
-
     @admin.action(description="Activate", permissions=["change"])
     def activate(self, request: HttpRequest, queryset: QuerySet[CustomUser]) -> None:
         """Let the chosen people sign in again."""
@@ -255,7 +257,9 @@ class CustomUserAdmin(SilentLog, GuardedHistory, ModelAdmin):  # type: ignore[mi
     @action(description="Send link to choose a password", url_path="send-link", icon="mail")
     def send_link(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Mail somebody a one-time link."""
-        user = get_object_or_404(CustomUser, pk=object_id)
+        user = self.get_object(request, object_id)
+        if user is None:
+            raise Http404
         if not self.has_change_permission(request, user):
             raise PermissionDenied
         self._invite(request, user)
@@ -270,7 +274,7 @@ def _people(count: int) -> str:
     return "person" if count == 1 else "people"
 
 
-class PermissionsField(forms.ModelMultipleChoiceField):
+class PermissionsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
     """Permissions as boxes to tick, in words."""
 
     def label_from_instance(self, permission: Any) -> str:

@@ -46,7 +46,7 @@ def check(tenant: Tenant | None, username: str, email: str, password: str | None
 
 def _existing(username: str, email: str) -> CustomUser | None:
     """The person whom both name and address mean; ``None`` when neither is taken."""
-    by_name = CustomUser.objects.filter(username=username).first()
+    by_name: CustomUser | None = CustomUser.objects.filter(username=username).first()
     by_email = CustomUser.objects.filter(email=email).first()
     if by_name == by_email:
         return by_name

@@ -209,7 +209,7 @@ def _read(auditor: Visitor) -> None:
     """Look at the record and take a report home."""
     auditor.client.get(reverse("admin:activity_activityevent_changelist"))
     answer = auditor.client.get(reverse("report", args=["sign-ins"]), {"export": "csv"})
-    b"".join(answer.streaming_content)  # type: ignore[arg-type]
+    b"".join(answer.streaming_content)  # type: ignore[attr-defined]
 
 
 def _deactivate(tenant: Tenant, office: Visitor, person: DemoPerson) -> None:

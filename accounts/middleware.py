@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 from structlog.contextvars import bind_contextvars
 
+from accounts.models import CustomUser
 from accounts.signins import note_seen
 
 
@@ -35,7 +36,8 @@ def _person(request: HttpRequest) -> Any:
         return request._cached_user
     user = request._cached_user = get_user(request)  # type: ignore[attr-defined]
     if user.is_authenticated:
-        bind_contextvars(actor=str(user.public_id))  # type: ignore[union-attr]
-        timezone.activate(user.zone)  # type: ignore[union-attr]
-        note_seen(user)  # type: ignore[arg-type]
+        assert isinstance(user, CustomUser)
+        bind_contextvars(actor=str(user.public_id))
+        timezone.activate(user.zone)
+        note_seen(user)
     return user

@@ -1,4 +1,4 @@
-"""People, and which roles they have. In a tenant's schema its people, in ``public`` the operators."""
+"""People and their roles: in a tenant's schema its people, in ``public`` the operators."""
 
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
@@ -70,7 +70,9 @@ class CustomUser(AbstractUser):
         "active", default=True, help_text="Whether this person may sign in."
     )
     is_staff = models.BooleanField(
-        "may open the panel", default=False, help_text="What they may do there is up to their roles."
+        "may open the panel",
+        default=False,
+        help_text="What they may do there is up to their roles.",
     )
     is_superuser = models.BooleanField(
         "administrator", default=False, help_text="May do everything in this organisation."
@@ -82,7 +84,7 @@ class CustomUser(AbstractUser):
         help_text="Such as Europe/Berlin. Empty: the organisation's.",
     )
     last_seen = models.DateTimeField(null=True, blank=True, editable=False)
-    groups = models.ManyToManyField(
+    groups = models.ManyToManyField(  # type: ignore[assignment]
         Group,
         through="accounts.Membership",
         verbose_name="roles",
@@ -91,7 +93,7 @@ class CustomUser(AbstractUser):
         related_query_name="user",
     )
 
-    objects = CustomUserManager()
+    objects: ClassVar[CustomUserManager] = CustomUserManager()
     history = RecordedHistory(excluded_fields=["password", "last_login", "last_seen"])
 
     class Meta:
@@ -157,7 +159,9 @@ class CustomUser(AbstractUser):
     def zone(self) -> ZoneInfo:
         """The time zone in which this person reads times: their own, or the organisation's."""
         tenant = current_tenant()
-        name = self.time_zone or (tenant.time_zone if tenant else timezone.get_default_timezone_name())
+        name = self.time_zone or (
+            tenant.time_zone if tenant else timezone.get_default_timezone_name()
+        )
         return ZoneInfo(name)
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from allauth.account import signals as allauth_signals
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.db.models import Model, QuerySet
 from django.db.models.signals import m2m_changed
 from django.dispatch import receiver
@@ -73,15 +73,15 @@ def declare_models() -> None:
 
 def _memberships(instance: Model, pks: set[Any] | None) -> QuerySet[Membership]:
     """The memberships that a change of ``user.groups`` or ``group.user_set`` is about."""
-    mine, others = ("user", "group_id") if isinstance(instance, CustomUser) else ("group", "user_id")
+    mine, others = (
+        ("user", "group_id") if isinstance(instance, CustomUser) else ("group", "user_id")
+    )
     chosen = {mine: instance} | ({f"{others}__in": pks} if pks is not None else {})
     return Membership.objects.select_related("user", "group").filter(**chosen)
 
 
 @receiver(m2m_changed, sender=Membership, dispatch_uid="record_memberships")
-def memberships_changed(
-    instance: Model, action: str, pk_set: set[Any] | None, **_: Any
-) -> None:
+def memberships_changed(instance: Model, action: str, pk_set: set[Any] | None, **_: Any) -> None:
     """Write history and events for ``groups.add``, ``set``, ``remove`` and ``clear``.
 
     Django inserts and deletes these rows in bulk, without the signals that history listens to.
@@ -100,16 +100,16 @@ def permissions_changed(
     if reverse or action not in ("post_add", "pre_remove", "pre_clear"):
         return
     assert isinstance(instance, Group)
-    permissions = instance.permissions.all() if pk_set is None else None
-    if permissions is None:
-        permissions = Group.permissions.field.related_model._default_manager.filter(pk__in=pk_set)
+    changed = instance.permissions.all()
+    if pk_set is not None:
+        changed = Permission.objects.filter(pk__in=pk_set)
     names = sorted(
         f"{app}.{codename}"
-        for app, codename in permissions.values_list("content_type__app_label", "codename")
+        for app, codename in changed.values_list("content_type__app_label", "codename")
     )
     if names:
         added = action == "post_add"
-        changes = {"permissions": (None, names) if added else (names, None)}
+        changes: Changes = {"permissions": (None, names) if added else (names, None)}
         record("group.permissions_changed", target=instance, changes=changes)
 
 

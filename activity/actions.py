@@ -40,7 +40,9 @@ _ALL: Final = (
     Action("user.deleted", "{actor} removed {target}", Severity.WARNING),
     Action("user.deactivated", "{actor} deactivated {target}", Severity.NOTICE),
     Action("user.reactivated", "{actor} reactivated {target}", Severity.NOTICE),
-    Action("user.privileges_changed", "{actor} changed the privileges of {target}", Severity.WARNING),
+    Action(
+        "user.privileges_changed", "{actor} changed the privileges of {target}", Severity.WARNING
+    ),
     Action("user.password_changed", "{actor} changed the password of {target}", Severity.NOTICE),
     Action("user.password_reset", "{actor} chose a password by a one-time link", Severity.NOTICE),
     Action("user.password_reset_requested", "A password reset was requested for {target}"),

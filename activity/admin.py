@@ -1,10 +1,12 @@
 """The record in the panel: a list to filter and search, and a page for each event. Read-only."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.utils.html import format_html, format_html_join
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -14,7 +16,10 @@ from activity.actions import FAMILIES, names
 from activity.events import sentence
 from activity.exporters import FORMATS
 from activity.models import ActivityEvent, Outcome
+from tenants.errors import InvalidInput
 from tenants.sites import platform_site, tenant_site
+
+_CHOOSE_AGAIN: Final = "Open the list again and choose its filters there."
 
 
 class SilentLog:
@@ -62,7 +67,7 @@ class OutcomeFilter(admin.SimpleListFilter):
         return queryset.filter(outcome=self.value()) if self.value() in Outcome else queryset
 
 
-class ActivityEventAdmin(ModelAdmin):  # type: ignore[misc,type-arg]
+class ActivityEventAdmin(ModelAdmin):  # type: ignore[misc]
     """What happened, newest first."""
 
     list_display = ("when", "what", "ip", "channel", "outcome_label")
@@ -120,13 +125,16 @@ class ActivityEventAdmin(ModelAdmin):  # type: ignore[misc,type-arg]
             "actor_id",
             "target_id",
             "action",
+            "action__in",
             "occurred_at__gte",
             "occurred_at__lt",
         }
         return lookup in linked or bool(super().lookup_allowed(lookup, value, request))
 
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
         """Show the list, or the same list as a file when ``?export=csv`` is added."""
+        if any("\0" in value for _, values in request.GET.lists() for value in values):
+            raise InvalidInput("a filter holds a NUL character.", _CHOOSE_AGAIN)
         form = request.GET.get("export")
         if form is not None:
             return self._export(request, form)
@@ -142,14 +150,18 @@ class ActivityEventAdmin(ModelAdmin):  # type: ignore[misc,type-arg]
         query["export"] = form
         return f"?{query.urlencode()}"
 
-    def _export(self, request: HttpRequest, form: str) -> HttpResponse:
+    def _export(self, request: HttpRequest, form: str) -> HttpResponseBase:
         if not self.has_view_permission(request):
             return self.changelist_denied(request)
         query = request.GET.copy()
         del query["export"]
         request.GET = query  # type: ignore[assignment]
-        listed: QuerySet[ActivityEvent] = self.get_changelist_instance(request).get_queryset(request)
-        filters = {name: values for name, values in query.lists()}
+        try:
+            shown = self.get_changelist_instance(request)
+        except IncorrectLookupParameters:
+            raise InvalidInput("a filter of this list means nothing.", _CHOOSE_AGAIN) from None
+        listed: QuerySet[ActivityEvent] = shown.get_queryset(request)
+        filters = dict(query.lists())
         return downloads.events(listed.order_by("id"), form, filters)
 
     def changelist_denied(self, request: HttpRequest) -> HttpResponse:
@@ -225,4 +237,3 @@ def _shown(value: Any) -> str:
 
 for site in (tenant_site, platform_site):
     site.register(ActivityEvent, ActivityEventAdmin)
-

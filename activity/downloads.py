@@ -18,25 +18,33 @@ from activity.subjects import Subject
 from tenants.context import current_tenant, enter_platform, enter_tenant
 
 
-def events(listed: QuerySet[ActivityEvent], form: str, filters: dict[str, Any]) -> HttpResponse:
+def events(
+    listed: QuerySet[ActivityEvent], form: str, filters: dict[str, Any]
+) -> StreamingHttpResponse:
     """Answer with a file of exactly these events, and record that it was taken.
 
     Raises ``InvalidInput`` for a format that there is not.
     """
     format_ = format_called(form)
-    record("export.requested", target=Subject("export", "events", "events"),
-           details={"format": form, "filters": str(filters)})
+    record(
+        "export.requested",
+        target=Subject("export", "events", "events"),
+        details={"format": form, "filters": str(filters)},
+    )
     return _answer("events", format_, COLUMNS, lambda: rows(listed))
 
 
-def report(finished: Report, form: str) -> HttpResponse:
+def report(finished: Report, form: str) -> StreamingHttpResponse:
     """Answer with a file of a report, and record that it was taken.
 
     Raises ``InvalidInput`` for a format that there is not.
     """
     format_ = format_called(form)
-    record("export.requested", target=Subject("export", finished.name, finished.title),
-           details={"format": form, "period": str(finished.period)})
+    record(
+        "export.requested",
+        target=Subject("export", finished.name, finished.title),
+        details={"format": form, "period": str(finished.period)},
+    )
     return _answer(finished.name, format_, finished.columns, lambda: finished.rows)
 
 
@@ -45,7 +53,7 @@ def _answer(
     format_: Format,
     columns: Sequence[str],
     read: Callable[[], Iterable[Sequence[Any]]],
-) -> HttpResponse:
+) -> StreamingHttpResponse:
     tenant = current_tenant()
     place = tenant.slug if tenant else "platform"
     day = timezone.localdate().isoformat()
@@ -87,7 +95,10 @@ def _inside(
                     yield row
 
             yield from format_.write(columns, counted())
-            record("export.finished", target=Subject("export", name, name),
-                   details={"format": format_.name, "rows": count})
+            record(
+                "export.finished",
+                target=Subject("export", name, name),
+                details={"format": format_.name, "rows": count},
+            )
 
     return chunks()

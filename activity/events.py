@@ -62,5 +62,3 @@ def rows(events: QuerySet[ActivityEvent]) -> Iterator[tuple[Any, ...]]:
     Runs inside a transaction: all rows are of one moment.
     """
     return iter(events.values_list(*COLUMNS).iterator(chunk_size=_CHUNK))
-
-

@@ -35,7 +35,7 @@ def _set_actor(row: Any, actor: Actor | None) -> None:
         row.history_user_id, row.actor_label = actor.id, actor.label[:200]
 
 
-class RecordedHistory(HistoricalRecords):
+class RecordedHistory(HistoricalRecords):  # type: ignore[misc]
     """``history = RecordedHistory()`` on a model: rows and events for what is saved or deleted."""
 
     def __init__(self, **kwargs: Any) -> None:

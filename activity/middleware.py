@@ -34,9 +34,15 @@ class ActivityMiddleware:
             logger.info(
                 "request",
                 method=request.method,
-                path=one_line(request.path, 300),
+                path=one_line(_path(request), 300),
                 status=response.status_code,
                 ms=round((time.perf_counter() - started) * 1000, 1),
             )
         response["X-Request-ID"] = str(request_id)
         return response
+
+
+def _path(request: HttpRequest) -> str:
+    """Return the path without the key of a one-time link: whoever reads the log could use it."""
+    key = request.resolver_match.kwargs.get("key") if request.resolver_match else None
+    return request.path.replace(key, "…") if key else request.path

@@ -56,7 +56,10 @@ class ActivityEvent(models.Model):
     channel = models.CharField(max_length=16, choices=_choices(Channel))
     request_id = models.UUIDField(help_text="Joins all that one request, task or command did.")
     session_ref = models.CharField(
-        "session", max_length=32, blank=True, help_text="A keyed hash of the session: joins, opens nothing."
+        "session",
+        max_length=32,
+        blank=True,
+        help_text="A keyed hash of the session: joins, opens nothing.",
     )
     reason = models.CharField(max_length=500, blank=True)
     schema_version = models.PositiveSmallIntegerField(default=1)

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
 from activity import downloads, overview
@@ -23,19 +24,19 @@ def reports(request: HttpRequest) -> HttpResponse:
 
 
 @may_read
-def report(request: HttpRequest, name: str) -> HttpResponse:
+def report(request: HttpRequest, name: str) -> HttpResponseBase:
     """Show a report of the period asked for, or answer with it as a file."""
     try:
         definition = definition_of(name)
     except InvalidInput as error:
         raise NotFound(error.message, error.hint) from None
-    error, period = None, last_days(30)
+    wrong: InvalidInput | None = None
     try:
         period = period_between(request.GET.get("since", ""), request.GET.get("until", ""))
-    except InvalidInput as found:
+    except InvalidInput as error:
         if "export" in request.GET:
             raise
-        error = found
+        wrong, period = error, last_days(30)
     finished = build(name, period)
     if "export" in request.GET:
         return downloads.report(finished, request.GET["export"])
@@ -46,15 +47,15 @@ def report(request: HttpRequest, name: str) -> HttpResponse:
         "headings": [column.replace("_", " ").capitalize() for column in finished.columns],
         "bars": overview.bars(finished, period) if definition.daily else [],
         "formats": FORMATS,
-        "error": error,
+        "error": wrong,
         "period": period,
     }
-    return _render(request, "panel/report.html", context, 400 if error else 200)
+    return _render(request, "panel/report.html", context, 400 if wrong else 200)
 
 
 def _render(
     request: HttpRequest, template: str, context: dict[str, Any], status: int = 200
 ) -> HttpResponse:
-    return render(request, template, {**tenant_site.each_context(request), **context}, status=status)
-
-
+    return render(
+        request, template, {**tenant_site.each_context(request), **context}, status=status
+    )

@@ -49,16 +49,23 @@ class Period:
 def parse_day(text: str, what: str) -> date | None:
     """Return the day written in ``text``, ``None`` for nothing.
 
-    Raises ``InvalidInput`` naming ``what`` for anything but YYYY-MM-DD.
+    Raises ``InvalidInput`` naming ``what`` for anything but YYYY-MM-DD, and for years with which
+    one cannot reckon.
     """
     if not text:
         return None
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
+        day = None
+    # Python also reads 20260131 and 2026-W05-6.
+    if day is None or day.isoformat() != text:
         raise InvalidInput(
             f"{what} {text[:40]!r} is not a day.", "Write it as YYYY-MM-DD, such as 2026-01-31."
-        ) from None
+        )
+    if not 1970 <= day.year <= 9990:
+        raise InvalidInput(f"{what} {day} is out of range.", "Use years from 1970 to 9990.")
+    return day
 
 
 def period_between(since: str, until: str) -> Period:
@@ -69,15 +76,11 @@ def period_between(since: str, until: str) -> Period:
     last = parse_day(until, "until") or timezone.now().astimezone(zone()).date()
     first = parse_day(since, "since") or last - timedelta(DEFAULT_DAYS - 1)
     if first > last:
-        raise InvalidInput(
-            f"since {first} is after until {last}.", "Swap them: since comes first."
-        )
+        raise InvalidInput(f"since {first} is after until {last}.", "Swap them: since comes first.")
     if (last - first).days >= MOST_DAYS:
         raise InvalidInput(
             f"{first} to {last} is longer than ten years.", "Ask for a shorter period."
         )
-    if first.year < 1970 or last.year > 9990:
-        raise InvalidInput(f"{first} to {last} is out of range.", "Use years from 1970 to 9990.")
     return Period(first, last)
 
 

@@ -83,7 +83,7 @@ def _active_users(period: Period) -> Iterable[Row]:
 
 
 def _most_active(period: Period) -> Iterable[Row]:
-    people = (
+    people = list(
         _in(period)
         .filter(actor_kind=ActorKind.PERSON)
         .values("actor_id")
@@ -94,7 +94,6 @@ def _most_active(period: Period) -> Iterable[Row]:
         )
         .order_by("-sum_events", "actor_id")[:MOST_PEOPLE]
     )
-    people = list(people)
     labels = _labels([row["actor_id"] for row in people])
     return [
         (labels[row["actor_id"]], row["sum_events"], row["sign_ins"], row["changes"])
@@ -105,7 +104,8 @@ def _most_active(period: Period) -> Iterable[Row]:
 def _labels(actor_ids: list[str]) -> dict[str, str]:
     """The newest label of each actor: a person who was renamed is still one person."""
     rows = DailyRollup.objects.filter(actor_kind=ActorKind.PERSON, actor_id__in=actor_ids)
-    return dict(rows.order_by("day").values_list("actor_id", "actor_label"))
+    newest = rows.order_by("actor_id", "-day").distinct("actor_id")
+    return dict(newest.values_list("actor_id", "actor_label"))
 
 
 def _admin_changes(period: Period) -> Iterable[Row]:

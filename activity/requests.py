@@ -25,7 +25,8 @@ def client_ip(request: HttpRequest) -> str | None:
         if len(chain) >= trusted:
             address = chain[-trusted]
     try:
-        return str(ipaddress.ip_address(address.strip()))
+        # PostgreSQL takes no scope, as in fe80::1%eth0, which names an interface of the proxy's.
+        return str(ipaddress.ip_address(address.strip().partition("%")[0]))
     except ValueError:
         return None
 

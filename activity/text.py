@@ -5,7 +5,9 @@ from typing import Final
 
 # C0 and C1 controls (CR, LF, NUL, the escape of ANSI sequences), line and paragraph separators,
 # the marks that reorder text on a screen (Unicode TR 36), and lone surrogates, which are no text.
-_UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_UNSAFE: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 MARK: Final = "…"
 
 

@@ -18,7 +18,7 @@ from tenants.context import current_scope
 logger = structlog.get_logger("tenantry.cache")
 
 _PAUSE_SECONDS: Final = 2.0
-"""After a failure Redis is not asked again for so long, so that a hanging one costs one time-out."""
+"""After a failure Redis is left alone for so long, so that a hanging one costs one time-out."""
 
 
 def tenant_key(key: str, prefix: str, version: int) -> str:
@@ -32,7 +32,9 @@ def _or(default: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(method)
         def guarded(self: "TenantRedisCache", *args: Any, **kwargs: Any) -> Any:
-            fallback = kwargs.get("default", args[1] if method.__name__ == "get" and len(args) > 1 else default)
+            fallback = kwargs.get(
+                "default", args[1] if method.__name__ == "get" and len(args) > 1 else default
+            )
             if time.monotonic() < TenantRedisCache.resting_until:
                 return fallback
             try:

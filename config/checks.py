@@ -36,8 +36,10 @@ def production_is_safe(**_: Any) -> list[CheckMessage]:
         (
             not _usable(settings.SECRET_KEY),
             "SECRET_KEY is missing, a placeholder, or too short.",
-            "Set it to 50 or more random characters: "
-            "python -c 'import secrets; print(secrets.token_urlsafe(64))'",
+            (
+                "Set it to 50 or more random characters: "
+                "python -c 'import secrets; print(secrets.token_urlsafe(64))'"
+            ),
             "E002",
         ),
         (
@@ -49,8 +51,10 @@ def production_is_safe(**_: Any) -> list[CheckMessage]:
         (
             settings.EMBEDDED_POSTGRESQL,
             "DATABASE_URL is missing.",
-            "Set it to postgresql://user:password@host:5432/name. "
-            "The embedded server is for development only.",
+            (
+                "Set it to postgresql://user:password@host:5432/name. "
+                "The embedded server is for development only."
+            ),
             "E004",
         ),
         (

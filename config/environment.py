@@ -41,7 +41,9 @@ def _hostname(value: str) -> str:
 def _url_with_scheme(*schemes: str) -> AfterValidator:
     def check(value: str) -> str:
         if not value.startswith(tuple(f"{scheme}://" for scheme in schemes)):
-            raise ValueError("expected a URL that starts with " + " or ".join(f"{s}://" for s in schemes))
+            raise ValueError(
+                "expected a URL that starts with " + " or ".join(f"{s}://" for s in schemes)
+            )
         return value
 
     return AfterValidator(check)

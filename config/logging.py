@@ -32,8 +32,12 @@ _SHARED: list[Any] = [
 
 def configuration(form: str, level: str) -> dict[str, Any]:
     """Return the ``LOGGING`` setting: ``form`` is ``console`` or ``json``."""
-    renderers = {
-        "console": [structlog.dev.ConsoleRenderer(colors=False)],
+    renderers: dict[str, list[Any]] = {
+        "console": [
+            structlog.dev.ConsoleRenderer(
+                colors=False, exception_formatter=structlog.dev.plain_traceback
+            )
+        ],
         "json": [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()],
     }
     remove_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta

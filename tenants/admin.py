@@ -62,7 +62,7 @@ class TenantCreationForm(forms.ModelForm):  # type: ignore[type-arg]
         return data
 
 
-class TenantAdmin(ModelAdmin):  # type: ignore[misc,type-arg]
+class TenantAdmin(ModelAdmin):  # type: ignore[misc]
     """The tenants of this platform."""
 
     list_display = ("slug", "name", "state_label", "hosts", "time_zone", "created_at")
@@ -86,7 +86,7 @@ class TenantAdmin(ModelAdmin):  # type: ignore[misc,type-arg]
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return what creating asks for, or what there is to see."""
         if obj is None:
-            fields = ("slug", "name", "time_zone", "domain", "admin_email")
+            fields: tuple[str, ...] = ("slug", "name", "time_zone", "domain", "admin_email")
         else:
             fields = ("slug", "name", "state", "hosts", "time_zone", "schema_name", "created_at")
         return [(None, {"fields": fields})]
@@ -101,7 +101,7 @@ class TenantAdmin(ModelAdmin):  # type: ignore[misc,type-arg]
 
     def has_act_permission(self, request: HttpRequest) -> bool:
         """Whether the operator may suspend and resume."""
-        return bool(request.user.has_perm("tenants.change_tenant"))
+        return request.user.has_perm("tenants.change_tenant")  # type: ignore[union-attr]
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         """Provision, as the command does."""
@@ -150,4 +150,3 @@ class TenantAdmin(ModelAdmin):  # type: ignore[misc,type-arg]
 
 
 platform_site.register(Tenant, TenantAdmin)
-

@@ -107,7 +107,7 @@ class NounCommand(BaseCommand):
     """A command of the form ``manage.py <noun> <verb> …``. Subclasses list their verbs."""
 
     verbs: ClassVar[tuple[type[Verb], ...]] = ()
-    requires_system_checks: ClassVar[list[str]] = []  # type: ignore[assignment]
+    requires_system_checks = []
     stealth_options = ("verb", "dry_run", "as_json")
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
@@ -126,7 +126,7 @@ class NounCommand(BaseCommand):
         _add_display_options(parser, default=False)
         verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
         for verb in self.verbs:
-            self._add_verb(verbs, verb, parser.called_from_command_line)
+            self._add_verb(verbs, verb, bool(parser.called_from_command_line))
         return parser
 
     def _add_verb(self, verbs: Any, verb: type[Verb], from_command_line: bool) -> None:
@@ -171,7 +171,7 @@ class NounCommand(BaseCommand):
             self._fail(output, "database", f"error: the database refused: {reason}. {advice}", 1)
         except BrokenPipeError:
             # The reader of our output went away, as `| head` does.
-            sys.stdout = None  # type: ignore[assignment]
+            sys.stdout = None
             sys.exit(1)
 
     def _fail(

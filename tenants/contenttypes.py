@@ -15,10 +15,10 @@ _by_schema: defaultdict[tuple[str, str], dict[Any, ContentType]] = defaultdict(d
 
 
 class SchemaCache:
-    """Stands in for ``ContentTypeManager._cache``: a dict of dicts, the outer key being the alias."""
+    """Stands in for ``ContentTypeManager._cache``: a dict of dicts by database alias."""
 
     def __getitem__(self, alias: str) -> dict[Any, ContentType]:
-        return _by_schema[alias, connections[alias].schema_name]
+        return _by_schema[alias, connections[alias].schema_name]  # type: ignore[attr-defined]
 
     def setdefault(self, alias: str, default: Any) -> dict[Any, ContentType]:
         """Return the cache of the schema that ``alias`` points at; ``default`` is never needed."""

@@ -7,12 +7,16 @@ schema name, and a test bans them.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from django.db import connection
+from django.db import connection as django_connection
 from structlog.contextvars import bound_contextvars
 
 from tenants.errors import TenantUnavailable
 from tenants.models import Tenant
+
+# The types of Django know nothing of what django-tenants adds.
+connection: Any = django_connection
 
 PLATFORM = "platform"
 """How logs, cache keys and signatures name the place that is no tenant."""

@@ -17,6 +17,6 @@ def tenant_called(slug: str) -> Tenant:
         if tenant is not None:
             return tenant
         slugs = list(Tenant.objects.values_list("slug", flat=True))
-    near = difflib.get_close_matches(slug.lower(), slugs, n=1)
+    near = difflib.get_close_matches(slug[:60].lower(), slugs, n=1)
     hint = f"Did you mean {near[0]}?" if near else "`manage.py tenant list` shows all tenants."
-    raise NotFound(f"there is no tenant {slug!r}.", hint)
+    raise NotFound(f"there is no tenant {slug[:60]!r}.", hint)

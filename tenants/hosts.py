@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from django.conf import settings
-from django.db.models import Func, TextField
+from django.db.models import Func, QuerySet, TextField
 from django.db.models.signals import post_delete, post_save
 
 from tenants.context import enter_platform
@@ -60,14 +60,15 @@ def tenant_for(host: str) -> Tenant | None:
 
 def _look_up(host: str) -> Tenant | None:
     with enter_platform():
-        tenant = (
-            Tenant.objects.filter(domains__domain=host)
-            .annotate(marker=SchemaComment("schema_name"))
-            .first()
-        )
-    if tenant is None or tenant.marker != marker_of(tenant):
+        return owned(Tenant.objects.filter(domains__domain=host))
+
+
+def owned(tenants: QuerySet[Tenant]) -> Tenant | None:
+    """Return the first of ``tenants`` if its schema carries its own marker, else ``None``."""
+    found = tenants.annotate(marker=SchemaComment("schema_name")).first()
+    if found is None or found.marker != marker_of(found):
         return None
-    return tenant
+    return found
 
 
 def forget_hosts(**_: object) -> None:

@@ -40,7 +40,9 @@ def resume(tenant: Tenant, *, reason: str = "") -> bool:
     return _move(tenant, Tenant.State.SUSPENDED, Tenant.State.ACTIVE, "resumed", reason)
 
 
-def _move(tenant: Tenant, before: Tenant.State, after: Tenant.State, change: str, reason: str) -> bool:
+def _move(
+    tenant: Tenant, before: Tenant.State, after: Tenant.State, change: str, reason: str
+) -> bool:
     with enter_platform(), transaction.atomic():
         locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
         if locked.state == after:

@@ -41,7 +41,7 @@ class TenantMiddleware:
 
     def _on_platform(self, request: HttpRequest) -> HttpResponse:
         request.tenant = None  # type: ignore[attr-defined]
-        request.urlconf = settings.PUBLIC_SCHEMA_URLCONF  # type: ignore[attr-defined]
+        request.urlconf = settings.PUBLIC_SCHEMA_URLCONF
         set_urlconf(settings.PUBLIC_SCHEMA_URLCONF)
         with enter_platform():
             return self.get_response(request)
@@ -53,7 +53,7 @@ class TenantMiddleware:
         verified = f"{host}:{port}" if port else host
         request.get_host = lambda: verified  # type: ignore[method-assign]
         request.tenant = tenant  # type: ignore[attr-defined]
-        request.urlconf = settings.ROOT_URLCONF  # type: ignore[attr-defined]
+        request.urlconf = settings.ROOT_URLCONF
         set_urlconf(settings.ROOT_URLCONF)
         with enter_tenant(tenant):
             return self.get_response(request)

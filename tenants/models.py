@@ -91,7 +91,9 @@ class Domain(models.Model):
         ordering: ClassVar[Any] = ["-is_primary", "domain"]
         constraints: ClassVar[Any] = [
             models.UniqueConstraint(
-                name="domain_one_primary_per_tenant", fields=["tenant"], condition=Q(is_primary=True)
+                name="domain_one_primary_per_tenant",
+                fields=["tenant"],
+                condition=Q(is_primary=True),
             ),
             # Stored in the form that look-ups use, so that a host cannot be taken twice by case.
             models.CheckConstraint(

@@ -14,7 +14,7 @@ from tenants.errors import InvalidInput
 
 SCHEMA_NAME_PATTERN: Final = r"t_[a-z2-7]{16}"
 """80 random bits in the alphabet of RFC 4648 base32: lower case, because poolers compare
-``search_path`` ignoring case, and far below PostgreSQL's 63 bytes, because it truncates silently."""
+``search_path`` ignoring case, and far below the 63 bytes at which PostgreSQL truncates silently."""
 
 SLUG_PATTERN: Final = r"[a-z](?:[a-z0-9]|-(?!-)){1,30}[a-z0-9]"
 SLUG_RULE: Final = (

@@ -41,7 +41,7 @@ class TenantRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Provisioned:
-    """The tenant, whether it was made just now, and its first administrator if one was asked for."""
+    """The tenant, whether it was made just now, and its first administrator if one was wanted."""
 
     tenant: Tenant
     created: bool
@@ -74,7 +74,7 @@ def check_time_zone(name: str) -> str:
         return ZoneInfo(name).key
     except (KeyError, ValueError, OSError):
         raise InvalidInput(
-            f"there is no time zone {name!r}.", "Use a name such as Europe/Berlin or UTC."
+            f"there is no time zone {name[:60]!r}.", "Use a name such as Europe/Berlin or UTC."
         ) from None
 
 
@@ -100,7 +100,9 @@ def existing(request: TenantRequest) -> Tenant | None:
         owners = dict(Domain.objects.filter(domain__in=hosts).values_list("domain", "tenant_id"))
     for host, owner in owners.items():
         if tenant is None or owner != tenant.pk:
-            raise Conflict(f'the domain "{host}" is taken by another tenant.', "Choose another one.")
+            raise Conflict(
+                f'the domain "{host}" is taken by another tenant.', "Choose another one."
+            )
     if tenant is None:
         return None
     same = request.name in (request.slug, tenant.name) and set(hosts) == set(owners)
@@ -173,7 +175,9 @@ def _migrate(on_progress: Progress) -> None:
     executor.loader.check_consistent_history(connection)
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     executor.progress_callback = _counting(on_progress, len(plan))
-    state = executor._create_project_state(with_applied_migrations=True)
+    state = executor._create_project_state(  # type: ignore[attr-defined]
+        with_applied_migrations=True
+    )
     emit_pre_migrate_signal(0, False, DEFAULT_DB_ALIAS, apps=state.apps, plan=plan)
     after = executor.migrate(executor.loader.graph.leaf_nodes(), plan=plan, state=state.clone())
     after.clear_delayed_apps_cache()

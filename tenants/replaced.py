@@ -11,7 +11,7 @@ class ReplacedCommand(BaseCommand):
 
     why: ClassVar[str]
     instead: ClassVar[str]
-    requires_system_checks: ClassVar[list[str]] = []  # type: ignore[assignment]
+    requires_system_checks = []
 
     @property
     def sentence(self) -> str:

@@ -1,7 +1,5 @@
 """Time-ordered identifiers made by the database."""
 
-from typing import ClassVar
-
 from django.db.models import Func, UUIDField
 
 
@@ -13,5 +11,5 @@ class UUIDv7(Func):
     """
 
     function = "uuidv7"
-    arity: ClassVar[int] = 0
-    output_field: ClassVar[UUIDField] = UUIDField()  # type: ignore[assignment]
+    arity = 0
+    output_field = UUIDField()

@@ -7,20 +7,32 @@ tenant holds a canary that must not turn up at the other.
 The tenants and the cast are made once a run; each test's changes are rolled back.
 """
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from typing import Any
+from urllib.parse import quote
 
+import psycopg2
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Group, Permission
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
 
 from accounts.models import CustomUser
+from activity.models import ActivityEvent
+from config.environment import CHECKOUT
 from config.servers import join_if_embedded
 from tenants import hosts, provisioning
 from tenants.context import enter_platform, enter_tenant
 from tenants.models import Tenant
 
-PASSWORD = "correct horse battery staple"  # noqa: S105
+PASSWORD = "correct horse battery staple"
 CANARY = {"acme": "canary-of-acme", "globex": "canary-of-globex"}
 
 
@@ -143,3 +155,95 @@ def browser() -> Browser:
         return client
 
     return open_browser
+
+
+@pytest.fixture
+def elsewhere(db: None) -> Callable[..., Any]:
+    """Return what runs a function as another process would: on a connection of its own.
+
+    It does not see what the test has not committed, and what it writes itself is committed.
+    """
+
+    def run(function: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        def on_own_connection() -> Any:
+            try:
+                return function(*arguments, **options)
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(on_own_connection).result(timeout=60)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def scratch_platform(django_db_setup: None) -> Iterator[dict[str, str]]:
+    """Yield the environment of a platform without tenants, in a database of its own.
+
+    For tests that kill or race real processes, where nothing can be rolled back.
+    """
+    name = f"{settings.DATABASES['default']['NAME']}_scratch"
+    place = settings.DATABASES["default"]
+    with closing(psycopg2.connect(**_dsn(place, "postgres"))) as server:
+        server.autocommit = True
+        with server.cursor() as cursor:
+            cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            cursor.execute(f'CREATE DATABASE "{name}"')
+        user = quote(place["USER"], safe="") + (
+            f":{quote(place['PASSWORD'], safe='')}" if place["PASSWORD"] else ""
+        )
+        port = f":{place['PORT']}" if place["PORT"] else ""
+        environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "config.settings.test",
+            "DATABASE_URL": f"postgresql://{user}@{quote(place['HOST'], safe='')}{port}/{name}",
+            "REDIS_URL": settings.REDIS_URL,
+        }
+        try:
+            subprocess.run(
+                [sys.executable, "manage.py", "migrate", "--verbosity=0"],
+                cwd=CHECKOUT,
+                env=environment,
+                check=True,
+                timeout=120,
+            )
+            yield environment
+        finally:
+            with server.cursor() as cursor:
+                cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def _dsn(place: dict[str, Any], name: str) -> dict[str, Any]:
+    dsn = {"host": place["HOST"], "port": place["PORT"], "user": place["USER"], "dbname": name}
+    return {**dsn, "password": place["PASSWORD"]}
+
+
+@pytest.fixture
+def scratch(scratch_platform: dict[str, str]) -> Iterator[Any]:
+    """Yield a cursor in the scratch platform's database; each statement commits."""
+    name = f"{settings.DATABASES['default']['NAME']}_scratch"
+    with closing(psycopg2.connect(**_dsn(settings.DATABASES["default"], name))) as own:
+        own.autocommit = True
+        with own.cursor() as cursor:
+            yield cursor
+
+
+@pytest.fixture
+def recorded(db: None) -> Callable[..., list[ActivityEvent]]:
+    """Return what reads a tenant's record: its events, oldest first, of some actions or of all."""
+
+    def read(tenant: Tenant, *actions: str) -> list[ActivityEvent]:
+        with enter_tenant(tenant):
+            events = ActivityEvent.objects.order_by("id")
+            return list(events.filter(action__in=actions) if actions else events)
+
+    return read
+
+
+@pytest.fixture
+def no_attempts_yet(acme: Tenant, globex: Tenant) -> None:
+    """Forget attempts to sign in that earlier tests made: Redis does not roll back."""
+    for tenant in (acme, globex):
+        with enter_tenant(tenant):
+            cache.clear()

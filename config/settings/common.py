@@ -2,7 +2,8 @@
 
 from config.settings.applications import *
 from config.settings.database import *
-from config.settings.environment import CHECKOUT, ENVIRONMENT
+from config.settings.environment import CHECKOUT as CHECKOUT
+from config.settings.environment import ENVIRONMENT as ENVIRONMENT
 from config.settings.logs import *
 from config.settings.mail import *
 from config.settings.panel import *
@@ -12,6 +13,6 @@ from config.settings.security import *
 from config.settings.web import *
 
 TENANTRY_PRODUCTION = False
-TENANTRY_DATA = ENVIRONMENT.TENANTRY_DATA  # noqa: F405
-TENANTRY_AGGREGATE_SECONDS = ENVIRONMENT.TENANTRY_AGGREGATE_SECONDS  # noqa: F405
+TENANTRY_DATA = ENVIRONMENT.TENANTRY_DATA
+TENANTRY_AGGREGATE_SECONDS = ENVIRONMENT.TENANTRY_AGGREGATE_SECONDS
 SILENCED_SYSTEM_CHECKS: list[str] = []

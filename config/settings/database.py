@@ -1,5 +1,7 @@
 """PostgreSQL."""
 
+from typing import Any
+
 import dj_database_url
 
 from config.embedded import locate
@@ -9,7 +11,7 @@ ENGINE = "tenants.backend"
 
 EMBEDDED_POSTGRESQL = ENVIRONMENT.DATABASE_URL is None
 
-DATABASES = {
+DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         **dj_database_url.parse(
             ENVIRONMENT.DATABASE_URL or locate(ENVIRONMENT.TENANTRY_DATA).database_url,

@@ -3,10 +3,10 @@
 from config.settings.common import *
 from config.settings.secret import development_key
 
-SECRET_KEY = ENVIRONMENT.SECRET_KEY or development_key(ENVIRONMENT.TENANTRY_DATA)  # noqa: F405
-TENANTRY_PUBLIC_PORT = ENVIRONMENT.TENANTRY_PUBLIC_PORT or ENVIRONMENT.PORT  # noqa: F405
+SECRET_KEY = ENVIRONMENT.SECRET_KEY or development_key(ENVIRONMENT.TENANTRY_DATA)
+TENANTRY_PUBLIC_PORT = ENVIRONMENT.TENANTRY_PUBLIC_PORT or ENVIRONMENT.PORT
 # People type the address as well as the name.
-TENANTRY_PLATFORM_HOSTS = TENANTRY_PLATFORM_HOSTS | {"127.0.0.1"}  # noqa: F405
-ALLOWED_HOSTS = [*ALLOWED_HOSTS, "127.0.0.1"]  # noqa: F405
+TENANTRY_PLATFORM_HOSTS = TENANTRY_PLATFORM_HOSTS | {"127.0.0.1"}
+ALLOWED_HOSTS = [*ALLOWED_HOSTS, "127.0.0.1"]
 # Serves static files from where they are, so there is nothing to collect.
 WHITENOISE_USE_FINDERS = True

@@ -24,7 +24,9 @@ def _item(title: str, icon: str, url: str, permission: str | None = None) -> dic
 
 
 # The address "/" is the beginning of every other one, so it must say itself when it is open.
-_MY_ACCOUNT = _item("My account", "person", "home") | {"active": lambda request: request.path == "/"}
+_MY_ACCOUNT = _item("My account", "person", "home") | {
+    "active": lambda request: request.path == "/"
+}
 
 _SHARED: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,

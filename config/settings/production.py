@@ -4,14 +4,14 @@ from config.settings.common import *
 
 TENANTRY_PRODUCTION = True
 
-SECRET_KEY = ENVIRONMENT.SECRET_KEY or "missing"  # noqa: F405
+SECRET_KEY = ENVIRONMENT.SECRET_KEY or "missing"
 
-if EMBEDDED_POSTGRESQL:  # noqa: F405
+if EMBEDDED_POSTGRESQL:
     # Never the embedded server: without a DATABASE_URL nothing answers (tenantry.E004).
-    DATABASES["default"] |= {"HOST": "database-url-is-not-set.invalid", "OPTIONS": {}}  # noqa: F405
-if EMBEDDED_REDIS:  # noqa: F405
+    DATABASES["default"] |= {"HOST": "database-url-is-not-set.invalid", "OPTIONS": {}}
+if EMBEDDED_REDIS:
     REDIS_URL = CELERY_BROKER_URL = "redis://redis-url-is-not-set.invalid:6379/0"
-    CACHES["default"]["LOCATION"] = REDIS_URL  # noqa: F405
+    CACHES["default"]["LOCATION"] = REDIS_URL
 
 TENANTRY_SCHEME = "https"
 SECURE_SSL_REDIRECT = True
@@ -25,11 +25,11 @@ SESSION_COOKIE_NAME = "__Host-session"
 CSRF_COOKIE_NAME = "__Host-csrf"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
 
-STATIC_ROOT = CHECKOUT / "static"  # noqa: F405
+STATIC_ROOT = CHECKOUT / "static"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 
-if ENVIRONMENT.TENANTRY_EMAIL_URL is None:  # noqa: F405
+if ENVIRONMENT.TENANTRY_EMAIL_URL is None:
     EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"

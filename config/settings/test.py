@@ -18,4 +18,4 @@ CELERY_TASK_EAGER_PROPAGATES = True
 
 # Each process that runs tests has a Redis database of its own, beside the one of `make up`.
 _worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
-CACHES["default"]["LOCATION"] = f"{REDIS_URL.partition('?')[0]}?db={1 + int(_worker)}"  # noqa: F405
+CACHES["default"]["LOCATION"] = f"{REDIS_URL.partition('?')[0]}?db={1 + int(_worker)}"

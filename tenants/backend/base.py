@@ -21,6 +21,22 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
         base._check_schema_name(self.schema_name)
         return [self.schema_name]
 
+    def commit(self) -> None:
+        """Commit, or learn that PostgreSQL rolled back, and with it the path.
+
+        After a statement that failed and whose error was swallowed, COMMIT is answered with
+        ROLLBACK and no error. A path that was set in the transaction is gone then, and what is
+        left is that of the tenant before.
+        """
+        failed = self._transaction_failed()
+        super().commit()
+        if failed:
+            self.search_path_set_schemas = None
+
+    def _transaction_failed(self) -> bool:
+        own = self.connection
+        return own is not None and own.info.transaction_status == _TRANSACTION_FAILED
+
     def _handle_search_path(self, cursor: Any = None) -> None:
         super()._handle_search_path(cursor)
         if self.search_path_set_schemas is not None or self._setting_search_path:
@@ -28,5 +44,5 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
         # django-tenants swallows a failed SET, which would leave the statement that follows on
         # the path of whoever used the connection before. Only in a transaction that has already
         # failed is that harmless: PostgreSQL refuses everything in it but its end.
-        if self.connection.info.transaction_status != _TRANSACTION_FAILED:
+        if not self._transaction_failed():
             raise InternalError("The search path could not be set, so the statement was not run.")

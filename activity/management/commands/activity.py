@@ -27,7 +27,6 @@ from tenants.directory import tenant_called
 from tenants.errors import Conflict, InvalidInput, TenantryError
 from tenants.models import Tenant
 
-
 BEGINNING = date(1970, 1, 1)
 
 
@@ -234,8 +233,12 @@ class Export(Verb):
         record(
             "export.finished",
             target=Subject("export", name, name),
-            details={"format": options.format, "rows": count, "since": options.since,
-                     "until": options.until},
+            details={
+                "format": options.format,
+                "rows": count,
+                "since": options.since,
+                "until": options.until,
+            },
         )
 
 
@@ -262,6 +265,9 @@ def refuse_unwritable(path: Path, *, force: bool) -> None:
         raise InvalidInput(f"{path} is a directory.", "Name a file in it.")
     if not path.parent.is_dir():
         raise InvalidInput(f"{path.parent} is no directory.", "Make it first.")
+    if path.exists() and not path.is_file():
+        # Renaming onto a device would replace it.
+        raise InvalidInput(f"{path} is no regular file.", "Name one; `-` is standard output.")
     if path.exists() and not force:
         raise Conflict(f"{path} exists.", "Choose another name, or replace it with --force.")
     if not os.access(path.parent, os.W_OK):
@@ -276,7 +282,7 @@ def write_text(path: Path | None, chunks: Iterator[str], output: Output) -> None
         return
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        with open(beside, "w", encoding="utf-8", newline="") as file:
+        with beside.open("w", encoding="utf-8", newline="") as file:
             file.writelines(chunks)
             file.flush()
             os.fsync(file.fileno())
@@ -294,4 +300,3 @@ class Command(NounCommand):
 
     help = "Read, count, report and export the record."
     verbs = (Events, ReportVerb, Aggregate, Export)
-

@@ -200,10 +200,8 @@ class Move(Verb):
         """Change it, or say that it is so already."""
         tenant = tenant_called(options.slug)
         target = {"suspended": Tenant.State.SUSPENDED, "resumed": Tenant.State.ACTIVE}[self.past]
-        if options.dry_run:
-            changed = tenant.state != target
-        else:
-            changed = self.move(tenant, options.reason)
+        rehearsed = options.dry_run
+        changed = tenant.state != target if rehearsed else self.move(tenant, options.reason)
         if output.as_json:
             output.document(
                 {"changed": changed, "dry_run": options.dry_run, "tenant": described(tenant)}
@@ -277,9 +275,7 @@ class Superuser(Verb):
             return
         appointment = administrators.appoint(tenant, **person)
         if output.as_json:
-            output.document(
-                {"tenant": described(tenant), "administrator": appointed(appointment)}
-            )
+            output.document({"tenant": described(tenant), "administrator": appointed(appointment)})
         say_appointed(output, appointment)
 
 
