@@ -10,6 +10,7 @@ from smtplib import SMTPException
 import structlog
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
+from django.conf import settings
 from django.core.mail import send_mail
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -27,7 +28,7 @@ def link_for(user: CustomUser) -> str:
     path = reverse(
         "account_reset_password_from_key",
         kwargs={"uidb36": user_pk_to_url_str(user), "key": token},
-        urlconf="config.urls_tenant",
+        urlconf=settings.ROOT_URLCONF,
     )
     return absolute_url(path, current_tenant())
 

@@ -5,6 +5,8 @@ from django.urls import URLPattern, URLResolver, include, path
 from accounts import views
 from tenants.sites import platform_site
 
+handler500 = "config.errors.server_error"
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
     path("admin/", platform_site.urls),

@@ -6,6 +6,8 @@ from accounts import views
 from activity import pages
 from tenants.sites import tenant_site
 
+handler500 = "config.errors.server_error"
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
     path("admin/reports/", tenant_site.admin_view(pages.reports), name="reports"),

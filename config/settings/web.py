@@ -20,12 +20,12 @@ PUBLIC_SCHEMA_URLCONF = "config.urls_platform"
 WSGI_APPLICATION = "config.wsgi.application"
 
 MIDDLEWARE = [
-    # First, because they need no tenant.
     "config.middleware.HealthMiddleware",
+    # Before anything that answers: on a host that nobody owns there is nothing, not even a style
+    # sheet; and before anything that asks for the host, which only the tenants' table can verify.
+    "tenants.middleware.TenantMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "config.middleware.ErrorMiddleware",
-    "tenants.middleware.TenantMiddleware",
     "activity.middleware.ActivityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -35,7 +35,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "config.middleware.DomainErrorMiddleware",
+    "config.middleware.ErrorMiddleware",
 ]
 
 TEMPLATES = [

@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -35,9 +36,32 @@ class Running:
 
     port: int
     environment: dict[str, str]
+    process: "subprocess.Popen[bytes]"
 
     def url(self, slug: str, path: str = "/") -> str:
         return f"http://{slug}.localhost:{self.port}{path}"
+
+    @property
+    def data(self) -> Path:
+        return Path(self.environment["TENANTRY_DATA"])
+
+    def is_ready(self) -> bool:
+        """Ask whether database, migrations, Redis and a worker are there."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5) as it:
+                return bool(it.status == 200)
+        except OSError:
+            return False
+
+    def wait_until_ready(self, log: Path | None = None) -> None:
+        """Wait, two minutes at most, until everything is there."""
+        for _ in range(600):
+            if self.is_ready():
+                return
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.2)
+        pytest.fail(log.read_text() if log else "not ready within two minutes")
 
     def manage(self, *arguments: str) -> str:
         """Run a command in a second terminal; return what it printed."""
@@ -59,28 +83,20 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _is_ready(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as answer:
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
-@pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    """Start everything on data of its own; end it as Ctrl-C does."""
+@contextmanager
+def up(directory: Path) -> Iterator[Running]:
+    """Start everything on data of its own below ``directory``; end it as Ctrl-C does."""
     port = _free_port()
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DJANGO_", "PYTEST_"))}
     environment = {
         **{k: v for k, v in inherited.items() if k not in ("DATABASE_URL", "REDIS_URL")},
         "DJANGO_SETTINGS_MODULE": "config.settings.development",
         "PORT": str(port),
-        "TENANTRY_DATA": str(tmp_path_factory.mktemp("up") / "data"),
+        "TENANTRY_DATA": str(directory / "data"),
         "TENANTRY_AGGREGATE_SECONDS": "2",
     }
-    log = tmp_path_factory.mktemp("log") / "up.log"
-    with log.open("w") as output:
+    log = directory / "up.log"
+    with log.open("a") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "config.runner"],
             cwd=CHECKOUT,
@@ -88,18 +104,20 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             stdout=output,
             stderr=subprocess.STDOUT,
         )
+        running = Running(port, environment, process)
         try:
-            for _ in range(600):
-                if _is_ready(port):
-                    break
-                assert process.poll() is None, log.read_text()
-                time.sleep(0.2)
-            else:
-                pytest.fail(log.read_text())
-            yield Running(port, environment)
+            running.wait_until_ready(log)
+            yield running
         finally:
             process.terminate()
             process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Run everything for all journeys."""
+    with up(tmp_path_factory.mktemp("up")) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,80 @@
+"""What a killed process does to a running Tenantry, and to the next start."""
+
+import http.client
+import time
+from pathlib import Path
+
+import psutil
+
+from tests.journeys.conftest import Running, up
+
+
+def processes_of(running: Running) -> list[psutil.Process]:
+    """Everything that this run started, found by the data directory that is nobody else's."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            command = " ".join(process.cmdline())
+            ours = process.environ().get("TENANTRY_DATA") == str(running.data)
+        except psutil.Error:
+            continue
+        if (ours or str(running.data) in command) and process.pid != running.process.pid:
+            found.append(process)
+    return found
+
+
+def the(running: Running, words: str) -> psutil.Process:
+    """The oldest of our processes with these words in its command line."""
+    matching = [p for p in processes_of(running) if words in " ".join(p.cmdline())]
+    return min(matching, key=lambda process: process.create_time())
+
+
+def ask(running: Running, path: str = "/accounts/login/") -> int:
+    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)
+    try:
+        connection.request("GET", path, headers={"Host": f"acme.localhost:{running.port}"})
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def events(running: Running) -> str:
+    return running.manage("activity", "events", "--tenant", "acme", "--json", "--limit", "0")
+
+
+def test_it_heals_and_loses_nothing_whoever_is_killed(tmp_path: Path) -> None:
+    with up(tmp_path) as running:
+        before = events(running)
+
+        # A worker is replaced.
+        worker = the(running, "celery")
+        worker.kill()
+        worker.wait(10)
+        running.wait_until_ready()
+
+        # Without Redis pages go on; it is started again.
+        redis = the(running, "redis-server")
+        redis.kill()
+        assert [ask(running) for _ in range(5)] == [200] * 5
+        running.wait_until_ready()
+
+        # Without PostgreSQL a page says that it cannot answer, and never anything else.
+        the(running, "postgres -D").kill()
+        statuses = set()
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline and not (statuses and running.is_ready()):
+            statuses.add(ask(running))
+        assert statuses <= {200, 503}
+        assert ask(running) == 200
+        assert events(running) == before
+
+        # Nothing outlives the runner.
+        running.process.kill()
+        running.process.wait(10)
+        left = processes_of(running)
+        psutil.wait_procs(left, timeout=20)
+        assert processes_of(running) == []
+
+    # The next one starts with everything there.
+    with up(tmp_path) as running:
+        assert events(running) == before
