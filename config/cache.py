@@ -1,7 +1,7 @@
 """The cache: a tenant's keys are its own, and a Redis that is gone is an empty cache.
 
-Sessions are in PostgreSQL with a copy here, and rate limits only here: with Redis down people
-still sign in and pages still answer, slower, and attempts go uncounted until it is back.
+Nothing is only here but rate limits: with Redis down people still sign in and pages still answer,
+and attempts go uncounted until it is back.
 """
 
 import time

@@ -107,7 +107,10 @@ class Environment(BaseModel):
         description="For how many seconds a process remembers which tenant a host belongs to.",
     )
     TENANTRY_AGGREGATE_SECONDS: float = Field(
-        60.0, ge=1, le=86400, description="Seconds between two roll-ups of the record. Development: 10."
+        60.0,
+        ge=1,
+        le=86400,
+        description="Seconds between two roll-ups of the record. Development: 10.",
     )
     TENANTRY_TIME_ZONE: Annotated[str, AfterValidator(_time_zone)] = Field(
         "UTC", description="Time zone of the platform, and of tenants made without one."

@@ -1,10 +1,15 @@
 """A developer's machine, and ``make up``."""
 
 from config.settings.common import *
+from config.settings.running import port_of_running
 from config.settings.secret import development_key
 
 SECRET_KEY = ENVIRONMENT.SECRET_KEY or development_key(ENVIRONMENT.TENANTRY_DATA)
-TENANTRY_PUBLIC_PORT = ENVIRONMENT.TENANTRY_PUBLIC_PORT or ENVIRONMENT.PORT
+TENANTRY_PUBLIC_PORT = ENVIRONMENT.TENANTRY_PUBLIC_PORT or (
+    ENVIRONMENT.PORT
+    if "PORT" in ENVIRONMENT.model_fields_set
+    else port_of_running(ENVIRONMENT.TENANTRY_DATA) or ENVIRONMENT.PORT
+)
 # Whoever tries the product looks at the figures at once.
 TENANTRY_AGGREGATE_SECONDS = (
     ENVIRONMENT.TENANTRY_AGGREGATE_SECONDS

@@ -1,10 +1,16 @@
 """A deployment. What is missing or unsafe here is refused by ``config.checks``, with a hint."""
 
+from config.logging import configuration
 from config.settings.common import *
 
 TENANTRY_PRODUCTION = True
 
 SECRET_KEY = ENVIRONMENT.SECRET_KEY or "missing"
+
+# Machines read the log of a deployment, unless somebody asked for the form that people read.
+if "TENANTRY_LOG_FORMAT" not in ENVIRONMENT.model_fields_set:
+    TENANTRY_LOG_FORMAT = "json"
+    LOGGING = configuration(TENANTRY_LOG_FORMAT, ENVIRONMENT.TENANTRY_LOG_LEVEL)
 
 if EMBEDDED_POSTGRESQL:
     # Never the embedded server: without a DATABASE_URL nothing answers (tenantry.E004).

@@ -1,4 +1,4 @@
-"""Redis: the cache, sessions' fast copy, and Celery's broker."""
+"""Redis: the cache and Celery's broker."""
 
 from config.embedded import locate
 from config.settings.environment import ENVIRONMENT
@@ -16,7 +16,9 @@ CACHES = {
         "KEY_FUNCTION": "config.cache.tenant_key",
     }
 }
-SESSION_ENGINE = "django.contrib.sessions.backends.cached_db"
+# In PostgreSQL and not also in the cache: signing out, or being signed out, while Redis does not
+# answer would leave the copy, and with it the session would come back to life.
+SESSION_ENGINE = "django.contrib.sessions.backends.db"
 
 CELERY_BROKER_URL = (
     f"redis+socket{REDIS_URL.removeprefix('unix')}" if REDIS_URL.startswith("unix:") else REDIS_URL

@@ -3,8 +3,8 @@
 import argparse
 import os
 import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -163,13 +163,15 @@ class Aggregate(Verb):
             tenants = list(Tenant.objects.active())
             folded = {"platform": rollups.fold(timezone.now()).events}
         failed = []
-        for tenant in tenants:
-            try:
-                with enter_tenant(tenant):
-                    folded[tenant.slug] = rollups.fold(timezone.now()).events
-            except Exception as error:
-                failed.append(tenant.slug)
-                output.stderr.write(f"{tenant.slug}: {' '.join(str(error).split())}")
+        with output.progress("tenants") as progress:
+            for done, tenant in enumerate(tenants, start=1):
+                try:
+                    with enter_tenant(tenant):
+                        folded[tenant.slug] = rollups.fold(timezone.now()).events
+                except Exception as error:
+                    failed.append(tenant.slug)
+                    output.stderr.write(f"{tenant.slug}: {' '.join(str(error).split())}")
+                progress(f"tenants, {len(failed)} failed", done, len(tenants))
         if failed:
             raise TenantryError(
                 f"{len(failed)} of {len(tenants)} tenants could not be counted.",
@@ -210,10 +212,18 @@ class Export(Verb):
         path = None if options.output == "-" else Path(options.output)
         if path is not None:
             refuse_unwritable(path, force=options.force)
-        with place(options), transaction.atomic():
+        # Leaving in this order: the export is in the record before the file is there.
+        with (
+            place(options),
+            written(path, output) as write,
+            output.progress("rows") as progress,
+            transaction.atomic(),
+        ):
             columns, found = self._source(options)
             counted = Counted(found)
-            write_text(path, format_.write(columns, counted), output)
+            for chunk in format_.write(columns, counted):
+                write(chunk)
+                progress("rows", counted.count, None)
             self._record(options, counted.count)
         if output.as_json:
             output.document({"output": str(path), "format": format_.name, "rows": counted.count})
@@ -274,16 +284,16 @@ def refuse_unwritable(path: Path, *, force: bool) -> None:
         raise InvalidInput(f"{path.parent} is not writable.", "Choose another directory.")
 
 
-def write_text(path: Path | None, chunks: Iterator[str], output: Output) -> None:
-    """Write to a file that appears when it is complete, or to standard output."""
+@contextmanager
+def written(path: Path | None, output: Output) -> Iterator[Callable[[str], Any]]:
+    """Yield what writes to a file that appears when the block ends well, or to standard output."""
     if path is None:
-        for chunk in chunks:
-            output.stdout.write(chunk, ending="")
+        yield lambda text: output.stdout.write(text, ending="")
         return
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with beside.open("w", encoding="utf-8", newline="") as file:
-            file.writelines(chunks)
+            yield file.write
             file.flush()
             os.fsync(file.fileno())
         beside.replace(path)
