@@ -285,7 +285,7 @@ class PermissionsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg
 
     def label_from_instance(self, permission: Any) -> str:
         """Return what the permission allows, without app and model."""
-        return str(permission.name)
+        return str(permission.name).replace("group", "role")
 
 
 class GroupAdmin(SilentLog, GuardedHistory, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]

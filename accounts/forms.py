@@ -51,7 +51,7 @@ class RolesForm(forms.ModelForm):  # type: ignore[type-arg]
             assert isinstance(roles, forms.ModelMultipleChoiceField)
             roles.queryset = Group.objects.order_by("name")
             if self.instance.pk:
-                roles.initial = list(self.instance.groups.values_list("pk", flat=True))
+                roles.initial = [group.pk for group in self.instance.groups.all()]
 
     def clean_username(self) -> str:
         """Return the user name as it is stored, so that a taken one is found in any case."""

@@ -1,6 +1,6 @@
 """How people, roles and memberships appear in the record."""
 
-from typing import Any
+from typing import Any, Final
 
 from allauth.account import signals as allauth_signals
 from django.contrib.auth.models import Group, Permission
@@ -71,46 +71,63 @@ def declare_models() -> None:
     )
 
 
-def _memberships(instance: Model, pks: set[Any] | None) -> QuerySet[Membership]:
-    """The memberships that a change of ``user.groups`` or ``group.user_set`` is about."""
+@receiver(m2m_changed, sender=Membership, dispatch_uid="record_memberships")
+def memberships_added(instance: Model, action: str, pk_set: set[Any] | None, **_: Any) -> None:
+    """Write history and events for ``groups.add`` and ``set``, from either side.
+
+    Django inserts these rows in bulk, without the signals that history listens to. It deletes them
+    with those signals, so ``remove`` and ``clear`` need nothing.
+    """
+    if action != "post_add":
+        return
     mine, others = (
         ("user", "group_id") if isinstance(instance, CustomUser) else ("group", "user_id")
     )
-    chosen = {mine: instance} | ({f"{others}__in": pks} if pks is not None else {})
-    return Membership.objects.select_related("user", "group").filter(**chosen)
+    added = Membership.objects.filter(**{mine: instance, f"{others}__in": pk_set})
+    for membership in added.select_related("user", "group"):
+        history.write(membership, "+")
 
 
-@receiver(m2m_changed, sender=Membership, dispatch_uid="record_memberships")
-def memberships_changed(instance: Model, action: str, pk_set: set[Any] | None, **_: Any) -> None:
-    """Write history and events for ``groups.add``, ``set``, ``remove`` and ``clear``.
-
-    Django inserts and deletes these rows in bulk, without the signals that history listens to.
-    """
-    history_type = {"post_add": "+", "pre_remove": "-", "pre_clear": "-"}.get(action)
-    if history_type:
-        for membership in _memberships(instance, pk_set):
-            history.write(membership, history_type)
+_PERMISSIONS: Final[dict[Any, tuple[str, str]]] = {
+    Group: ("permissions", "group.permissions_changed"),
+    CustomUser: ("user_permissions", "user.privileges_changed"),
+}
+"""Where a model keeps its permissions, and the action that a change of them is."""
 
 
 @receiver(m2m_changed, sender=Group.permissions.through, dispatch_uid="record_permissions")
+@receiver(
+    m2m_changed, sender=CustomUser.user_permissions.through, dispatch_uid="record_own_permissions"
+)
 def permissions_changed(
-    instance: Model, action: str, pk_set: set[Any] | None, reverse: bool, **_: Any
+    instance: Any, action: str, model: Any, pk_set: set[Any] | None, reverse: bool, **_: Any
 ) -> None:
-    """Record what a role may do from now on, by the names of the permissions."""
-    if reverse or action not in ("post_add", "pre_remove", "pre_clear"):
+    """Record what a role or a person may do from now on, by the names of the permissions.
+
+    ``reverse`` is the side of the permission: then ``pk_set`` holds keys of ``model``, the holders.
+    """
+    if action not in ("post_add", "pre_remove", "pre_clear"):
         return
-    assert isinstance(instance, Group)
-    changed = instance.permissions.all()
-    if pk_set is not None:
-        changed = Permission.objects.filter(pk__in=pk_set)
-    names = sorted(
-        f"{app}.{codename}"
-        for app, codename in changed.values_list("content_type__app_label", "codename")
-    )
-    if names:
-        added = action == "post_add"
-        changes: Changes = {"permissions": (None, names) if added else (names, None)}
-        record("group.permissions_changed", target=instance, changes=changes)
+    holder_model = model if reverse else instance._meta.concrete_model
+    field, recorded_as = _PERMISSIONS[holder_model]
+    holders = [instance]
+    if reverse:
+        held = holder_model._default_manager.filter(**{field: instance})
+        holders = held if pk_set is None else held.filter(pk__in=pk_set)
+    for holder in holders:
+        permissions: QuerySet[Permission] = getattr(holder, field).all()
+        if reverse:
+            permissions = permissions.filter(pk=instance.pk)
+        elif pk_set is not None:
+            permissions = permissions.filter(pk__in=pk_set)
+        names = sorted(
+            f"{app}.{codename}"
+            for app, codename in permissions.values_list("content_type__app_label", "codename")
+        )
+        if names:
+            added = action == "post_add"
+            changes: Changes = {"permissions": (None, names) if added else (names, None)}
+            record(recorded_as, target=holder, changes=changes)
 
 
 @receiver(allauth_signals.password_changed, dispatch_uid="record_password_changed")

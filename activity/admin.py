@@ -80,7 +80,6 @@ class ActivityEventAdmin(ModelAdmin):  # type: ignore[misc]
     list_per_page = 50
     show_full_result_count = False
     actions = None
-    change_list_template = "admin/activity/activityevent/change_list.html"
     fieldsets = (
         (None, {"fields": ("what", "when", "action", "outcome", "severity", "reason")}),
         ("Before and after", {"fields": ("before_and_after", "more")}),

@@ -174,12 +174,21 @@ def definition_of(name: str) -> Definition:
 
 def build(name: str, period: Period) -> Report:
     """Return the report called ``name`` for ``period``, of the place one is in."""
-    definition = definition_of(name)
-    return Report(
-        name=definition.name,
-        title=definition.title,
-        period=period,
-        columns=definition.columns,
-        rows=tuple(definition.rows(period)),
-        as_of=folded_at(),
-    )
+    [report] = build_all((name,), period)
+    return report
+
+
+def build_all(names: Iterable[str], period: Period) -> list[Report]:
+    """Return several reports for ``period``, of the place one is in and of the same age."""
+    as_of = folded_at()
+    return [
+        Report(
+            name=definition.name,
+            title=definition.title,
+            period=period,
+            columns=definition.columns,
+            rows=tuple(definition.rows(period)),
+            as_of=as_of,
+        )
+        for definition in map(definition_of, names)
+    ]

@@ -21,7 +21,8 @@ def client_ip(request: HttpRequest) -> str | None:
     address = request.META.get("REMOTE_ADDR", "")
     trusted = settings.TENANTRY_TRUSTED_PROXIES
     if trusted:
-        chain = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+        forwarded = request.META.get("HTTP_X_FORWARDED_FOR", "").strip()
+        chain = forwarded.split(",") if forwarded else []
         if len(chain) >= trusted:
             address = chain[-trusted]
     try:

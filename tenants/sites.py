@@ -43,6 +43,10 @@ class PlatformSite(Site):
     settings_name = "TENANTRY_CONSOLE"
     index_title = "Console"
 
+    def index(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Begin with the tenants, which is what operators come for."""
+        return redirect("admin:tenants_tenant_changelist")
+
 
 class TenantSite(Site):
     """The panel of one tenant, on its own host."""

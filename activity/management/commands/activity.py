@@ -3,9 +3,11 @@
 import argparse
 import os
 import secrets
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -215,7 +217,7 @@ class Export(Verb):
         # Leaving in this order: the export is in the record before the file is there.
         with (
             place(options),
-            written(path, output) as write,
+            written(path, output) as (write, finish),
             output.progress("rows") as progress,
             transaction.atomic(),
         ):
@@ -224,6 +226,7 @@ class Export(Verb):
             for chunk in format_.write(columns, counted):
                 write(chunk)
                 progress("rows", counted.count, None)
+            finish()
             self._record(options, counted.count)
         if output.as_json:
             output.document({"output": str(path), "format": format_.name, "rows": counted.count})
@@ -285,17 +288,35 @@ def refuse_unwritable(path: Path, *, force: bool) -> None:
 
 
 @contextmanager
-def written(path: Path | None, output: Output) -> Iterator[Callable[[str], Any]]:
-    """Yield what writes to a file that appears when the block ends well, or to standard output."""
+def written(
+    path: Path | None, output: Output
+) -> Iterator[tuple[Callable[[str], Any], Callable[[], None]]]:
+    """Yield what writes, and what makes sure that all is written: to a file or standard output.
+
+    The file appears when the block ends well.
+    """
     if path is None:
-        yield lambda text: output.stdout.write(text, ending="")
+        try:
+            yield partial(output.stdout.write, ending=""), output.stdout.flush
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            # What Python holds back for it would fail again at exit.
+            sys.stdout = None  # type: ignore[assignment]
+            raise TenantryError(
+                f"standard output could not be written: {error.strerror}.",
+                "Make room, or choose another place.",
+            ) from None
         return
     beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with beside.open("w", encoding="utf-8", newline="") as file:
-            yield file.write
-            file.flush()
-            os.fsync(file.fileno())
+
+            def finish() -> None:
+                file.flush()
+                os.fsync(file.fileno())
+
+            yield file.write, finish
         beside.replace(path)
     except OSError as error:
         raise TenantryError(
