@@ -1,8 +1,8 @@
 """What every ``manage.py <noun> <verb>`` of Tenantry shares.
 
 Data goes to stdout, everything else to stderr. ``--json`` prints one document on stdout and
-nothing else there. The exit status is 0 for done or already so, 1 failed, 2 usage, 3 not found,
-4 conflict, 130 interrupted.
+nothing else there; a list that streams prints one object a line. The exit status is 0 for done or
+already so, 1 failed, 2 usage, 3 not found, 4 conflict, 130 interrupted.
 """
 
 import argparse
@@ -10,16 +10,23 @@ import difflib
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import Error as DatabaseError
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
 from rich.table import Table
+from rich.text import Text
 
 from tenants.errors import TenantryError
+
+Progress = Callable[[str, int, int | None], None]
+"""Called with what is being done, how much of it is done, and how much there is, if known."""
 
 
 class Output:
@@ -50,8 +57,27 @@ class Output:
             return
         table = Table(*columns, box=None, pad_edge=False, header_style="bold")
         for row in rows:
-            table.add_row(*(str(cell) for cell in row))
+            # As text: what people call a tenant may look like markup.
+            table.add_row(*(Text(str(cell)) for cell in row))
         Console(file=sys.stdout).print(table)
+
+    @contextmanager
+    def progress(self, what: str) -> Iterator[Progress]:
+        """Show how long work is getting on, on a terminal; yield what to report it to."""
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+        )
+        silent = self.as_json or not self.console.is_terminal
+        with Bar(*columns, console=self.console, transient=True, disable=silent) as bar:
+            task = bar.add_task(what, total=None)
+
+            def report(now: str, done: int, of: int | None) -> None:
+                bar.update(task, description=now, completed=done, total=of)
+
+            yield report
 
 
 class Verb:

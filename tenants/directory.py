@@ -3,7 +3,8 @@
 import difflib
 
 from tenants.context import enter_platform
-from tenants.errors import NotFound
+from tenants.errors import NotFound, TenantUnavailable
+from tenants.hosts import owned
 from tenants.models import Tenant
 
 
@@ -20,3 +21,19 @@ def tenant_called(slug: str) -> Tenant:
     near = difflib.get_close_matches(slug[:60].lower(), slugs, n=1)
     hint = f"Did you mean {near[0]}?" if near else "`manage.py tenant list` shows all tenants."
     raise NotFound(f"there is no tenant {slug[:60]!r}.", hint)
+
+
+def tenant_to_enter(slug: str) -> Tenant:
+    """Return the tenant with this slug, if the schema it would lead into is its own.
+
+    Raises ``NotFound`` as ``tenant_called`` does, and ``TenantUnavailable``.
+    """
+    tenant = tenant_called(slug)
+    with enter_platform():
+        mine = owned(Tenant.objects.filter(pk=tenant.pk))
+    if mine is None:
+        raise TenantUnavailable(
+            f'the schema of the tenant "{tenant.slug}" is missing or another tenant\'s.',
+            "Restore it before anybody works in it.",
+        )
+    return mine

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from django.conf import settings
+from django.db import transaction
 from django.db.models import Func, QuerySet, TextField
 from django.db.models.signals import post_delete, post_save
 
@@ -80,7 +81,13 @@ def connect() -> None:
     """Forget answers whenever a tenant or a domain changes in this process."""
     for model in (Tenant, Domain):
         for signal in (post_save, post_delete):
-            signal.connect(forget_hosts, sender=model, dispatch_uid=f"forget_hosts_{model}")
+            signal.connect(_changed, sender=model, dispatch_uid=f"forget_hosts_{model}")
+
+
+def _changed(**_: object) -> None:
+    forget_hosts()
+    # Until the commit, another thread of this process can ask, and remember what was before.
+    transaction.on_commit(forget_hosts)
 
 
 def primary_host(tenant: Tenant) -> str:

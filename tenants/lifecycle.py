@@ -24,24 +24,32 @@ def announce(tenant: Tenant, change: str, reason: str = "") -> None:
     changed.send(sender=Tenant, tenant=tenant, change=change, reason=reason)
 
 
-def suspend(tenant: Tenant, *, reason: str = "") -> bool:
+def suspend(tenant: Tenant, *, reason: str = "", dry_run: bool = False) -> bool:
     """Stop serving a tenant. Returns ``False`` when it was suspended already.
 
     Raises ``Conflict`` when the tenant is neither active nor suspended.
     """
-    return _move(tenant, Tenant.State.ACTIVE, Tenant.State.SUSPENDED, "suspended", reason)
+    active, suspended = Tenant.State.ACTIVE, Tenant.State.SUSPENDED
+    return _move(tenant, active, suspended, change="suspended", reason=reason, dry_run=dry_run)
 
 
-def resume(tenant: Tenant, *, reason: str = "") -> bool:
+def resume(tenant: Tenant, *, reason: str = "", dry_run: bool = False) -> bool:
     """Serve a suspended tenant again. Returns ``False`` when it was active already.
 
     Raises ``Conflict`` when the tenant is neither active nor suspended.
     """
-    return _move(tenant, Tenant.State.SUSPENDED, Tenant.State.ACTIVE, "resumed", reason)
+    active, suspended = Tenant.State.ACTIVE, Tenant.State.SUSPENDED
+    return _move(tenant, suspended, active, change="resumed", reason=reason, dry_run=dry_run)
 
 
 def _move(
-    tenant: Tenant, before: Tenant.State, after: Tenant.State, change: str, reason: str
+    tenant: Tenant,
+    before: Tenant.State,
+    after: Tenant.State,
+    *,
+    change: str,
+    reason: str,
+    dry_run: bool,
 ) -> bool:
     with enter_platform(), transaction.atomic():
         locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
@@ -53,6 +61,8 @@ def _move(
                 f'the tenant "{locked.slug}" is {locked.get_state_display()}, not {before.label}.',
                 f"Only a tenant that is {before.label} can be {change}.",
             )
+        if dry_run:
+            return True
         locked.state = after
         locked.save(update_fields=["state"])
         announce(locked, change, reason)

@@ -50,8 +50,9 @@ class Tenant(models.Model):
 
     objects = TenantQuerySet.as_manager()
 
-    # django-tenants reads this of whatever is entered; hosts are ours to resolve.
+    # What django-tenants reads of a tenant: hosts are ours to resolve, schemas ours to drop.
     domain_url: ClassVar[None] = None
+    auto_drop_schema: ClassVar[bool] = False
 
     class Meta:
         ordering: ClassVar[Any] = ["slug"]

@@ -22,7 +22,7 @@ SLUG_RULE: Final = (
 )
 
 # Names that are a host of the platform today or tomorrow, that mail and browsers treat specially,
-# or that read like part of PostgreSQL in an operator's shell.
+# or that read like part of SQL or PostgreSQL in an operator's shell and in every log.
 RESERVED_SLUGS: Final = frozenset(
     """
     about abuse account accounts admin administrator api app apps assets auth autoconfig
@@ -33,6 +33,10 @@ RESERVED_SLUGS: Final = frozenset(
     register root saml scim security server signin signup smtp ssl sso staging static stats
     status support sysadmin system tenant tenantry tenants test tls usenet webmail webmaster
     wpad www
+    all and any as between by case create current default delete drop else end false from grant
+    group having in index insert into join like limit not null offset on or order schema select
+    session-user set table then to trigger true truncate union unique update user using values view
+    when where with
     """.split()  # noqa: SIM905
 )
 
@@ -57,15 +61,19 @@ def check_slug(slug: str) -> str:
     """
     if not re.fullmatch(SLUG_PATTERN, slug):
         raise InvalidInput(f'the slug "{_shown(slug)}" is not usable: {SLUG_RULE}.', _suggest(slug))
-    # "pg-…" would read as PostgreSQL's own in every log; nothing breaks, people do.
-    if slug in RESERVED_SLUGS or slug.startswith("pg-"):
+    if _is_reserved(slug):
         raise InvalidInput(f'the slug "{slug}" is reserved.', "Choose another one.")
     return slug
 
 
+def _is_reserved(slug: str) -> bool:
+    # "pg-…" would read as PostgreSQL's own in every log; nothing breaks, people do.
+    return slug in RESERVED_SLUGS or slug.startswith("pg-")
+
+
 def _suggest(slug: str) -> str:
     words = re.sub(r"[^a-z0-9]+", "-", slug.lower()[:200]).strip("-0123456789")[:32].rstrip("-")
-    usable = re.fullmatch(SLUG_PATTERN, words) and words not in RESERVED_SLUGS
+    usable = re.fullmatch(SLUG_PATTERN, words) and not _is_reserved(words)
     return f"Try: {words}" if usable else ""
 
 
@@ -114,7 +122,7 @@ def request_host(header: str) -> str | None:
     Any port is dropped: it says where the socket was, not whose the request is.
     """
     host, _, port = header.partition(":")
-    if port and not port.isdigit():
+    if port and not (port.isascii() and port.isdigit()):
         return None
     name = host.lower().removesuffix(".")
     if len(name) > 253 or not all(_LABEL.fullmatch(part) for part in name.split(".")):

@@ -49,7 +49,7 @@ class Provisioned:
 
 
 def check(request: TenantRequest) -> TenantRequest:
-    """Return the request in normal form, with defaults filled in.
+    """Return the request in normal form.
 
     Raises ``InvalidInput`` for values that cannot be used. Does not look at other tenants.
     """
@@ -63,7 +63,7 @@ def check(request: TenantRequest) -> TenantRequest:
         slug=slug,
         name=name,
         domains=tuple(dict.fromkeys(_custom_domain(d) for d in request.domains)),
-        time_zone=check_time_zone(request.time_zone or settings.TIME_ZONE),
+        time_zone=check_time_zone(request.time_zone) if request.time_zone else "",
         admin_email=request.admin_email.strip(),
     )
 
@@ -81,7 +81,7 @@ def check_time_zone(name: str) -> str:
 def _custom_domain(domain: str) -> str:
     name = normalize_host(domain.strip())
     base = settings.TENANTRY_BASE_DOMAIN
-    if name == base or name.endswith(f".{base}"):
+    if name in settings.TENANTRY_PLATFORM_HOSTS or name.endswith(f".{base}"):
         raise InvalidInput(
             f'the domain "{name}" is the platform\'s own.',
             f"Each tenant has <slug>.{base} already; add domains of the customer's.",
@@ -105,7 +105,11 @@ def existing(request: TenantRequest) -> Tenant | None:
             )
     if tenant is None:
         return None
-    same = request.name in (request.slug, tenant.name) and set(hosts) == set(owners)
+    same = (
+        request.name in (request.slug, tenant.name)
+        and request.time_zone in ("", tenant.time_zone)
+        and set(hosts) == set(owners)
+    )
     if not same:
         raise Conflict(
             f'the slug "{request.slug}" is taken by the tenant "{tenant.name}".',
@@ -142,7 +146,7 @@ def _make(request: TenantRequest, on_progress: Progress) -> Provisioned:
     tenant = Tenant.objects.create(
         slug=request.slug,
         name=request.name,
-        time_zone=request.time_zone,
+        time_zone=request.time_zone or settings.TIME_ZONE,
         state=Tenant.State.PROVISIONING,
     )
     Domain.objects.bulk_create(

@@ -17,6 +17,10 @@ from unfold.sites import UnfoldAdminSite
 class Site(UnfoldAdminSite):  # type: ignore[misc]
     """An admin that signs people in where everybody signs in."""
 
+    def get_urls(self) -> Any:
+        """Leave out the shortcut to public pages: there are none, and it tells which rows exist."""
+        return [url for url in super().get_urls() if getattr(url, "name", "") != "view_on_site"]
+
     def login(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Send strangers to the sign-in page; tell those who are signed in that they may not."""
         if request.user.is_authenticated:

@@ -8,6 +8,7 @@ The tenants and the cast are made once a run; each test's changes are rolled bac
 """
 
 import os
+import secrets
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -21,8 +22,9 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group, Permission
 from django.core.cache import cache
-from django.db import connection
+from django.db import connection, transaction
 from django.test import Client
+from django.test.utils import setup_databases, teardown_databases
 
 from accounts.models import CustomUser
 from activity.models import ActivityEvent
@@ -67,13 +69,24 @@ def _populate(tenant: Tenant) -> None:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: pytest.FixtureRequest) -> None:
+def django_db_setup(
+    django_db_setup: None, django_db_blocker: pytest.FixtureRequest
+) -> Iterator[None]:
     """Provision the two tenants, through the door that operators use."""
+    made: list[Any] = []
     with django_db_blocker.unblock():  # type: ignore[attr-defined]
+        # pytest-django makes a database only when a test of the run asks for ``db``. Tests that
+        # commit do not, and alone they would meet the developer's own.
+        if connection.settings_dict["NAME"] != connection.creation._get_test_db_name():
+            made = setup_databases(verbosity=0, interactive=False, aliases={"default"})
         cache._cache.get_client(None).flushdb()  # type: ignore[attr-defined]
         for slug in ("acme", "globex"):
             request = provisioning.TenantRequest(slug=slug, name=slug.capitalize())
             _populate(provisioning.create(request).tenant)
+    yield
+    if made:
+        with django_db_blocker.unblock():  # type: ignore[attr-defined]
+            teardown_databases(made, verbosity=0)
 
 
 @pytest.fixture(autouse=True)
@@ -247,3 +260,28 @@ def no_attempts_yet(acme: Tenant, globex: Tenant) -> None:
     for tenant in (acme, globex):
         with enter_tenant(tenant):
             cache.clear()
+
+
+@pytest.fixture
+def lab(django_db_setup: None, django_db_blocker: Any) -> Iterator[Tenant]:
+    """Yield a tenant in which everything is committed, gone without a trace when the test ends.
+
+    For what only committed transactions have: folding, racing, other processes. Its days are
+    Berlin's. Such a test uses no fixture that rolls back.
+    """
+    with django_db_blocker.unblock():
+        slug = f"lab-{secrets.token_hex(4)}"
+        request = provisioning.TenantRequest(slug=slug, name="Lab", time_zone="Europe/Berlin")
+        tenant = provisioning.create(request).tenant
+        try:
+            yield tenant
+        finally:
+            with enter_platform(), transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute(f'DROP SCHEMA "{tenant.schema_name}" CASCADE')
+                # The platform's record is append-only, for tests too.
+                cursor.execute("ALTER TABLE activity_activityevent DISABLE TRIGGER USER")
+                ActivityEvent.objects.filter(target_id=str(tenant.pk)).delete()
+                cursor.execute("ALTER TABLE activity_activityevent ENABLE TRIGGER USER")
+                for table, column in (("tenants_domain", "tenant_id"), ("tenants_tenant", "id")):
+                    cursor.execute(f"DELETE FROM {table} WHERE {column} = %s", [tenant.pk])
+            connection.close()

@@ -7,11 +7,34 @@ statement fails: ``relation does not exist``.
 
 from typing import Any, Final
 
+from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
 from django.db.utils import InternalError
 from django_tenants.postgresql_backend import base
 
 # libpq's PQTRANS_INERROR, the same number in both drivers.
 _TRANSACTION_FAILED: Final = 3
+
+
+class PinnedCursor(CursorWrapper):
+    """A cursor that can be kept while its connection enters another tenant, and comes back.
+
+    django-tenants sets the path when a cursor is opened. One that was opened before a switch, and
+    used after it, would read what the connection was in last.
+    """
+
+    def execute(self, sql: Any, params: Any = None) -> Any:
+        """Run a statement in the tenant that the connection is in."""
+        self.db.pin(self)
+        return super().execute(sql, params)
+
+    def executemany(self, sql: Any, param_list: Any) -> Any:
+        """Run a statement for each of many parameters, likewise."""
+        self.db.pin(self)
+        return super().executemany(sql, param_list)
+
+
+class PinnedDebugCursor(PinnedCursor, CursorDebugWrapper):
+    """The same, logging its queries."""
 
 
 class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
@@ -20,6 +43,14 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
     def _get_cursor_search_paths(self) -> list[str]:
         base._check_schema_name(self.schema_name)
         return [self.schema_name]
+
+    def make_cursor(self, cursor: Any) -> CursorWrapper:
+        """Return a cursor that is where the connection is, not where it was opened."""
+        return PinnedCursor(cursor, self)
+
+    def make_debug_cursor(self, cursor: Any) -> CursorDebugWrapper:
+        """Return the same for connections that log their queries."""
+        return PinnedDebugCursor(cursor, self)
 
     def commit(self) -> None:
         """Commit, or learn that PostgreSQL rolled back, and with it the path.
@@ -32,6 +63,12 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
         super().commit()
         if failed:
             self.search_path_set_schemas = None
+
+    def pin(self, cursor: Any) -> None:
+        """Set the path before a statement if it is not that of the tenant one is in."""
+        if self.search_path_set_schemas is None and not self._setting_search_path:
+            # A server-side cursor can run but one statement.
+            self._handle_search_path(None if cursor.cursor.name else cursor)
 
     def _transaction_failed(self) -> bool:
         own = self.connection

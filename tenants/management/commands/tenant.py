@@ -3,13 +3,13 @@
 import argparse
 from typing import Any, ClassVar
 
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from django.conf import settings
 
 from tenants import administrators, lifecycle, passwords, provisioning
 from tenants.administrators import Appointment
 from tenants.commandline import NounCommand, Output, Verb
 from tenants.context import enter_platform
-from tenants.directory import tenant_called
+from tenants.directory import tenant_called, tenant_to_enter
 from tenants.hosts import absolute_url, origin
 from tenants.models import Tenant
 
@@ -27,7 +27,7 @@ def described(tenant: Tenant, hosts: list[str] | None = None) -> dict[str, Any]:
         "schema_name": tenant.schema_name,
         "time_zone": tenant.time_zone,
         "domains": hosts,
-        "url": f"{origin(hosts[0])}/admin/",
+        "url": f"{origin(hosts[0])}/admin/" if hosts else "",
         "created_at": tenant.created_at,
     }
 
@@ -66,7 +66,9 @@ class Create(Verb):
             "--domain", action="append", default=[], help="a further host name; may be repeated"
         )
         parser.add_argument("--admin-email", default="", help="make this address an administrator")
-        parser.add_argument("--timezone", default="", help="such as Europe/Berlin; default: UTC")
+        parser.add_argument(
+            "--timezone", default="", help="such as Europe/Berlin; default: the platform's"
+        )
 
     def run(self, options: argparse.Namespace, output: Output) -> None:
         """Create, or say that it is there already."""
@@ -94,20 +96,18 @@ class Create(Verb):
         output.say(f"{verb} {made.tenant.slug} ({made.tenant.get_state_display()})")
         output.say(f"  {absolute_url('/admin/', made.tenant)}")
         say_appointed(output, made.administrator)
+        if options.admin_email and not made.created:
+            # Somebody else's tenant may have this slug: it gets no new administrator by mistake.
+            output.say(
+                "Nothing was changed. To make somebody an administrator of it: "
+                f"manage.py tenant superuser {made.tenant.slug} --username NAME --email ADDRESS"
+            )
 
     def _with_progress(
         self, request: provisioning.TenantRequest, output: Output
     ) -> provisioning.Provisioned:
-        columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
-        silent = output.as_json or not output.console.is_terminal
-        with Progress(*columns, console=output.console, transient=True, disable=silent) as bar:
-            task = bar.add_task("schema", total=None)
-            return provisioning.create(
-                request,
-                on_progress=lambda what, done, of: bar.update(
-                    task, description=what, completed=done, total=of
-                ),
-            )
+        with output.progress("tables") as progress:
+            return provisioning.create(request, on_progress=progress)
 
     def _rehearse(self, request: provisioning.TenantRequest, output: Output) -> None:
         request = provisioning.check(request)
@@ -120,7 +120,8 @@ class Create(Verb):
         if tenant:
             output.say(f"would do nothing: {tenant.slug} exists already.")
             return
-        output.say(f"would create {request.slug} ({request.name}), {request.time_zone}")
+        zone = request.time_zone or settings.TIME_ZONE
+        output.say(f"would create {request.slug} ({request.name}), {zone}")
         for domain in request.domains:
             output.say(f"  with the domain {domain}")
         if request.admin_email:
@@ -192,16 +193,15 @@ class Move(Verb):
         parser.add_argument("slug")
         parser.add_argument("--reason", default="", help="goes into the record")
 
-    def move(self, tenant: Tenant, reason: str) -> bool:
-        """Change the tenant; returns whether anything changed."""
+    def move(self, tenant: Tenant, reason: str, dry_run: bool) -> bool:
+        """Change the tenant; returns whether anything changed, or would."""
         raise NotImplementedError
 
     def run(self, options: argparse.Namespace, output: Output) -> None:
         """Change it, or say that it is so already."""
         tenant = tenant_called(options.slug)
         target = {"suspended": Tenant.State.SUSPENDED, "resumed": Tenant.State.ACTIVE}[self.past]
-        rehearsed = options.dry_run
-        changed = tenant.state != target if rehearsed else self.move(tenant, options.reason)
+        changed = self.move(tenant, options.reason, options.dry_run)
         if output.as_json:
             output.document(
                 {"changed": changed, "dry_run": options.dry_run, "tenant": described(tenant)}
@@ -220,9 +220,9 @@ class Suspend(Move):
     examples = ("tenant suspend acme --reason 'invoice 42 is overdue'",)
     past = "suspended"
 
-    def move(self, tenant: Tenant, reason: str) -> bool:
+    def move(self, tenant: Tenant, reason: str, dry_run: bool) -> bool:
         """Suspend it."""
-        return lifecycle.suspend(tenant, reason=reason)
+        return lifecycle.suspend(tenant, reason=reason, dry_run=dry_run)
 
 
 class Resume(Move):
@@ -233,9 +233,9 @@ class Resume(Move):
     examples = ("tenant resume acme",)
     past = "resumed"
 
-    def move(self, tenant: Tenant, reason: str) -> bool:
+    def move(self, tenant: Tenant, reason: str, dry_run: bool) -> bool:
         """Resume it."""
-        return lifecycle.resume(tenant, reason=reason)
+        return lifecycle.resume(tenant, reason=reason, dry_run=dry_run)
 
 
 class Superuser(Verb):
@@ -261,7 +261,7 @@ class Superuser(Verb):
 
     def run(self, options: argparse.Namespace, output: Output) -> None:
         """Appoint them."""
-        tenant = tenant_called(options.slug)
+        tenant = tenant_to_enter(options.slug)
         person = {
             "username": options.username,
             "email": options.email,
