@@ -7,9 +7,9 @@ from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.html import format_html
 from simple_history.admin import SimpleHistoryAdmin
 from unfold.admin import ModelAdmin
@@ -262,18 +262,36 @@ class CustomUserAdmin(SilentLog, GuardedHistory, ModelAdmin):  # type: ignore[mi
 
     @action(description="Send link to choose a password", url_path="send-link", icon="mail")
     def send_link(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Mail somebody a one-time link."""
+        """Ask whether to mail somebody a one-time link, then do it.
+
+        The theme makes actions links, and following a link must not send anything.
+        """
         user = self.get_object(request, object_id)
         if user is None:
             raise Http404
         if not self.has_change_permission(request, user):
             raise PermissionDenied
-        self._invite(request, user)
-        return redirect("admin:accounts_customuser_change", object_id)
+        if request.method == "POST":
+            self._invite(request, user)
+            return redirect("admin:accounts_customuser_change", object_id)
+        context = {**self.admin_site.each_context(request), "title": str(user), "person": user}
+        return render(request, "accounts/send_link.html", context)
 
 
 def _may_touch(request: HttpRequest, user: Any) -> bool:
-    return user is None or not user.is_superuser or bool(request.user.is_superuser)  # type: ignore[union-attr]
+    """Tell whether somebody may change ``user``: nobody who may do more than they may themselves.
+
+    Changing an address and asking for a link is taking an account over, with all that it may do.
+    """
+    me = request.user
+    assert isinstance(me, CustomUser)
+    if user is None or me.is_superuser or user.pk == me.pk:
+        return True
+    # From the rows, since a deactivated person "has" no permissions but can be reactivated.
+    theirs = Permission.objects.filter(Q(group__user=user) | Q(user=user))
+    names = theirs.values_list("content_type__app_label", "codename")
+    held = {f"{app}.{codename}" for app, codename in names}
+    return not user.is_superuser and held <= me.get_all_permissions()
 
 
 def _people(count: int) -> str:

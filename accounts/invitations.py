@@ -16,6 +16,7 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 
 from accounts.models import CustomUser
+from activity.recording import record
 from tenants.context import current_tenant
 from tenants.hosts import absolute_url
 
@@ -34,19 +35,32 @@ def link_for(user: CustomUser) -> str:
 
 
 def invite(user: CustomUser) -> bool:
-    """Send ``user`` a link to choose a password; return whether the mail server took it."""
+    """Send somebody who was added a link to choose a password, and record it.
+
+    Returns whether the mail server took it, so that whoever added them can be told.
+    """
+    record("user.invited", target=user)
+    return _send(user, "invitation", "Your account at {place}")
+
+
+def send_reset_link(user: CustomUser) -> bool:
+    """Send somebody who forgot theirs a link to choose a new password."""
+    return _send(user, "reset", "Choose a new password for {place}")
+
+
+def _send(user: CustomUser, template: str, subject: str) -> bool:
     tenant = current_tenant()
     place = tenant.name if tenant else "the platform"
     context = {"user": user, "place": place, "link": link_for(user)}
     try:
         send_mail(
-            subject=f"Your account at {place}",
-            message=render_to_string("accounts/email/invitation.txt", context),
-            html_message=render_to_string("accounts/email/invitation.html", context),
+            subject=subject.format(place=place),
+            message=render_to_string(f"accounts/email/{template}.txt", context),
+            html_message=render_to_string(f"accounts/email/{template}.html", context),
             from_email=None,
             recipient_list=[user.email],
         )
     except (OSError, SMTPException) as error:
-        logger.error("mail not sent", template="invitation", error=str(error))
+        logger.error("mail not sent", template=template, error=str(error))
         return False
     return True

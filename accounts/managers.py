@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from unicodedata import normalize
 
 from django.contrib.auth.models import UserManager
 from django.db import models
@@ -58,14 +59,20 @@ class CustomUserManager(UserManager.from_queryset(CustomUserQuerySet)):  # type:
         """Return an address in the form that is stored: lower case, so that it is unique."""
         return (email or "").strip().lower()
 
+    @classmethod
+    def normalize_username(cls, name: str | None) -> str:
+        """Return a user name in the form that is stored: lower case, and one spelling (NFKC)."""
+        return normalize("NFKC", normalize("NFKC", name or "").lower())
+
     def by_login(self, typed: str) -> "CustomUser | None":
         """Return whoever signs in with this e-mail or user name, active or not."""
         login = typed.strip().lower()
         if not login or "\0" in login:
             return None
-        found: CustomUser | None = self.filter(Q(username=login) | Q(email=login)).first()
+        name = self.normalize_username(login)
+        found: CustomUser | None = self.filter(Q(username=name) | Q(email=login)).first()
         return found
 
     def get_by_natural_key(self, username: str | None) -> Any:
         """Find by user name in whatever case it was typed: they are stored in lower case."""
-        return super().get_by_natural_key((username or "").lower())
+        return super().get_by_natural_key(self.normalize_username(username))

@@ -15,7 +15,11 @@ from django.utils.crypto import salted_hmac
 from simple_history import register
 
 from accounts.managers import CustomUserManager
+from activity import context
+from activity.context import Actor, ActorKind
 from activity.history import RecordedHistory
+from activity.recording import record
+from activity.subjects import subject_of
 from tenants.context import current_scope, current_tenant
 from tenants.uuid7 import UUIDv7
 
@@ -61,6 +65,7 @@ class CustomUser(AbstractUser):
     )
     email = models.EmailField(
         "e-mail",
+        validators=[one_line],
         help_text="For signing in and for links to choose a password.",
     )
     display_name = models.CharField(
@@ -133,10 +138,26 @@ class CustomUser(AbstractUser):
         super().clean_fields(exclude=exclude)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save with the history row and the event, or not at all."""
+        """Save with the history row and the events, or not at all."""
         self._lower_logins()
+        # Django empties _password when it saves; a better hash of the same password never sets it.
+        has_new_password = (
+            self._password is not None  # type: ignore[attr-defined]
+            and not self._state.adding
+        )
         with transaction.atomic():
             super().save(*args, **kwargs)
+            if has_new_password:
+                self._record_new_password()
+
+    def _record_new_password(self) -> None:
+        """Record that there is a new password, by whichever door; never which."""
+        if context.current().actor.kind != ActorKind.ANONYMOUS:
+            record("user.password_changed", target=self)
+            return
+        # Who is not signed in comes by the link that only this person's mailbox has.
+        me = subject_of(self)
+        record("user.password_reset", target=self, actor=Actor(ActorKind.PERSON, me.id, me.label))
 
     def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
         """Delete with the history rows and the events, or not at all."""
@@ -144,7 +165,7 @@ class CustomUser(AbstractUser):
             return super().delete(*args, **kwargs)
 
     def _lower_logins(self) -> None:
-        self.username = (self.username or "").lower()
+        self.username = CustomUserManager.normalize_username(self.username)
         self.email = CustomUserManager.normalize_email(self.email)
 
     def get_full_name(self) -> str:
@@ -193,6 +214,16 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.group} of {self.user}"
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save with the history row and the event, or not at all."""
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+
+    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
+        """Delete with the history row and the event, or not at all."""
+        with transaction.atomic():
+            return super().delete(*args, **kwargs)
 
 
 # Groups are Django's: their history is declared from outside and lives in this app.

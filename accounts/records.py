@@ -2,7 +2,6 @@
 
 from typing import Any, Final
 
-from allauth.account import signals as allauth_signals
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Model, QuerySet
 from django.db.models.signals import m2m_changed
@@ -11,7 +10,6 @@ from django.dispatch import receiver
 from accounts.models import CustomUser, Membership
 from activity import history
 from activity.recording import Changes, record
-from activity.requests import actor_of
 from activity.subjects import Declaration, declare
 
 
@@ -128,16 +126,3 @@ def permissions_changed(
             added = action == "post_add"
             changes: Changes = {"permissions": (None, names) if added else (names, None)}
             record(recorded_as, target=holder, changes=changes)
-
-
-@receiver(allauth_signals.password_changed, dispatch_uid="record_password_changed")
-@receiver(allauth_signals.password_set, dispatch_uid="record_password_set")
-def password_changed(user: CustomUser, **_: Any) -> None:
-    """Record that somebody has a new password; never which, nor which they had."""
-    record("user.password_changed", target=user)
-
-
-@receiver(allauth_signals.password_reset, dispatch_uid="record_password_reset")
-def password_reset(user: CustomUser, **_: Any) -> None:
-    """Record that somebody chose a password by a link, which only their mailbox has."""
-    record("user.password_reset", target=user, actor=actor_of(user))

@@ -4,7 +4,11 @@ from importlib import import_module
 
 from celery import shared_task
 from django.conf import settings
+from kombu.exceptions import OperationalError
 
+from accounts.invitations import send_reset_link
+from accounts.models import CustomUser
+from tenants.context import current_tenant
 from tenants.tasks import PlatformTask, TenantTask, for_each_active_tenant
 
 
@@ -19,3 +23,30 @@ def clear_sessions() -> int:
     """Have expired sessions deleted, the platform's and every active tenant's; returns how many."""
     import_module(settings.SESSION_ENGINE).SessionStore.clear_expired()
     return for_each_active_tenant(clear_sessions_of_tenant)
+
+
+@shared_task(base=TenantTask, name="accounts.mail_reset_link")
+def mail_reset_link(user_id: int) -> None:
+    """Mail one of a tenant's people a link to choose a new password."""
+    send_reset_link(CustomUser.objects.get(pk=user_id))
+
+
+@shared_task(base=PlatformTask, name="accounts.mail_operators_reset_link")
+def mail_operators_reset_link(user_id: int) -> None:
+    """Mail an operator of the platform a link to choose a new password."""
+    send_reset_link(CustomUser.objects.get(pk=user_id))
+
+
+def mail_reset_link_later(user: CustomUser) -> None:
+    """Have a link mailed by a worker; without a broker, mail it here and now.
+
+    Only the key travels: the link is made by the worker, so that the queue holds no way in.
+    """
+    tenant = current_tenant()
+    try:
+        if tenant:
+            mail_reset_link.delay(user_id=user.pk, tenant_id=str(tenant.pk))
+        else:
+            mail_operators_reset_link.delay(user_id=user.pk)
+    except OperationalError:
+        send_reset_link(user)

@@ -36,6 +36,7 @@ _ALL: Final = (
     Action("session.ended", "{actor} signed out"),
     Action("session.failed", "Somebody failed to sign in as {target}", Severity.WARNING),
     Action("user.created", "{actor} added {target}", Severity.NOTICE),
+    Action("user.invited", "{actor} sent {target} a link to choose a password", Severity.NOTICE),
     Action("user.changed", "{actor} changed {target}"),
     Action("user.deleted", "{actor} removed {target}", Severity.WARNING),
     Action("user.deactivated", "{actor} deactivated {target}", Severity.NOTICE),

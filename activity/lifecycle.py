@@ -6,6 +6,7 @@ from activity.recording import record
 from activity.subjects import Subject
 from tenants import lifecycle
 from tenants.context import enter_unserved
+from tenants.hosts import owned
 from tenants.models import Tenant
 
 
@@ -14,6 +15,9 @@ def record_change(tenant: Tenant, change: str, reason: str, **_: Any) -> None:
     target = Subject("tenant", str(tenant.pk), tenant.name)
     action = f"tenant.{change}"
     record(action, target=target, reason=reason)
+    if owned(Tenant.objects.filter(pk=tenant.pk)) is None:
+        # Its schema is gone or somebody else's, whose record this is not for.
+        return
     with enter_unserved(tenant):
         record(action, target=target, reason=reason)
 

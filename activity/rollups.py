@@ -13,8 +13,8 @@ from datetime import datetime
 
 from django.db import connection, transaction
 
+from activity import periods
 from activity.models import RollupCursor
-from tenants.context import current_tenant
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +66,11 @@ def fold(now: datetime) -> Folded:
 
     Days are the tenant's local days. ``now`` is what the reports will name as their age.
     """
-    tenant = current_tenant()
-    zone = tenant.time_zone if tenant else "UTC"
     RollupCursor.objects.get_or_create(pk=1)
     with transaction.atomic(), connection.cursor() as cursor:
         # Two folds at once: the second waits here and then finds the cursor moved.
         RollupCursor.objects.select_for_update().get(pk=1)
-        cursor.execute(_FOLD, {"zone": zone, "now": now})
+        cursor.execute(_FOLD, {"zone": periods.zone().key, "now": now})
         return Folded(events=cursor.fetchone()[0], at=now)
 
 

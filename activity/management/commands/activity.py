@@ -25,7 +25,7 @@ from activity.reports import REPORTS, build, definition_of
 from activity.subjects import Subject
 from tenants.commandline import NounCommand, Output, Verb
 from tenants.context import enter_platform, enter_tenant
-from tenants.directory import tenant_called
+from tenants.directory import tenant_to_enter
 from tenants.errors import Conflict, InvalidInput, TenantryError
 from tenants.models import Tenant
 
@@ -46,7 +46,7 @@ def add_period(parser: argparse.ArgumentParser) -> None:
 def place(options: argparse.Namespace) -> AbstractContextManager[Any]:
     """Return the context of the tenant that was named, or of the platform."""
     if options.tenant:
-        return enter_tenant(tenant_called(options.tenant))
+        return enter_tenant(tenant_to_enter(options.tenant))
     return enter_platform()
 
 
@@ -138,7 +138,7 @@ class Aggregate(Verb):
     """Count new events."""
 
     name = "aggregate"
-    help = "Bring the daily roll-ups up to date, as Celery does every minute."
+    help = "Bring the daily roll-ups up to date, as Celery does by itself."
     examples = ("activity aggregate --tenant acme", "activity aggregate --all --json")
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -168,7 +168,7 @@ class Aggregate(Verb):
         with output.progress("tenants") as progress:
             for done, tenant in enumerate(tenants, start=1):
                 try:
-                    with enter_tenant(tenant):
+                    with enter_tenant(tenant_to_enter(tenant.slug)):
                         folded[tenant.slug] = rollups.fold(timezone.now()).events
                 except Exception as error:
                     failed.append(tenant.slug)
@@ -302,7 +302,7 @@ def written(
             raise
         except OSError as error:
             # What Python holds back for it would fail again at exit.
-            sys.stdout = None  # type: ignore[assignment]
+            sys.stdout = None
             raise TenantryError(
                 f"standard output could not be written: {error.strerror}.",
                 "Make room, or choose another place.",
