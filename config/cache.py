@@ -6,6 +6,7 @@ and attempts go uncounted until it is back.
 
 import time
 from collections.abc import Callable, Iterable
+from copy import copy
 from functools import wraps
 from typing import Any, Final
 
@@ -32,8 +33,9 @@ def _or(default: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def decorate(method: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(method)
         def guarded(self: "TenantRedisCache", *args: Any, **kwargs: Any) -> Any:
+            # A copy: what one caller adds to its answer must not be in the next one's.
             fallback = kwargs.get(
-                "default", args[1] if method.__name__ == "get" and len(args) > 1 else default
+                "default", args[1] if method.__name__ == "get" and len(args) > 1 else copy(default)
             )
             if time.monotonic() < TenantRedisCache.resting_until:
                 return fallback

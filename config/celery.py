@@ -1,12 +1,12 @@
 """The Celery app, and the whole timetable on one page."""
 
 import os
+import uuid
+from contextlib import ExitStack
 from typing import Any
 
-import structlog
 from celery import Celery, signals
 from celery.schedules import crontab
-from structlog.contextvars import bind_contextvars, unbind_contextvars
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")
 
@@ -16,8 +16,6 @@ app.autodiscover_tasks()
 
 WORKER_SEEN_KEY = "worker-seen"
 WORKER_SEEN_SECONDS = 90
-
-logger = structlog.get_logger("tenantry.tasks")
 
 
 @app.on_after_finalize.connect
@@ -57,20 +55,37 @@ def keep_django_logging(**_: Any) -> None:
 @signals.beat_init.connect
 def prepare_process(**_: Any) -> None:
     """Start only with settings that a deployment may have, and with servers to talk to."""
+    from django.core.exceptions import ImproperlyConfigured
+
     from config.checks import refuse_unsafe_start
+    from config.embedded import EmbeddedError
     from config.servers import join_if_embedded
 
-    refuse_unsafe_start()
-    join_if_embedded()
+    try:
+        refuse_unsafe_start()
+        join_if_embedded()
+    except (ImproperlyConfigured, EmbeddedError) as error:
+        # Celery logs what a signal's receiver raises and starts all the same; an exit it lets pass.
+        raise SystemExit(f"error: {error}") from None
+
+
+_acting: dict[str, ExitStack] = {}
+"""The circumstances of each task that runs, by its id."""
 
 
 @signals.task_prerun.connect
-def name_task_in_log(task_id: str, task: Any, **_: Any) -> None:
-    """Let every log line of a task carry its id where a request's carries its own."""
-    bind_contextvars(request_id=task_id, actor=f"task:{task.name}")
+def enter_circumstances(task_id: str, task: Any, **_: Any) -> None:
+    """Let what a task records and logs carry its id and name, as a request's carries its own."""
+    from activity.context import Actor, ActorKind, Channel, Context, acting_as
+
+    actor = Actor(ActorKind.SERVICE, label=f"task {task.name}")
+    stack = _acting[task_id] = ExitStack()
+    stack.enter_context(
+        acting_as(Context(actor=actor, channel=Channel.TASK, request_id=uuid.UUID(task_id)))
+    )
 
 
 @signals.task_postrun.connect
-def forget_task_in_log(**_: Any) -> None:
-    """The next line is not the task's."""
-    unbind_contextvars("request_id", "actor")
+def leave_circumstances(task_id: str, **_: Any) -> None:
+    """What comes next is not the task's."""
+    _acting.pop(task_id, ExitStack()).close()

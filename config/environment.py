@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ImproperlyConfigured
@@ -38,12 +39,24 @@ def _hostname(value: str) -> str:
     return ".".join(labels)
 
 
+def _hostnames(values: tuple[str, ...]) -> tuple[str, ...]:
+    # What admits every host is left to config.checks, which says why not (tenantry.E003).
+    return tuple(value if value in ("*", ".") else _hostname(value) for value in values)
+
+
 def _url_with_scheme(*schemes: str) -> AfterValidator:
     def check(value: str) -> str:
         if not value.startswith(tuple(f"{scheme}://" for scheme in schemes)):
             raise ValueError(
                 "expected a URL that starts with " + " or ".join(f"{s}://" for s in schemes)
             )
+        try:
+            _ = urlsplit(value).port
+        except ValueError:
+            raise ValueError(
+                "expected a URL with a number as its port and with special characters of the"
+                " password percent-encoded"
+            ) from None
         return value
 
     return AfterValidator(check)
@@ -68,7 +81,9 @@ class Environment(BaseModel):
         description="Signs sessions and links; at least 50 random characters. "
         "Development makes one in the data directory; production needs it.",
     )
-    ALLOWED_HOSTS: Annotated[tuple[str, ...], BeforeValidator(_split_commas)] = Field(
+    ALLOWED_HOSTS: Annotated[
+        tuple[str, ...], BeforeValidator(_split_commas), AfterValidator(_hostnames)
+    ] = Field(
         (),
         description="Comma-separated host names served besides the base domain and its subdomains. "
         "Custom domains of tenants need no entry: they are looked up.",

@@ -38,7 +38,13 @@ def configuration(form: str, level: str) -> dict[str, Any]:
                 colors=False, exception_formatter=structlog.dev.plain_traceback
             )
         ],
-        "json": [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()],
+        "json": [
+            # Without local variables: they hold passwords and personal data.
+            structlog.processors.ExceptionRenderer(
+                structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+            ),
+            structlog.processors.JSONRenderer(),
+        ],
     }
     remove_meta = structlog.stdlib.ProcessorFormatter.remove_processors_meta
     return {

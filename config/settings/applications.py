@@ -52,6 +52,3 @@ ALLAUTH_DEFAULT_AUTO_FIELD = DEFAULT_AUTO_FIELD
 
 # History is read by row, and then by time: the index on the row's key is enough.
 SIMPLE_HISTORY_DATE_INDEX = False
-# Reverting is a change like any other and wants its own preview and permission; until it has them
-# history is for reading.
-SIMPLE_HISTORY_REVERT_DISABLED = True
