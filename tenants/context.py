@@ -31,7 +31,7 @@ def enter_tenant(tenant: Tenant) -> Iterator[Tenant]:
     """
     if not tenant.is_active:
         raise TenantUnavailable(
-            f'the tenant "{tenant.slug}" is {tenant.get_state_display()}.',
+            f'the tenant "{tenant.slug}" is {tenant.get_state_display().lower()}.',
             "Only active tenants can be entered.",
         )
     with enter_unserved(tenant):

@@ -58,8 +58,8 @@ def _move(
             return False
         if locked.state != before:
             raise Conflict(
-                f'the tenant "{locked.slug}" is {locked.get_state_display()}, not {before.label}.',
-                f"Only a tenant that is {before.label} can be {change}.",
+                f'the tenant "{locked.slug}" is {locked.get_state_display().lower()}, not {before.label.lower()}.',
+                f"Only a tenant that is {before.label.lower()} can be {change}.",
             )
         if dry_run:
             return True

@@ -209,7 +209,9 @@ class Move(Verb):
         elif options.dry_run:
             output.say(f"{tenant.slug} would be {self.past if changed else 'left as it is'}")
         else:
-            output.say(f"{self.past if changed else f'already {target.label}:'} {tenant.slug}")
+            output.say(
+                f"{self.past if changed else f'already {target.label.lower()}:'} {tenant.slug}"
+            )
 
 
 class Suspend(Move):
