@@ -49,6 +49,8 @@ def send_reset_link(user: CustomUser) -> bool:
 
 
 def _send(user: CustomUser, template: str, subject: str) -> bool:
+    if not settings.TENANTRY_SENDS_MAIL:
+        return False
     tenant = current_tenant()
     place = tenant.name if tenant else "the platform"
     context = {"user": user, "place": place, "link": link_for(user)}

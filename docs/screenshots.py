@@ -51,7 +51,7 @@ def _take_all(browser: Browser, origin: str) -> None:
     expect(page.get_by_role("heading", name="Last changes")).to_be_visible()
     _take(page, "overview")
 
-    page.goto(f"{origin}/admin/activity/activityevent/?q=bob")
+    page.goto(f"{origin}/admin/activity/activityevent/?q=dan")
     _take(page, "events")
 
     page.goto(f"{origin}/admin/accounts/customuser/?q=bob")

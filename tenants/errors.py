@@ -2,7 +2,7 @@
 
 Each carries a code that never changes, a sentence that says what is wrong and one that says what
 to do. Doors translate it in one place each: ``tenants.commandline`` to an exit status,
-``config.middleware`` to an HTTP status.
+``config.errors`` to an HTTP status.
 """
 
 from typing import ClassVar

@@ -57,9 +57,10 @@ def _move(
             tenant.state = locked.state
             return False
         if locked.state != before:
+            now, wanted = locked.get_state_display().lower(), before.label.lower()
             raise Conflict(
-                f'the tenant "{locked.slug}" is {locked.get_state_display().lower()}, not {before.label.lower()}.',
-                f"Only a tenant that is {before.label.lower()} can be {change}.",
+                f'the tenant "{locked.slug}" is {now}, not {wanted}.',
+                f"Only a tenant that is {wanted} can be {change}.",
             )
         if dry_run:
             return True

@@ -6,6 +6,7 @@ from config.settings.environment import ENVIRONMENT
 
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = ENVIRONMENT.TENANTRY_EMAIL_FROM
 EMAIL_TIMEOUT = 10
+TENANTRY_SENDS_MAIL = True
 
 _url = urlsplit(ENVIRONMENT.TENANTRY_EMAIL_URL or f"file://{ENVIRONMENT.TENANTRY_DATA / 'mail'}")
 if _url.scheme == "file":

@@ -39,3 +39,4 @@ STORAGES = {
 
 if ENVIRONMENT.TENANTRY_EMAIL_URL is None:
     EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+    TENANTRY_SENDS_MAIL = False

@@ -3,6 +3,7 @@
 import re
 import time
 from datetime import datetime, timedelta
+from io import StringIO
 from smtplib import SMTPServerDisconnected
 from urllib.parse import urlsplit
 
@@ -10,11 +11,13 @@ import pytest
 from django.conf import settings
 from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
+from django.core.management import call_command
 from django.db import connection
 
 from accounts.invitations import invite, link_for
 from accounts.models import CustomUser
 from accounts.tokens import TenantPasswordResetTokenGenerator
+from activity.models import ActivityEvent
 from config.celery import app as celery_app
 from tenants.context import enter_platform, enter_tenant
 from tenants.models import Domain
@@ -385,3 +388,36 @@ def test_an_invitation_from_the_platform_leads_to_the_platform(operator):
         link = link_for(operator)
 
     assert link.startswith("http://localhost:8000/accounts/password/reset/key/")
+
+
+def test_a_password_set_by_djangos_own_command_is_recorded_too(operator, monkeypatch):
+    monkeypatch.setattr("getpass.getpass", lambda **_: FRESH)
+
+    call_command("changepassword", "olga", stdout=StringIO())
+
+    with enter_platform():
+        event = ActivityEvent.objects.first()
+    assert (event.action, event.target_label) == ("user.password_changed", "olga")
+    assert event.channel == "command"
+    assert event.changes == {}
+
+
+def test_a_hash_that_is_only_made_better_is_no_new_password(acme, cleo):
+    with enter_tenant(acme):
+        before = ActivityEvent.objects.count()
+        # As Django does when it finds a hash of a weaker kind at a sign-in.
+        cleo.set_password(PASSWORD)
+        cleo._password = None
+        cleo.save(update_fields=["password"])
+
+        assert ActivityEvent.objects.count() == before
+
+
+def test_where_no_mail_can_be_sent_the_panel_says_so(browser, acme, ann, cleo, settings):
+    settings.TENANTRY_SENDS_MAIL = False
+    client = browser(acme, ann)
+
+    response = client.post(f"/admin/accounts/customuser/{cleo.pk}/send-link/", follow=True)
+
+    assert "could not be sent" in response.text
+    assert mail.outbox == []

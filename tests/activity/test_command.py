@@ -403,3 +403,14 @@ def test_a_full_standard_output_is_an_error_and_nothing_is_called_finished(proce
     assert "error: " in err
     with enter_tenant(lab):
         assert not ActivityEvent.objects.filter(action="export.finished").exists()
+
+
+def test_a_schema_that_is_somebody_elses_is_not_opened(activity, acme, globex):
+    with connection.cursor() as cursor:
+        cursor.execute(f'COMMENT ON SCHEMA "{acme.schema_name}" IS %s', [f"tenantry:{globex.pk}"])
+
+    status, out, err = activity("events", "--tenant", "acme")
+
+    assert status == 1
+    assert "another tenant's" in err
+    assert CANARY["acme"] not in out

@@ -10,9 +10,11 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from activity.actions import CATALOGUE
+from activity.context import Actor, ActorKind
 from activity.models import ActivityEvent, DailyRollup
 from activity.overview import overview
 from activity.periods import Period, last_days, parse_day, period_between
+from activity.recording import record
 from activity.reports import ADMIN_ACTIONS, REPORTS, build, definition_of
 from tenants.context import enter_tenant
 from tenants.errors import InvalidInput
@@ -103,6 +105,17 @@ def test_most_active_is_in_order_and_by_the_newest_name(in_acme):
     rows = build("most-active", MARCH).rows
 
     assert [row[:2] for row in rows] == [("New Name", 6), ("Second", 2)]
+
+
+def test_most_active_knows_a_name_that_changed_today(in_acme):
+    for label in ("Old Name", "New Name"):
+        record("session.started", actor=Actor(ActorKind.PERSON, "a", label))
+    DailyRollup.objects.create(
+        day=FIRST, action="session.started", outcome="success", actor_kind="person",
+        actor_id="a", actor_label="Old Name", events=2,
+    )  # fmt: skip
+
+    assert [row[0] for row in build("most-active", MARCH).rows] == ["New Name"]
 
 
 def test_silent_days_are_there_with_a_zero(in_acme):

@@ -9,6 +9,9 @@ from celery import Celery, Task
 from django.db import connection
 
 from accounts.models import CustomUser
+from activity import context
+from activity.context import Actor, ActorKind, Channel, Context
+from config.celery import app as celery_app
 from tenants.context import current_tenant, enter_platform, enter_tenant
 from tenants.errors import TenantUnavailable
 from tenants.models import Tenant
@@ -214,3 +217,18 @@ def test_work_on_one_tenant_leaves_the_other_alone(
         assert not DailyRollup.objects.exists()
     with enter_platform():
         assert not DailyRollup.objects.exists()
+
+
+def test_what_a_task_records_names_the_task_and_not_the_person_of_before(acme: Tenant) -> None:
+    seen: list[Context] = []
+
+    @celery_app.task(base=TenantTask, name="tests.circumstances")
+    def look() -> None:
+        seen.append(context.current())
+
+    result = look.delay(tenant_id=str(acme.pk))
+
+    assert seen[0].actor == Actor(ActorKind.SERVICE, label="task tests.circumstances")
+    assert seen[0].channel == Channel.TASK
+    assert str(seen[0].request_id) == result.id
+    assert context.current().channel == Channel.COMMAND
