@@ -1,0 +1,33 @@
+"""All entries, in the order in which they run."""
+
+import difflib
+from collections.abc import Sequence
+
+from benchmarks.entries import folding, provisioning, recording, requests
+from benchmarks.entry import Entry
+from benchmarks.ground import BenchmarkError
+
+ENTRIES: list[Entry] = [
+    *requests.ENTRIES,
+    *provisioning.ENTRIES,
+    *recording.ENTRIES,
+    *folding.ENTRIES,
+]
+
+
+def chosen(names: Sequence[str]) -> list[Entry]:
+    """Return the entries of these names, or of families such as ``request``; without names, all.
+
+    Raises ``BenchmarkError`` for a name that nothing has.
+    """
+    for name in names:
+        if not any(_has(entry, name) for entry in ENTRIES):
+            known = [entry.name for entry in ENTRIES]
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f"Did you mean {near[0]}?" if near else "--list shows all."
+            raise BenchmarkError(f"there is no benchmark {name[:60]!r}. {hint}")
+    return [entry for entry in ENTRIES if not names or any(_has(entry, name) for name in names)]
+
+
+def _has(entry: Entry, name: str) -> bool:
+    return name in (entry.name, entry.name.partition("-")[0])

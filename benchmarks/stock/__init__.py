@@ -1,0 +1,1 @@
+"""Tenants as django-tenants' documentation has them, for the contestants that use it unchanged."""
