@@ -32,7 +32,9 @@ WITH horizon AS (
     SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xid,
            (SELECT system_identifier FROM pg_control_system()) AS cluster
 ), fresh AS (
-    SELECT event.*
+    SELECT (event.occurred_at AT TIME ZONE %(zone)s)::date AS day, event.action, event.outcome,
+           event.actor_kind, event.actor_id, count(*) AS events,
+           (max(ARRAY[event.id::text, event.actor_label] COLLATE "C"))[2] AS newest_label
     FROM activity_activityevent event, horizon, activity_rollupcursor cur
     WHERE cur.id = 1
       AND (
@@ -41,13 +43,11 @@ WITH horizon AS (
         OR (event.cluster = cur.cluster AND event.cluster <> horizon.cluster
             AND event.xid >= cur.xid)
       )
+    GROUP BY 1, 2, 3, 4, 5
 ), folded AS (
     INSERT INTO activity_dailyrollup
         (day, action, outcome, actor_kind, actor_id, actor_label, events)
-    SELECT (occurred_at AT TIME ZONE %(zone)s)::date, action, outcome, actor_kind, actor_id,
-           (array_agg(actor_label ORDER BY id DESC))[1], count(*)
-    FROM fresh
-    GROUP BY 1, 2, 3, 4, 5
+    SELECT day, action, outcome, actor_kind, actor_id, newest_label, events FROM fresh
     ON CONFLICT (day, action, outcome, actor_kind, actor_id) DO UPDATE
     SET events = activity_dailyrollup.events + EXCLUDED.events,
         actor_label = EXCLUDED.actor_label
@@ -57,7 +57,7 @@ UPDATE activity_rollupcursor cur
 SET cluster = horizon.cluster, xid = horizon.xid, folded_at = %(now)s
 FROM horizon
 WHERE cur.id = 1
-RETURNING (SELECT count(*) FROM fresh)
+RETURNING (SELECT coalesce(sum(events), 0)::bigint FROM fresh)
 """
 
 

@@ -1,7 +1,7 @@
 """One structured line per log record, from us and from every library, web and worker.
 
-Tenant, actor and request id come from ``structlog.contextvars``, where the doors bind them; a line
-from outside any door says so.
+Actor and request id come from ``structlog.contextvars``, where the doors bind them, the tenant from
+where one is; a line from outside any door says so.
 """
 
 import logging.config
@@ -9,8 +9,9 @@ from collections.abc import MutableMapping
 from typing import Any
 
 import structlog
+from django.apps import apps
 
-_NOWHERE = {"tenant": "platform", "actor": "process", "request_id": None}
+_NOWHERE = {"actor": "process", "request_id": None}
 
 
 def _with_circumstances(
@@ -18,7 +19,18 @@ def _with_circumstances(
 ) -> MutableMapping[str, Any]:
     for name, default in _NOWHERE.items():
         line.setdefault(name, default)
+    # Asked when a line is written, which is rarer than entering a tenant.
+    line["tenant"] = _place()
     return line
+
+
+def _place() -> str:
+    if not apps.models_ready:
+        return "platform"
+    from tenants.context import PLATFORM, current_tenant
+
+    tenant = current_tenant()
+    return tenant.slug if tenant else PLATFORM
 
 
 _SHARED: list[Any] = [

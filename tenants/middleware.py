@@ -53,7 +53,6 @@ class TenantMiddleware:
         verified = f"{host}:{port}" if port else host
         request.get_host = lambda: verified  # type: ignore[method-assign]
         request.tenant = tenant  # type: ignore[attr-defined]
-        request.urlconf = settings.ROOT_URLCONF
-        set_urlconf(settings.ROOT_URLCONF)
+        # The URLconf is the root one, which Django has set already.
         with enter_tenant(tenant):
             return self.get_response(request)

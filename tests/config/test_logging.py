@@ -10,6 +10,8 @@ import structlog
 
 from activity.context import Actor, ActorKind, Channel, Context, acting_as
 from config.logging import configuration
+from tenants.context import enter_tenant
+from tenants.models import Tenant
 
 
 @pytest.fixture
@@ -33,12 +35,12 @@ def lines() -> Any:
     logger.removeHandler(handler)
 
 
-def test_every_line_names_tenant_actor_and_request(lines: Any) -> None:
+def test_every_line_names_tenant_actor_and_request(lines: Any, acme: Tenant) -> None:
     logger, written = lines
     ann = Context(actor=Actor(ActorKind.PERSON, "id-of-ann", "Ann"), channel=Channel.PAGE)
 
     logger.info("outside")
-    with acting_as(ann), structlog.contextvars.bound_contextvars(tenant="acme"):
+    with acting_as(ann), enter_tenant(acme):
         logger.info("inside")
 
     outside, inside = written()

@@ -165,7 +165,7 @@ def test_what_cannot_be_done_to_one_is_done_to_the_others(
 
     page = act(console, "suspend", acme, globex)
 
-    assert "is Deleting, not Active" in page
+    assert "is deleting, not active" in page
     assert "globex: suspended." in page
 
 
