@@ -1,25 +1,21 @@
-"""People and roles, in the panel of a tenant and in the operators' console."""
+"""People, in the panel of a tenant and in the operators' console."""
 
 from typing import Any, ClassVar
 
-from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
-from django.contrib.auth.models import Group, Permission
+from django.contrib.auth.models import Permission
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.html import format_html
-from simple_history.admin import SimpleHistoryAdmin
+from django.shortcuts import redirect, render
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
-from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from accounts.forms import CustomUserChangeForm, CustomUserCreationForm, RolesForm
 from accounts.invitations import invite
 from accounts.models import CustomUser
 from activity.admin import SilentLog
+from activity.history_pages import GuardedHistory
 from tenants.sites import platform_site, tenant_site
 
 
@@ -63,39 +59,6 @@ class PowerFilter(admin.SimpleListFilter):
             case "panel":
                 return queryset.panel_users()
         return queryset
-
-
-class GuardedHistory(SimpleHistoryAdmin):  # type: ignore[misc]
-    """History pages on which only administrators put a row back as it was.
-
-    The library lets whoever may view a row post any old version of it, changed as they like, and
-    with the powers it had then.
-    """
-
-    def revert_disabled(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Keep the power to put back with administrators, and from their own rows."""
-        return not request.user.is_superuser or obj == request.user  # type: ignore[union-attr]
-
-    def history_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
-        """Show what was changed; an id that is no number belongs to nothing."""
-        _refuse_non_numbers(object_id)
-        return super().history_view(request, object_id, extra_context)
-
-    def history_form_view(
-        self, request: HttpRequest, object_id: str, version_id: str, extra_context: Any = None
-    ) -> Any:
-        """Show a row as it was, or put it back; a row that is gone stays gone."""
-        _refuse_non_numbers(object_id, version_id)
-        if request.method == "POST":
-            row = get_object_or_404(self.model, pk=object_id)
-            if self.revert_disabled(request, row) or not self.has_change_permission(request, row):
-                raise PermissionDenied
-        return super().history_form_view(request, object_id, version_id, extra_context)
-
-
-def _refuse_non_numbers(*texts: str) -> None:
-    if not all(text.isascii() and text.isdecimal() for text in texts):
-        raise Http404
 
 
 class CustomUserAdmin(SilentLog, GuardedHistory, ModelAdmin):  # type: ignore[misc]
@@ -298,76 +261,5 @@ def _people(count: int) -> str:
     return "person" if count == 1 else "people"
 
 
-class PermissionsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
-    """Permissions as boxes to tick, in words."""
-
-    def label_from_instance(self, permission: Any) -> str:
-        """Return what the permission allows, without app and model."""
-        return str(permission.name).replace("group", "role")
-
-
-class GroupAdmin(SilentLog, GuardedHistory, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
-    """Roles: what the people who have them may do in the panel."""
-
-    list_display = ("name", "members", "permission_count")
-    search_help_text = "Name of the role"
-    object_history_list_template = "panel/history_list.html"
-    show_full_result_count = False
-    filter_horizontal = ()
-    # What the panel offers: permissions to do what it has no page for would mislead.
-    _offered: ClassVar[dict[str, list[str]]] = {
-        "accounts": ["view_customuser", "add_customuser", "change_customuser", "delete_customuser"],
-        "auth": ["view_group"],
-        "activity": ["view_activityevent"],
-    }
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
-        """Return roles with how many have them and how much they allow."""
-        queryset: QuerySet[Group] = super().get_queryset(request)
-        return queryset.annotate(
-            member_total=Count("user", distinct=True),
-            permission_total=Count("permissions", distinct=True),
-        )
-
-    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
-        """Offer the permissions that mean something here."""
-        if db_field.name == "permissions":
-            names = [name for offered in self._offered.values() for name in offered]
-            kwargs["queryset"] = Permission.objects.filter(
-                content_type__app_label__in=self._offered, codename__in=names
-            )
-            kwargs["form_class"] = PermissionsField
-            kwargs["widget"] = UnfoldAdminCheckboxSelectMultipleWidget
-            return db_field.formfield(**kwargs)
-        return super().formfield_for_manytomany(db_field, request, **kwargs)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Leave making roles to administrators: a role can hold any power."""
-        return bool(request.user.is_superuser)  # type: ignore[union-attr]
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Leave changing roles to administrators."""
-        return bool(request.user.is_superuser)  # type: ignore[union-attr]
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Leave removing roles to administrators."""
-        return bool(request.user.is_superuser)  # type: ignore[union-attr]
-
-    @display(description="People", ordering="member_total")
-    def members(self, group: Any) -> Any:
-        """How many have the role, linked to who."""
-        return format_html(
-            '<a class="underline" href="../../accounts/customuser/?groups__id__exact={}">{}</a>',
-            group.pk,
-            group.member_total,
-        )
-
-    @display(description="Permissions", ordering="permission_total")
-    def permission_count(self, group: Any) -> int:
-        """How much the role allows."""
-        return int(group.permission_total)
-
-
 for site in (tenant_site, platform_site):
     site.register(CustomUser, CustomUserAdmin)
-tenant_site.register(Group, GroupAdmin)

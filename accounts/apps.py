@@ -13,7 +13,7 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Declare what is recorded, and replace Django's way of noting the last sign-in."""
-        from accounts import admin, administrators, records, signins  # noqa: F401
+        from accounts import admin, administrators, records, roles, signins  # noqa: F401
         from tenants.administrators import register
 
         records.declare_models()

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from activity import context
 from activity.events import COLUMNS, rows
-from activity.exporters import Format, format_called
+from activity.exporters import Counted, Format, format_called
 from activity.models import ActivityEvent
 from activity.recording import record
 from activity.reports import Report
@@ -86,19 +86,12 @@ def _inside(
     def chunks() -> Iterator[str]:
         entered = enter_tenant(tenant) if tenant else enter_platform()
         with context.acting_as(asked), entered, transaction.atomic():
-            count = 0
-
-            def counted() -> Iterator[Sequence[Any]]:
-                nonlocal count
-                for row in read():
-                    count += 1
-                    yield row
-
-            yield from format_.write(columns, counted())
+            counted = Counted(read())
+            yield from format_.write(columns, counted)
             record(
                 "export.finished",
                 target=Subject("export", name, name),
-                details={"format": format_.name, "rows": count},
+                details={"format": format_.name, "rows": counted.count},
             )
 
     return chunks()

@@ -25,6 +25,19 @@ class Format:
     write: Callable[[Sequence[str], Iterable[Sequence[Any]]], Iterator[str]]
 
 
+class Counted:
+    """Iterates rows and knows how many there were."""
+
+    def __init__(self, found: Iterable[Any]) -> None:
+        self.found = found
+        self.count = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        for row in self.found:
+            self.count += 1
+            yield row
+
+
 def safe_cell(value: Any) -> Any:
     """Return ``value`` as a CSV cell that no spreadsheet computes.
 

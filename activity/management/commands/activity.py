@@ -1,13 +1,9 @@
 """``manage.py activity``: read, count, report and export the record."""
 
 import argparse
-import os
-import secrets
-import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from datetime import date
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +13,8 @@ from django.utils.timezone import localtime
 
 from activity import rollups
 from activity.events import COLUMNS, between, rows, sentence
-from activity.exporters import FORMATS, format_called
+from activity.exporters import FORMATS, Counted, format_called
+from activity.files import refuse_unwritable, written
 from activity.models import ActivityEvent
 from activity.periods import Period, parse_day, period_between
 from activity.recording import record
@@ -26,7 +23,7 @@ from activity.subjects import Subject
 from tenants.commandline import NounCommand, Output, Verb
 from tenants.context import enter_platform, enter_tenant
 from tenants.directory import tenant_to_enter
-from tenants.errors import Conflict, InvalidInput, TenantryError
+from tenants.errors import InvalidInput, TenantryError
 from tenants.models import Tenant
 
 BEGINNING = date(1970, 1, 1)
@@ -217,7 +214,7 @@ class Export(Verb):
         # Leaving in this order: the export is in the record before the file is there.
         with (
             place(options),
-            written(path, output) as (write, finish),
+            written(path, output.stdout) as (write, finish),
             output.progress("rows") as progress,
             transaction.atomic(),
         ):
@@ -253,77 +250,6 @@ class Export(Verb):
                 "until": options.until,
             },
         )
-
-
-class Counted:
-    """Iterates rows and knows how many there were."""
-
-    def __init__(self, found: Iterator[Any]) -> None:
-        self.found = found
-        self.count = 0
-
-    def __iter__(self) -> Iterator[Any]:
-        for row in self.found:
-            self.count += 1
-            yield row
-
-
-def refuse_unwritable(path: Path, *, force: bool) -> None:
-    """Raise, before any work, for a path that cannot or should not be written.
-
-    ``Conflict`` when it exists and is not to be replaced, ``InvalidInput`` when it is no place
-    for a file.
-    """
-    if path.is_dir() or not path.name:
-        raise InvalidInput(f"{path} is a directory.", "Name a file in it.")
-    if not path.parent.is_dir():
-        raise InvalidInput(f"{path.parent} is no directory.", "Make it first.")
-    if path.exists() and not path.is_file():
-        # Renaming onto a device would replace it.
-        raise InvalidInput(f"{path} is no regular file.", "Name one; `-` is standard output.")
-    if path.exists() and not force:
-        raise Conflict(f"{path} exists.", "Choose another name, or replace it with --force.")
-    if not os.access(path.parent, os.W_OK):
-        raise InvalidInput(f"{path.parent} is not writable.", "Choose another directory.")
-
-
-@contextmanager
-def written(
-    path: Path | None, output: Output
-) -> Iterator[tuple[Callable[[str], Any], Callable[[], None]]]:
-    """Yield what writes, and what makes sure that all is written: to a file or standard output.
-
-    The file appears when the block ends well.
-    """
-    if path is None:
-        try:
-            yield partial(output.stdout.write, ending=""), output.stdout.flush
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            # What Python holds back for it would fail again at exit.
-            sys.stdout = None
-            raise TenantryError(
-                f"standard output could not be written: {error.strerror}.",
-                "Make room, or choose another place.",
-            ) from None
-        return
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        with beside.open("w", encoding="utf-8", newline="") as file:
-
-            def finish() -> None:
-                file.flush()
-                os.fsync(file.fileno())
-
-            yield file.write, finish
-        beside.replace(path)
-    except OSError as error:
-        raise TenantryError(
-            f"{path} could not be written: {error.strerror}.", "Make room, or choose another place."
-        ) from None
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 class Command(NounCommand):

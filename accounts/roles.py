@@ -1,0 +1,90 @@
+"""Roles, which Django calls groups, in the panel of a tenant."""
+
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
+from django.contrib.auth.models import Group, Permission
+from django.db.models import Count, QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+
+from activity.admin import SilentLog
+from activity.history_pages import GuardedHistory
+from tenants.sites import tenant_site
+
+
+class PermissionsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
+    """Permissions as boxes to tick, in words."""
+
+    def label_from_instance(self, permission: Any) -> str:
+        """Return what the permission allows, without app and model."""
+        return str(permission.name).replace("group", "role")
+
+
+class GroupAdmin(SilentLog, GuardedHistory, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
+    """Roles: what the people who have them may do in the panel."""
+
+    list_display = ("name", "members", "permission_count")
+    search_help_text = "Name of the role"
+    object_history_list_template = "panel/history_list.html"
+    show_full_result_count = False
+    filter_horizontal = ()
+    # What the panel offers: permissions to do what it has no page for would mislead.
+    _offered: ClassVar[dict[str, list[str]]] = {
+        "accounts": ["view_customuser", "add_customuser", "change_customuser", "delete_customuser"],
+        "auth": ["view_group"],
+        "activity": ["view_activityevent"],
+    }
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
+        """Return roles with how many have them and how much they allow."""
+        queryset: QuerySet[Group] = super().get_queryset(request)
+        return queryset.annotate(
+            member_total=Count("user", distinct=True),
+            permission_total=Count("permissions", distinct=True),
+        )
+
+    def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
+        """Offer the permissions that mean something here."""
+        if db_field.name == "permissions":
+            names = [name for offered in self._offered.values() for name in offered]
+            kwargs["queryset"] = Permission.objects.filter(
+                content_type__app_label__in=self._offered, codename__in=names
+            )
+            kwargs["form_class"] = PermissionsField
+            kwargs["widget"] = UnfoldAdminCheckboxSelectMultipleWidget
+            return db_field.formfield(**kwargs)
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Leave making roles to administrators: a role can hold any power."""
+        return bool(request.user.is_superuser)  # type: ignore[union-attr]
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Leave changing roles to administrators."""
+        return bool(request.user.is_superuser)  # type: ignore[union-attr]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Leave removing roles to administrators."""
+        return bool(request.user.is_superuser)  # type: ignore[union-attr]
+
+    @display(description="People", ordering="member_total")
+    def members(self, group: Any) -> Any:
+        """How many have the role, linked to who."""
+        return format_html(
+            '<a class="underline" href="../../accounts/customuser/?groups__id__exact={}">{}</a>',
+            group.pk,
+            group.member_total,
+        )
+
+    @display(description="Permissions", ordering="permission_total")
+    def permission_count(self, group: Any) -> int:
+        """How much the role allows."""
+        return int(group.permission_total)
+
+
+tenant_site.register(Group, GroupAdmin)

@@ -1,0 +1,72 @@
+"""Files that commands write: complete, or not there."""
+
+import os
+import secrets
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import OutputWrapper
+
+from tenants.errors import Conflict, InvalidInput, TenantryError
+
+
+def refuse_unwritable(path: Path, *, force: bool) -> None:
+    """Raise, before any work, for a path that cannot or should not be written.
+
+    ``Conflict`` when it exists and is not to be replaced, ``InvalidInput`` when it is no place
+    for a file.
+    """
+    if path.is_dir() or not path.name:
+        raise InvalidInput(f"{path} is a directory.", "Name a file in it.")
+    if not path.parent.is_dir():
+        raise InvalidInput(f"{path.parent} is no directory.", "Make it first.")
+    if path.exists() and not path.is_file():
+        # Renaming onto a device would replace it.
+        raise InvalidInput(f"{path} is no regular file.", "Name one; `-` is standard output.")
+    if path.exists() and not force:
+        raise Conflict(f"{path} exists.", "Choose another name, or replace it with --force.")
+    if not os.access(path.parent, os.W_OK):
+        raise InvalidInput(f"{path.parent} is not writable.", "Choose another directory.")
+
+
+@contextmanager
+def written(
+    path: Path | None, stdout: OutputWrapper
+) -> Iterator[tuple[Callable[[str], Any], Callable[[], None]]]:
+    """Yield what writes, and what makes sure that all is written: to a file or standard output.
+
+    The file appears when the block ends well.
+    """
+    if path is None:
+        try:
+            yield partial(stdout.write, ending=""), stdout.flush
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            # What Python holds back for it would fail again at exit.
+            sys.stdout = None
+            raise TenantryError(
+                f"standard output could not be written: {error.strerror}.",
+                "Make room, or choose another place.",
+            ) from None
+        return
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with beside.open("w", encoding="utf-8", newline="") as file:
+
+            def finish() -> None:
+                file.flush()
+                os.fsync(file.fileno())
+
+            yield file.write, finish
+        beside.replace(path)
+    except OSError as error:
+        raise TenantryError(
+            f"{path} could not be written: {error.strerror}.", "Make room, or choose another place."
+        ) from None
+    finally:
+        beside.unlink(missing_ok=True)
