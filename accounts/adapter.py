@@ -9,6 +9,7 @@ from allauth.account.auth_backends import AuthenticationBackend
 from django.contrib.auth import authenticate
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts import tasks
 from activity.recording import record
@@ -28,6 +29,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def get_login_redirect_url(self, request: HttpRequest) -> str:
         """Return the panel for those who may open it, their own account for the others."""
         return reverse("admin:index") if request.user.is_staff else reverse("home")  # type: ignore[union-attr]
+
+    def is_safe_url(self, url: str | None) -> bool:
+        """Return whether ``url`` stays on this very host; other hosts of ours are other places."""
+        return url_has_allowed_host_and_scheme(url, allowed_hosts=None)
 
     def get_client_ip(self, request: HttpRequest) -> str:
         """Return the address that rate limits count, the same that the record says."""

@@ -16,7 +16,7 @@ from accounts.invitations import invite
 from accounts.models import CustomUser
 from activity.admin import SilentLog
 from activity.history_pages import GuardedHistory
-from tenants.sites import platform_site, tenant_site
+from tenants.sites import SoundList, platform_site, tenant_site
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -61,7 +61,7 @@ class PowerFilter(admin.SimpleListFilter):
         return queryset
 
 
-class CustomUserAdmin(SilentLog, GuardedHistory, ModelAdmin):  # type: ignore[misc]
+class CustomUserAdmin(SilentLog, SoundList, GuardedHistory, ModelAdmin):  # type: ignore[misc]
     """The people of one organisation."""
 
     form = CustomUserChangeForm
@@ -132,10 +132,8 @@ class CustomUserAdmin(SilentLog, GuardedHistory, ModelAdmin):  # type: ignore[mi
         return fields
 
     def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
-        """Keep hashes from being guessed letter by letter, as Django's own admin of users does."""
-        return not lookup.startswith("password") and bool(
-            super().lookup_allowed(lookup, value, request)
-        )
+        """Allow the filters of the list and nothing else: not hashes, letter by letter."""
+        return lookup in {"state", "power", "groups__id__exact", "groups__isnull"}
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Keep people who are no administrators from changing one who is."""
@@ -148,11 +146,11 @@ class CustomUserAdmin(SilentLog, GuardedHistory, ModelAdmin):  # type: ignore[mi
         is_self = obj is not None and obj.pk == request.user.pk
         return allowed and _may_touch(request, obj) and not is_self
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Save, and send a link to whoever is new."""
-        super().save_model(request, obj, form, change)
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Save the roles, the last thing that can fail, and send a link to whoever is new."""
+        super().save_related(request, form, formsets, change)
         if not change:
-            self._invite(request, obj)
+            self._invite(request, form.instance)
 
     @staticmethod
     def _invite(request: HttpRequest, user: CustomUser) -> None:

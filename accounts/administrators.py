@@ -74,7 +74,11 @@ def appoint(tenant: Tenant, username: str, email: str, password: str | None) -> 
         user.save()
         link = "" if user.has_usable_password() else link_for(user)
     return Appointment(
-        username=user.username, email=user.email, created=created or not already, link=link
+        username=user.username,
+        email=user.email,
+        created=created or not already,
+        has_new_password=password is not None,
+        link=link,
     )
 
 

@@ -112,8 +112,10 @@ class CustomUser(AbstractUser):
                 name="user_name_is_unique",
                 violation_error_message="Somebody has this user name already. Choose another one.",
             ),
+            # Addresses are in lower case (below), so this is unique in any case, and its index is
+            # the one that signing in uses.
             models.UniqueConstraint(
-                Lower("email"),
+                fields=["email"],
                 name="user_email_is_unique",
                 violation_error_message="Somebody has this e-mail address already.",
             ),

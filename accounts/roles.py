@@ -14,7 +14,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from activity.admin import SilentLog
 from activity.history_pages import GuardedHistory
-from tenants.sites import tenant_site
+from tenants.sites import SoundList, tenant_site
 
 
 class PermissionsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg]
@@ -25,7 +25,7 @@ class PermissionsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg
         return str(permission.name).replace("group", "role")
 
 
-class GroupAdmin(SilentLog, GuardedHistory, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
+class GroupAdmin(SilentLog, SoundList, GuardedHistory, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
     """Roles: what the people who have them may do in the panel."""
 
     list_display = ("name", "members", "permission_count")

@@ -4,6 +4,7 @@ from importlib import import_module
 
 from celery import shared_task
 from django.conf import settings
+from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from accounts.invitations import send_reset_link
@@ -38,15 +39,19 @@ def mail_operators_reset_link(user_id: int) -> None:
 
 
 def mail_reset_link_later(user: CustomUser) -> None:
-    """Have a link mailed by a worker; without a broker, mail it here and now.
+    """Have a link mailed by a worker when the request is recorded; without a broker, mail it here.
 
     Only the key travels: the link is made by the worker, so that the queue holds no way in.
     """
     tenant = current_tenant()
-    try:
-        if tenant:
-            mail_reset_link.delay(user_id=user.pk, tenant_id=str(tenant.pk))
-        else:
-            mail_operators_reset_link.delay(user_id=user.pk)
-    except OperationalError:
-        send_reset_link(user)
+
+    def send() -> None:
+        try:
+            if tenant:
+                mail_reset_link.delay(user_id=user.pk, tenant_id=str(tenant.pk))
+            else:
+                mail_operators_reset_link.delay(user_id=user.pk)
+        except OperationalError:
+            send_reset_link(user)
+
+    transaction.on_commit(send)

@@ -17,7 +17,7 @@ from activity.events import sentence
 from activity.exporters import FORMATS
 from activity.models import ActivityEvent, Outcome
 from tenants.errors import InvalidInput
-from tenants.sites import platform_site, tenant_site
+from tenants.sites import SoundList, platform_site, tenant_site
 
 _CHOOSE_AGAIN: Final = "Open the list again and choose its filters there."
 
@@ -67,7 +67,7 @@ class OutcomeFilter(admin.SimpleListFilter):
         return queryset.filter(outcome=self.value()) if self.value() in Outcome else queryset
 
 
-class ActivityEventAdmin(ModelAdmin):  # type: ignore[misc]
+class ActivityEventAdmin(SoundList, ModelAdmin):  # type: ignore[misc]
     """What happened, newest first."""
 
     list_display = ("when", "what", "ip", "channel", "outcome_label")

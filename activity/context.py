@@ -113,4 +113,4 @@ def _of_process() -> Context:
         # A container may run under a number that has no name.
         user = str(os.getuid())
     label = f"{user}@{socket.gethostname()}"
-    return Context(actor=Actor(ActorKind.COMMAND, label=label), channel=Channel.COMMAND)
+    return Context(actor=Actor(ActorKind.COMMAND, label[:64], label), channel=Channel.COMMAND)

@@ -20,6 +20,12 @@ def refuse_unwritable(path: Path, *, force: bool) -> None:
     ``Conflict`` when it exists and is not to be replaced, ``InvalidInput`` when it is no place
     for a file.
     """
+    try:
+        path.stat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:
+        raise InvalidInput(f"{str(path)[:80]}: {error.strerror}.", "Choose another name.") from None
     if path.is_dir() or not path.name:
         raise InvalidInput(f"{path} is a directory.", "Name a file in it.")
     if not path.parent.is_dir():
@@ -54,7 +60,8 @@ def written(
                 "Make room, or choose another place.",
             ) from None
         return
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    # Of a name of its own: with the file's in it, the longest that a file may have would not fit.
+    beside = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
         with beside.open("w", encoding="utf-8", newline="") as file:
 

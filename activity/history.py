@@ -65,6 +65,17 @@ class RecordedHistory(HistoricalRecords):  # type: ignore[misc]
         """Return who acts now."""
         return context.current().actor
 
+    def post_save(
+        self, instance: Any, created: bool, using: str | None = None, **kwargs: Any
+    ) -> None:
+        """Write what was saved; of ``save(update_fields=…)`` what the row now is.
+
+        The rest of the instance was not written: it may be older than the row, or never saved.
+        """
+        if kwargs.get("update_fields") is not None and not created:
+            instance = type(instance)._base_manager.using(using).get(pk=instance.pk)
+        super().post_save(instance, created, using=using, **kwargs)
+
     def create_historical_record(
         self, instance: Any, history_type: str, using: str | None = None
     ) -> None:

@@ -112,7 +112,9 @@ class ActivityEvent(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.action} {self.id}"
+        from activity.events import sentence
+
+        return sentence(self)
 
 
 class DailyRollup(models.Model):

@@ -1,6 +1,6 @@
 """The reports' pages in the panel."""
 
-from typing import Any
+from typing import Any, Final
 
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse
@@ -13,6 +13,9 @@ from activity.periods import last_days, period_between
 from activity.reports import REPORTS, build, definition_of
 from tenants.errors import InvalidInput, NotFound
 from tenants.sites import tenant_site
+
+MOST_ROWS: Final = 1_000
+"""A page shows no more rows of a report than a browser can bear; a file has all."""
 
 may_read = permission_required("activity.view_activityevent", raise_exception=True)
 
@@ -44,6 +47,7 @@ def report(request: HttpRequest, name: str) -> HttpResponseBase:
         "title": definition.title,
         "definition": definition,
         "report": finished,
+        "rows": finished.rows[:MOST_ROWS],
         "headings": [column.replace("_", " ").capitalize() for column in finished.columns],
         "bars": overview.bars(finished, period) if definition.daily else [],
         "formats": FORMATS,

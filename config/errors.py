@@ -7,7 +7,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
-from tenants.errors import TenantryError
+from tenants.errors import InvalidInput, TenantryError
 
 logger = structlog.get_logger("tenantry.errors")
 
@@ -30,3 +30,13 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """Answer whatever no layer has caught: Django's ``handler500``, called while it is handled."""
     expected = page_for(request, sys.exc_info()[1])
     return expected or HttpResponse(render_to_string("500.html"), status=500)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer a request that cannot be read: Django's ``handler400``.
+
+    Django's own looks into the form for a CSRF token, and fails once more on one it cannot read.
+    """
+    page = page_for(request, InvalidInput("the request cannot be read.", "Go back and try again."))
+    assert page is not None
+    return page

@@ -6,6 +6,7 @@ from accounts import views
 from activity import pages
 from tenants.sites import tenant_site
 
+handler400 = "config.errors.bad_request"
 handler500 = "config.errors.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [

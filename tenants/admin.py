@@ -15,7 +15,7 @@ from tenants import lifecycle, provisioning
 from tenants.errors import TenantryError
 from tenants.models import Tenant
 from tenants.provisioning import TenantRequest
-from tenants.sites import platform_site
+from tenants.sites import SoundList, platform_site
 
 
 class TenantCreationForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -62,7 +62,7 @@ class TenantCreationForm(forms.ModelForm):  # type: ignore[type-arg]
         return data
 
 
-class TenantAdmin(ModelAdmin):  # type: ignore[misc]
+class TenantAdmin(SoundList, ModelAdmin):  # type: ignore[misc]
     """The tenants of this platform."""
 
     list_display = ("slug", "name", "state_label", "hosts", "time_zone", "created_at")

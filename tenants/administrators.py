@@ -16,6 +16,7 @@ class Appointment:
     username: str
     email: str
     created: bool
+    has_new_password: bool = False
     link: str = ""
 
 

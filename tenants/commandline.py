@@ -178,6 +178,9 @@ class NounCommand(BaseCommand):
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Run the verb that was named and turn every outcome into an exit status."""
+        if self.stdout._out is None:  # Closed, as by `>&-`: Python has no stream for it.
+            self.stderr.write("error: standard output is closed. Give it a place: > /dev/null")
+            sys.exit(1)
         verb = next(verb for verb in self.verbs if verb.name == options["verb"])
         as_json = options.get("as_json", False)
         output = Output(self, as_json=as_json, no_color=options["no_color"])
@@ -198,6 +201,11 @@ class NounCommand(BaseCommand):
         except BrokenPipeError:
             # The reader of our output went away, as `| head` does.
             sys.stdout = None
+            sys.exit(1)
+        except OSError as error:
+            # What Python holds back for it would fail again at exit.
+            sys.stdout = None
+            self.stderr.write(f"error: standard output could not be written: {error.strerror}.")
             sys.exit(1)
 
     def _fail(

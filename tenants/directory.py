@@ -1,11 +1,13 @@
 """Finding tenants by what people type."""
 
 import difflib
+import re
 
 from tenants.context import enter_platform
 from tenants.errors import NotFound, TenantUnavailable
 from tenants.hosts import owned
 from tenants.models import Tenant
+from tenants.names import SLUG_PATTERN
 
 
 def tenant_called(slug: str) -> Tenant:
@@ -14,9 +16,12 @@ def tenant_called(slug: str) -> Tenant:
     Raises ``NotFound``, which names the nearest slug if one is near.
     """
     with enter_platform():
-        tenant = Tenant.objects.filter(slug=slug.strip().lower()).first()
-        if tenant is not None:
-            return tenant
+        wanted = slug.strip().lower()
+        # What is no slug may not even be text that PostgreSQL can be asked about.
+        if re.fullmatch(SLUG_PATTERN, wanted):
+            tenant = Tenant.objects.filter(slug=wanted).first()
+            if tenant is not None:
+                return tenant
         slugs = list(Tenant.objects.values_list("slug", flat=True))
     near = difflib.get_close_matches(slug[:60].lower(), slugs, n=1)
     hint = f"Did you mean {near[0]}?" if near else "`manage.py tenant list` shows all tenants."

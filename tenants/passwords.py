@@ -27,7 +27,7 @@ def obtain(options: argparse.Namespace) -> str | None:
     """
     if options.password_stdin:
         return _from_standard_input()
-    if options.dry_run or options.as_json or not sys.stdin.isatty():
+    if options.dry_run or options.as_json or not (sys.stdin and sys.stdin.isatty()):
         return None
     password = getpass.getpass("Password (empty: print a one-time link instead): ")
     if password and getpass.getpass("Again: ") != password:
@@ -37,7 +37,7 @@ def obtain(options: argparse.Namespace) -> str | None:
 
 def _from_standard_input() -> str:
     try:
-        password = sys.stdin.readline().rstrip("\r\n")
+        password = (sys.stdin.readline() if sys.stdin else "").rstrip("\r\n")
         # Depending on the locale, Python reads bytes that are no text without complaint.
         password.encode()
     except UnicodeError:

@@ -69,13 +69,23 @@ def check(request: TenantRequest) -> TenantRequest:
 
 
 def check_time_zone(name: str) -> str:
-    """Return ``name`` when the tz database knows it; raises ``InvalidInput`` otherwise."""
+    """Return ``name`` when Python and PostgreSQL know it; raises ``InvalidInput`` otherwise.
+
+    Python also finds files that are no zone of PostgreSQL's, such as ``localtime``: days could then
+    never be counted.
+    """
     try:
-        return ZoneInfo(name).key
+        key = ZoneInfo(name).key
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = %s)", [key])
+            [is_known] = cursor.fetchone()
     except (KeyError, ValueError, OSError):
+        is_known = False
+    if not is_known:
         raise InvalidInput(
             f"there is no time zone {name[:60]!r}.", "Use a name such as Europe/Berlin or UTC."
-        ) from None
+        )
+    return key
 
 
 def _custom_domain(domain: str) -> str:

@@ -6,12 +6,45 @@ registered on a site has no URL there. Both are called ``admin``, one in each UR
 
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.db import DataError, transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
 from unfold.sites import UnfoldAdminSite
+
+from tenants.errors import InvalidInput
+
+
+class SoundList:
+    """A list whose filters and chosen rows may be any text: what means nothing is no error of ours.
+
+    Django checks values as Python, but leaves to PostgreSQL what PostgreSQL cannot take: NUL, a
+    moment before its first, a pattern that is none.
+    """
+
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """Build the list; raise what Django answers with the list without its filters."""
+        try:
+            return super().get_changelist_instance(request)  # type: ignore[misc]
+        except (DataError, OverflowError, ValueError):
+            # The statement that failed has spoilt the transaction, and nothing was written yet.
+            transaction.set_rollback(True)
+            raise IncorrectLookupParameters from None
+
+    def response_action(self, request: HttpRequest, queryset: Any) -> Any:
+        """Run an action on the chosen rows; raises ``InvalidInput`` for keys that are none."""
+        try:
+            for key in request.POST.getlist(ACTION_CHECKBOX_NAME):
+                self.opts.pk.to_python(key)  # type: ignore[attr-defined]
+        except ValidationError:
+            raise InvalidInput(
+                "a chosen row means nothing.", "Open the list again and choose there."
+            ) from None
+        return super().response_action(request, queryset)  # type: ignore[misc]
 
 
 class Site(UnfoldAdminSite):  # type: ignore[misc]

@@ -148,7 +148,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='customuser',
-            constraint=models.UniqueConstraint(django.db.models.functions.text.Lower('email'), name='user_email_is_unique', violation_error_message='Somebody has this e-mail address already.'),
+            constraint=models.UniqueConstraint(fields=('email',), name='user_email_is_unique', violation_error_message='Somebody has this e-mail address already.'),
         ),
         migrations.AddConstraint(
             model_name='customuser',

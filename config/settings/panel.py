@@ -36,6 +36,8 @@ _SHARED: dict[str, Any] = {
         {"rel": "icon", "type": "image/svg+xml", "href": lambda _: static("tenantry/icon.svg")}
     ],
     "SITE_URL": "/",
+    "STYLES": [lambda _: static("tenantry/panel.css")],
+    "SCRIPTS": [lambda _: static("tenantry/panel.js")],
     "BORDER_RADIUS": "6px",
 }
 
@@ -43,7 +45,6 @@ TENANTRY_PANEL = _SHARED | {
     "SITE_TITLE": "config.navigation.title",
     "SITE_HEADER": "config.navigation.header",
     "SITE_SYMBOL": "group",
-    "STYLES": [lambda _: static("tenantry/panel.css")],
     "SIDEBAR": {
         "show_search": False,
         "show_all_applications": False,
@@ -76,7 +77,6 @@ TENANTRY_CONSOLE = _SHARED | {
     "SITE_TITLE": "Tenantry console",
     "SITE_HEADER": "Tenantry console",
     "SITE_SYMBOL": "apartment",
-    "STYLES": [lambda _: static("tenantry/panel.css")],
     "SIDEBAR": {
         "show_search": False,
         "show_all_applications": False,

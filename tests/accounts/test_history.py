@@ -345,3 +345,17 @@ def test_the_history_of_acme_is_not_that_of_globex(pia, globex):
 
     with enter_tenant(globex):
         assert not CustomUser.history.filter(public_id=key).exists()
+
+
+def test_a_save_of_some_fields_tells_nothing_of_the_others(pia):
+    stale = CustomUser.objects.get(pk=pia.pk)
+    pia.display_name = "Pia Two"
+    pia.save()
+
+    stale.is_active = False
+    stale.save(update_fields=["is_active"])
+
+    assert what_happened("user.changed") == [
+        ("user.changed", {"display_name": ["Pia One", "Pia Two"]})
+    ]
+    assert pia.history.first().display_name == "Pia Two"

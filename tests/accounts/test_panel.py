@@ -765,3 +765,19 @@ def test_the_console_of_the_platform_is_not_on_a_tenants_host(browser, acme, ann
     assert client.get("/admin/tenants/tenant/").status_code == 404
     assert client.get("/admin/tenants/domain/").status_code == 404
     assert browser(acme).get("/admin/tenants/tenant/").status_code in (302, 404)
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["email__regex=(((((", "username__iregex=[", "date_joined__year=99999999999", "email=%00"],
+)
+def test_only_the_filters_of_the_list_are_asked_of_the_database(browser, acme, bob, query):
+    assert browser(acme, bob).get(f"{PEOPLE}?{query}").status_code == 400
+
+
+@pytest.mark.parametrize("action", ["activate", "deactivate", "delete_selected"])
+@pytest.mark.parametrize("key", ["\0", "abc", "1e9", ""])
+def test_a_chosen_row_that_is_none_is_answered_kindly(browser, acme, ann, action, key):
+    response = browser(acme, ann).post(PEOPLE, {"action": action, "_selected_action": key})
+
+    assert response.status_code == 400

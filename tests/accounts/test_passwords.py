@@ -1,6 +1,7 @@
 """Choosing a password: by a link that was asked for, by an invitation, and never a weak one."""
 
 import re
+import socket
 import time
 from datetime import datetime, timedelta
 from io import StringIO
@@ -13,6 +14,7 @@ from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.management import call_command
 from django.db import connection
+from django.test import TestCase
 
 from accounts.invitations import invite, link_for
 from accounts.models import CustomUser
@@ -47,7 +49,8 @@ class SlowServer(BaseEmailBackend):
 
 
 def ask(client, email, **extra):
-    return client.post(ASK, {"email": email}, **extra)
+    with TestCase.captureOnCommitCallbacks(execute=True):
+        return client.post(ASK, {"email": email}, **extra)
 
 
 def link_in(message):
@@ -286,6 +289,17 @@ def test_without_a_broker_the_link_is_mailed_all_the_same(browser, acme, cleo, q
 
     ask(browser(acme), "cleo@acme.example")
 
+    assert [message.to for message in mail.outbox] == [["cleo@acme.example"]]
+
+
+def test_a_broker_that_hangs_holds_nobody_up(browser, acme, cleo, queue):
+    with socket.create_server(("127.0.0.1", 0)) as hanging:
+        queue.broker_write_url = f"redis://127.0.0.1:{hanging.getsockname()[1]}/0"
+        started = time.perf_counter()
+
+        ask(browser(acme), "cleo@acme.example")
+
+    assert time.perf_counter() - started < 10
     assert [message.to for message in mail.outbox] == [["cleo@acme.example"]]
 
 

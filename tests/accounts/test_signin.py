@@ -507,3 +507,24 @@ def test_an_older_hash_is_renewed_at_sign_in_without_an_event(browser, acme, bob
         bob.refresh_from_db()
         assert bob.password.startswith("argon2$argon2id$")
     assert [event.action for event in recorded(acme)[before:]] == ["session.started"]
+
+
+def test_a_form_in_another_encoding_is_refused_and_no_error_of_ours(browser, acme):
+    response = browser(acme).post(
+        "/accounts/login/",
+        b"login=ann",
+        content_type="application/x-www-form-urlencoded; charset=utf-16",
+    )
+
+    assert response.status_code == 400
+
+
+@pytest.mark.parametrize(
+    "other", ["//localhost/", "https://globex.localhost/admin/", "//.localhost/"]
+)
+def test_signing_in_leads_to_no_other_host_of_ours(browser, acme, cleo, other):
+    response = browser(acme).post(
+        "/accounts/login/", {"login": "cleo", "password": PASSWORD, "next": other}
+    )
+
+    assert response.headers["Location"] == "/"

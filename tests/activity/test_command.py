@@ -414,3 +414,18 @@ def test_a_schema_that_is_somebody_elses_is_not_opened(activity, acme, globex):
     assert status == 1
     assert "another tenant's" in err
     assert CANARY["acme"] not in out
+
+
+@pytest.mark.parametrize("slug", ["\udcff", "a\0b", " "])
+def test_a_tenant_that_cannot_be_is_not_there(activity, slug):
+    status, _, complaint = activity("report", "sign-ins", "--tenant", slug)
+
+    assert (status, complaint[:27]) == (3, "error: there is no tenant '")
+
+
+def test_a_file_may_have_the_longest_name_there_is_and_no_longer(activity, tmp_path):
+    longest = tmp_path / ("a" * 251 + ".csv")
+
+    assert activity("export", "--tenant", "acme", "--output", str(longest))[0] == 0
+    assert activity("export", "--tenant", "acme", "--output", f"{longest}x")[0] == 2
+    assert [file.name for file in tmp_path.iterdir()] == [longest.name]

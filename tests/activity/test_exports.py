@@ -59,7 +59,8 @@ def test_no_text_begins_a_formula_in_a_spreadsheet(text):
     assert not cell.lstrip().startswith(tuple(DANGEROUS))
     assert not cell.startswith(("\t", "\r", "\n"))
     assert "\0" not in cell
-    assert cell.removeprefix("'") == text.replace("\0", "")
+    plain = text.replace("\0", "")
+    assert cell in (plain, f"'{plain}")
 
 
 @pytest.mark.parametrize(
@@ -233,6 +234,8 @@ def test_a_nonsense_format_is_refused_and_nothing_is_recorded(browser, acme, ann
     [
         "occurred_at__gte=nonsense",
         "occurred_at__gte=0001-01-01",
+        "occurred_at__gte=0001-01-01T00:00:00%2B23:00",
+        "occurred_at__lt=9999-12-31T23:59:59-23:00",
         "request_id__exact=zzz",
         "actor_id=%00",
         "q=%00",

@@ -310,3 +310,14 @@ def test_the_overview_of_one_who_may_not_read_the_record_has_no_figures(browser,
 
 def test_the_actions_that_reports_count_are_in_the_catalogue():
     assert {"session.started", "session.failed", *ADMIN_ACTIONS} <= set(CATALOGUE)
+
+
+def test_a_long_report_is_cut_on_the_page_and_whole_as_a_file(browser, acme, bob, monkeypatch):
+    monkeypatch.setattr("activity.pages.MOST_ROWS", 3)
+    client = browser(acme, bob)
+
+    page = client.get(REPORT.format("sign-ins")).text
+    file = b"".join(client.get(REPORT.format("sign-ins"), {"export": "csv"})).decode()
+
+    assert "The first 3 of 30 rows. An export has them all." in page
+    assert len(file.splitlines()) == 31

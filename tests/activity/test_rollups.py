@@ -16,10 +16,12 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
 
-from activity import rollups
+from activity import context, rollups
 from activity.context import Actor, ActorKind
 from activity.models import ActivityEvent, DailyRollup, RollupCursor
+from activity.periods import last_days
 from activity.recording import record
+from activity.reports import build
 from activity.tasks import aggregate_tenant
 from tenants.context import enter_tenant
 
@@ -358,3 +360,21 @@ def test_any_order_of_opening_committing_and_folding_equals_a_recount(entered_la
     settle()
 
     assert rolled_up() == recount()
+
+
+def test_what_two_people_did_by_command_is_not_added_up_as_one_persons(lab, monkeypatch):
+    with enter_tenant(lab):
+        for user in ("root", "deploy", "deploy"):
+            monkeypatch.setattr("getpass.getuser", lambda user=user: user)
+            context._of_process.cache_clear()
+            record("group.changed")
+        context._of_process.cache_clear()
+        fold()
+        rows = build("admin-changes", last_days(1)).rows
+
+    assert sorted(
+        (row[1].partition("@")[0], row[3]) for row in rows if row[2] == "group.changed"
+    ) == [
+        ("deploy", 2),
+        ("root", 1),
+    ]

@@ -127,3 +127,25 @@ def test_everything_works_without_scripts_on_a_phone(running: Running, browser: 
     phone.get_by_role("link", name="Sign out").click()
     phone.get_by_role("button", name="Sign out").click()
     expect(phone).to_have_url(running.url("acme", "/accounts/login/"))
+
+
+def test_the_panel_is_there_without_scripts_and_without_a_mouse(
+    running: Running, browser: Browser
+) -> None:
+    plain = browser.new_context(java_script_enabled=False, viewport={"width": 320, "height": 900})
+    page = plain.new_page()
+    page.goto(running.url("acme", "/admin/"))
+    sign_in(page, "ann", DEMO_PASSWORD)
+    page.locator("#nav-sidebar").get_by_role("link", name="People").click()
+    expect(page.get_by_role("link", name="Bob Ray")).to_be_visible()
+    page.get_by_role("link", name="Deactivated").click()
+    expect(page.get_by_role("link", name="Dan Wu")).to_be_visible()
+    page.get_by_role("link", name="Dan Wu").click()
+    expect(page.get_by_label("User name")).to_have_value("dan")
+
+    small = browser.new_context(viewport={"width": 1024, "height": 768}).new_page()
+    small.goto(running.url("acme", "/admin/"))
+    sign_in(small, "ann", DEMO_PASSWORD)
+    small.get_by_role("button", name="Navigation").press("Enter")
+    small.locator("#nav-sidebar").get_by_role("link", name="Reports").press("Enter")
+    expect(small).to_have_url(running.url("acme", "/admin/reports/"))

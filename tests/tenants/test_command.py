@@ -436,6 +436,21 @@ def test_somebody_who_works_there_becomes_administrator_and_keeps_their_password
     assert "was already an administrator" in again.stdout
 
 
+def test_a_password_that_is_replaced_is_not_replaced_in_silence(
+    run: Run, acme: Tenant, ann: CustomUser
+) -> None:
+    who = ("superuser", "acme", "--username=ann", "--email=ann@acme.example")
+
+    assert "password" not in run(*who).stdout
+    given = run(*who, "--password-stdin", stdin="five blue pencils in a drawer\n")
+    assert "The password is the one that was given now." in given.stdout
+
+
+@pytest.mark.parametrize("name", ["localtime", "posixrules", "posix/UTC", "right/UTC"])
+def test_a_time_zone_that_only_python_knows_is_refused(run: Run, acme: Tenant, name: str) -> None:
+    assert run("create", "initech", f"--timezone={name}").status == 2
+
+
 @pytest.mark.parametrize(
     ("stdin", "sentence"),
     [
@@ -601,3 +616,21 @@ def test_commands_that_bypass_tenantry_name_what_to_use(
     assert everything() == before
     with pytest.raises(CommandError, match=r"manage\.py tenant"):
         call_command(command)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "> /dev/full"])
+@pytest.mark.parametrize(
+    "verb", ["list", "list --json", "superuser nobody --username=x --email=x@x.example"]
+)
+def test_as_a_process_a_stream_that_is_closed_or_full_is_no_traceback(
+    scratch_platform: dict[str, str], closed: str, verb: str
+) -> None:
+    ran = subprocess.run(
+        ["/bin/sh", "-c", f'exec "{sys.executable}" manage.py tenant {verb} {closed}'],
+        cwd=CHECKOUT,
+        env=scratch_platform,
+        capture_output=True,
+        timeout=60,
+    )
+
+    assert b"Traceback" not in ran.stderr

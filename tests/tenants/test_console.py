@@ -256,3 +256,8 @@ def test_the_console_shows_nothing_of_what_is_inside_a_tenant(
         assert response.request["PATH_INFO"].startswith("/admin/")
         for canary in CANARY.values():
             assert canary not in response.content.decode()
+
+
+@pytest.mark.parametrize("query", ["state=%00", "state__exact=%00", "state__exact=zzz"])
+def test_a_filter_that_means_nothing_is_answered_kindly(console: Client, query: str) -> None:
+    assert console.get(f"{LIST}?{query}").status_code in (200, 302, 400)

@@ -43,6 +43,8 @@ def say_appointed(output: Output, appointment: Appointment | None) -> None:
         return
     verb = "is now" if appointment.created else "was already"
     output.say(f"{appointment.username} <{appointment.email}> {verb} an administrator.")
+    if appointment.has_new_password:
+        output.say("The password is the one that was given now.")
     if appointment.link:
         output.say("One-time link to choose a password:", f"  {appointment.link}")
 
