@@ -61,7 +61,10 @@ def tenant_for(host: str) -> Tenant | None:
 
 def _look_up(host: str) -> Tenant | None:
     with enter_platform():
-        return owned(Tenant.objects.filter(domains__domain=host))
+        # In one filter(), so that both are said of the same domain.
+        return owned(
+            Tenant.objects.filter(domains__domain=host, domains__verified_at__isnull=False)
+        )
 
 
 def owned(tenants: QuerySet[Tenant]) -> Tenant | None:
@@ -93,7 +96,8 @@ def _changed(**_: object) -> None:
 def primary_host(tenant: Tenant) -> str:
     """Return the host that links to ``tenant`` name: what is stored, never what a request says."""
     with enter_platform():
-        domain = Domain.objects.filter(tenant=tenant).order_by("-is_primary", "pk").first()
+        domains = Domain.objects.verified().filter(tenant=tenant)
+        domain = domains.order_by("-is_primary", "redirects", "pk").first()
     return domain.domain if domain else f"{tenant.slug}.{settings.TENANTRY_BASE_DOMAIN}"
 
 

@@ -13,6 +13,7 @@ from django.conf import settings
 from django.core.management.sql import emit_post_migrate_signal, emit_pre_migrate_signal
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, connection, transaction
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models.functions import Now
 from django_tenants.utils import quote_schema_name
 
 from tenants import administrators, contenttypes
@@ -107,7 +108,8 @@ def existing(request: TenantRequest) -> Tenant | None:
     hosts = _hosts(request)
     with enter_platform():
         tenant = Tenant.objects.filter(slug=request.slug).first()
-        owners = dict(Domain.objects.filter(domain__in=hosts).values_list("domain", "tenant_id"))
+        domains = Domain.objects.verified().filter(domain__in=hosts)
+        owners = dict(domains.values_list("domain", "tenant_id"))
     for host, owner in owners.items():
         if tenant is None or owner != tenant.pk:
             raise Conflict(
@@ -160,7 +162,7 @@ def _make(request: TenantRequest, on_progress: Progress) -> Provisioned:
         state=Tenant.State.PROVISIONING,
     )
     Domain.objects.bulk_create(
-        Domain(tenant=tenant, domain=host, is_primary=position == 0)
+        Domain(tenant=tenant, domain=host, is_primary=position == 0, verified_at=Now())
         for position, host in enumerate(_hosts(request))
     )
     _build_schema(tenant, on_progress)

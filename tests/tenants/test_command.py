@@ -1,18 +1,15 @@
 """``manage.py tenant``: what operators and their scripts rely on."""
 
-import io
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from django.core.management import call_command, get_commands, load_command_class
+from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import connection, connections
+from django.db import connection
 from django.test import Client
 
 from accounts.models import CustomUser
@@ -21,48 +18,9 @@ from config.environment import CHECKOUT
 from tenants import lifecycle
 from tenants.context import enter_platform, enter_tenant
 from tenants.models import Domain, Tenant
+from tests.tenants.conftest import Run
 
 PASSWORD = "a garden full of ripe quinces"
-
-
-@dataclass
-class Ran:
-    """What a command line led to."""
-
-    status: int
-    stdout: str
-    stderr: str
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.stdout)
-
-
-Run = Callable[..., Ran]
-
-
-@pytest.fixture
-def run(db: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Return what runs ``manage.py`` with the given arguments, standard input being no terminal."""
-
-    def run(*argv: str, stdin: str = "", command: str = "tenant") -> Ran:
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
-        # Commands close their connections; the test's own has to go on.
-        monkeypatch.setattr(connections, "close_all", lambda: None)
-        monkeypatch.setattr("getpass.getpass", lambda *_: pytest.fail("a prompt"))
-        monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("a prompt"))
-        capsys.readouterr()
-        status = 0
-        # Made here, so that it writes to what capsys reads.
-        loaded = load_command_class(get_commands()[command], command)
-        try:
-            loaded.run_from_argv(["manage.py", command, *argv])
-        except SystemExit as end:
-            status = int(end.code or 0)
-        out, err = capsys.readouterr()
-        return Ran(status, out, "\n".join(x for x in err.splitlines() if "[info" not in x))
-
-    return run
 
 
 def everything() -> tuple[Any, ...]:

@@ -1,4 +1,4 @@
-"""The two tables by which the platform knows its tenants. Both live in ``public`` alone."""
+"""A customer organisation, as the platform knows it."""
 
 from typing import Any, ClassVar
 
@@ -47,6 +47,22 @@ class Tenant(models.Model):
         max_length=64, default="UTC", help_text="Where the tenant's days begin and end."
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    lacks = models.JSONField(
+        default=list,
+        db_default=models.Value([], models.JSONField()),
+        editable=False,
+        help_text="Migrations that its schema has not, as app.name, because they failed there.",
+    )
+    restored_state = models.CharField(
+        max_length=20,
+        blank=True,
+        db_default="",
+        editable=False,
+        help_text="While deletion is scheduled: the state that undeleting brings back.",
+    )
+    purge_after = models.DateTimeField(
+        null=True, editable=False, help_text="When the grace of a scheduled deletion ends."
+    )
 
     objects = TenantQuerySet.as_manager()
 
@@ -78,29 +94,15 @@ class Tenant(models.Model):
         return self.state == self.State.ACTIVE
 
 
-class Domain(models.Model):
-    """A host name on which a tenant answers."""
+class FormerSlug(models.Model):
+    """A slug that a tenant had. It stays the tenant's: nobody else may turn up under it."""
 
-    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="domains")
-    domain = models.CharField(max_length=253, unique=True)
-    is_primary = models.BooleanField(
-        default=False, help_text="The host that links in mail and pages name."
-    )
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    slug = models.CharField(max_length=32, primary_key=True)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="former_slugs")
+    given_up_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
-        ordering: ClassVar[Any] = ["-is_primary", "domain"]
-        constraints: ClassVar[Any] = [
-            models.UniqueConstraint(
-                name="domain_one_primary_per_tenant",
-                fields=["tenant"],
-                condition=Q(is_primary=True),
-            ),
-            # Stored in the form that look-ups use, so that a host cannot be taken twice by case.
-            models.CheckConstraint(
-                name="domain_is_normalized", condition=Q(domain__regex=r"^[a-z0-9.-]+[a-z0-9]$")
-            ),
-        ]
+        ordering: ClassVar[Any] = ["-given_up_at"]
 
     def __str__(self) -> str:
-        return self.domain
+        return self.slug

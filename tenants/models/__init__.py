@@ -1,0 +1,17 @@
+"""The tables by which the platform knows its tenants. All live in ``public`` alone."""
+
+from tenants.models.deletion import DeletionCertificate
+from tenants.models.domain import Domain
+from tenants.models.operation import Operation
+from tenants.models.schema import Blueprint, SpareSchema
+from tenants.models.tenant import FormerSlug, Tenant
+
+__all__ = [
+    "Blueprint",
+    "DeletionCertificate",
+    "Domain",
+    "FormerSlug",
+    "Operation",
+    "SpareSchema",
+    "Tenant",
+]

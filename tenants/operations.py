@@ -1,0 +1,322 @@
+"""Acts on tenants that outlive the process that began them.
+
+An operation is a row with the names of its steps and how many are done. Each step is one
+transaction that takes the tenant's lock, looks whether somebody else was faster, does its part and
+counts itself as done. A ``kill -9`` between two steps loses nothing, one in a step undoes it, and
+whoever comes next carries on: the command, the console or a worker.
+
+What the steps of a kind are is registered by the module that knows how it is done. Who acts is
+known above, and registered too.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Final
+
+from django.db import IntegrityError, connection, transaction
+from django.db.models.functions import Now
+
+from tenants.context import enter_platform
+from tenants.errors import Conflict, NotFound, TenantryError
+from tenants.models import Operation, Tenant
+
+logger = logging.getLogger(__name__)
+
+Progress = Callable[[str, int, int], None]
+"""Called with the step that was just done, how many are done, and how many there are."""
+
+SILENT_SECONDS: Final = 60
+"""After so long without a sign of life, an operation that waits or runs was forgotten."""
+
+_LONGEST_ERROR: Final = 2_000
+
+
+@dataclass(kw_only=True)
+class Work:
+    """What a step gets: the operation, its tenant as it is now, and where to put findings."""
+
+    operation: Operation
+    tenant: Tenant | None
+    transient: dict[str, Any] = field(default_factory=dict)
+    """For whoever runs the operation and is not to be stored, such as one-time links."""
+
+    @property
+    def request(self) -> dict[str, Any]:
+        """What was asked for."""
+        return dict(self.operation.request)
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """What is stored with the operation; a step may add to it."""
+        found: dict[str, Any] = self.operation.result
+        return found
+
+
+@dataclass(frozen=True)
+class Step:
+    """A part of an operation that is done wholly or not at all.
+
+    ``run`` is called on the platform, in a transaction, with the tenant locked. What it does
+    outside that transaction must be safe to repeat.
+    """
+
+    name: str
+    run: Callable[[Work], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How a kind of operation is done, and how one that is not finished is given up."""
+
+    steps: tuple[Step, ...]
+    undo: Callable[[Work], None] | None = None
+
+
+@dataclass(frozen=True)
+class Circumstances:
+    """How it is stored who asked for an operation, and how somebody else acts for them."""
+
+    capture: Callable[[], dict[str, Any]]
+    restore: Callable[[Mapping[str, Any]], AbstractContextManager[Any]]
+
+
+_plans: dict[str, Plan] = {}
+_circumstances: list[Circumstances] = []
+
+
+def register(kind: Operation.Kind, plan: Plan) -> None:
+    """Say how operations of a kind are done. The last registration holds."""
+    _plans[kind] = plan
+
+
+def register_circumstances(circumstances: Circumstances) -> None:
+    """Say how it is known who acts."""
+    _circumstances[:] = [circumstances]
+
+
+def _actor() -> dict[str, Any]:
+    return _circumstances[0].capture() if _circumstances else {}
+
+
+def _acting_for(operation: Operation) -> AbstractContextManager[Any]:
+    return _circumstances[0].restore(operation.actor) if _circumstances else nullcontext()
+
+
+def lock_of(tenant: Tenant | None) -> str:
+    """Return the name of the lock that whoever works on the tenant, or on the fleet, holds."""
+    return f"tenantry:operation:{tenant.pk if tenant else 'fleet'}"
+
+
+def begin(kind: Operation.Kind, tenant: Tenant | None, request: Mapping[str, Any]) -> Operation:
+    """Store what is to be done. Nothing is done yet: ``carry_on`` does it, or a worker.
+
+    Belongs in the transaction that makes the request hold, if there is one. Raises ``Conflict``
+    when an operation of the kind is unfinished for this tenant.
+    """
+    try:
+        with enter_platform(), transaction.atomic():
+            return Operation.objects.create(
+                kind=kind,
+                tenant=tenant,
+                steps=[step.name for step in _plans[kind].steps],
+                request=dict(request),
+                actor=_actor(),
+            )
+    except IntegrityError:
+        with enter_platform():
+            other = Operation.objects.unfinished().filter(kind=kind, tenant=tenant).first()
+        if other is None:
+            raise
+        raise Conflict(
+            f'the operation "{other}" is not finished.',
+            f"Carry it on: manage.py tenant operations --resume {other.pk}",
+        ) from None
+
+
+def finished(
+    kind: Operation.Kind,
+    tenant: Tenant | None,
+    request: Mapping[str, Any],
+    result: Mapping[str, Any] | None = None,
+) -> Operation:
+    """Store an act that is done in the one transaction one is in."""
+    with enter_platform():
+        return Operation.objects.create(
+            kind=kind,
+            tenant=tenant,
+            state=Operation.State.FINISHED,
+            steps=[str(kind)],
+            done=1,
+            attempt=1,
+            request=dict(request),
+            result=dict(result or {}),
+            actor=_actor(),
+            started_at=Now(),
+            finished_at=Now(),
+        )
+
+
+def operation_with(key: Any) -> Operation:
+    """Return the operation with this id; raises ``NotFound``."""
+    with enter_platform():
+        found = Operation.objects.select_related("tenant").filter(pk=key).first()
+    if found is None:
+        raise NotFound(f"there is no operation {key}.", "`manage.py tenant operations` lists them.")
+    return found
+
+
+def carry_on(operation: Operation, *, on_progress: Progress | None = None) -> Work:
+    """Do the steps that are left, as whoever asked for it.
+
+    Raises ``Conflict`` while somebody else takes a step of it, and what a step raises; then the
+    operation is ``failed`` and can be carried on again.
+    """
+    plan = _plans[operation.kind]
+    report = on_progress or (lambda *_: None)
+    work = Work(operation=operation, tenant=operation.tenant)
+    _start(work)
+    with _acting_for(operation):
+        for position, step in enumerate(plan.steps):
+            if position >= work.operation.done:
+                _take(work, position, step)
+            report(step.name, position + 1, len(plan.steps))
+    return work
+
+
+def _start(work: Work) -> None:
+    """Count the attempt. What is finished or given up stays so."""
+    with _locked(work):
+        operation = work.operation
+        _refuse_cancelled(operation)
+        if not operation.is_unfinished:
+            return
+        operation.state = Operation.State.RUNNING
+        operation.attempt += 1
+        operation.error = ""
+        operation.started_at = operation.started_at or Now()
+        _save(operation)
+
+
+def _refuse_cancelled(operation: Operation) -> None:
+    if operation.state == Operation.State.CANCELLED:
+        raise Conflict(f'the operation "{operation}" was cancelled.', "Ask for it again.")
+
+
+def _take(work: Work, position: int, step: Step) -> None:
+    try:
+        with _locked(work):
+            operation = work.operation
+            _refuse_cancelled(operation)
+            if operation.done > position:
+                # Somebody else carried it on meanwhile.
+                return
+            step.run(work)
+            operation.done = position + 1
+            if operation.done == len(operation.steps):
+                operation.state = Operation.State.FINISHED
+                operation.finished_at = Now()
+            _save(operation)
+    except Exception as error:
+        _fail(work.operation, step, error)
+        raise
+
+
+def cancel(operation: Operation) -> Operation:
+    """Give up an operation that is not finished and undo what it did so far.
+
+    Raises ``Conflict`` for one that is finished or being run, or that cannot be undone.
+    """
+    plan = _plans[operation.kind]
+    work = Work(operation=operation, tenant=operation.tenant)
+    with _locked(work), _acting_for(operation):
+        current = work.operation
+        if current.state == Operation.State.CANCELLED:
+            return current
+        if not current.is_unfinished or plan.undo is None:
+            raise Conflict(
+                f'the operation "{current}" is {current.get_state_display().lower()}'
+                " and cannot be undone.",
+                "Only what is unfinished can be cancelled, and not once data is gone.",
+            )
+        plan.undo(work)
+        if Operation.objects.filter(pk=current.pk).exists():
+            current.state = Operation.State.CANCELLED
+            current.finished_at = Now()
+            _save(current)
+    return work.operation
+
+
+@contextmanager
+def _locked(work: Work) -> Iterator[None]:
+    """One transaction on the platform in which nobody else works on the same tenant.
+
+    A transaction's lock, not a session's: it ends with the process, and behind any pooler.
+    """
+    with enter_platform(), transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [lock_of(work.tenant)]
+            )
+            [is_mine] = cursor.fetchone()
+        if not is_mine:
+            raise Busy(
+                f'the operation "{work.operation}" is being run by somebody else right now.',
+                "Wait until it is done: manage.py tenant operations",
+            )
+        operations = Operation.objects.select_for_update(of=("self",)).select_related("tenant")
+        found = operations.filter(pk=work.operation.pk).first()
+        if found is None:
+            raise NotFound("the operation is gone.", "Its tenant was never made.")
+        # Whoever holds the object they passed in sees how it went.
+        work.operation.__dict__.update(found.__dict__)
+        work.tenant = found.tenant
+        yield
+
+
+class Busy(Conflict):
+    """Somebody else is taking a step of the operation at this moment."""
+
+    code = "busy"
+
+
+def _save(operation: Operation) -> None:
+    operation.touched_at = Now()
+    operation.save()
+    operation.refresh_from_db()
+
+
+def _fail(operation: Operation, step: Step, error: Exception) -> None:
+    """Store why a step failed, unless somebody else is at it."""
+    if isinstance(error, Busy | NotFound):
+        return
+    said = str(error) if isinstance(error, TenantryError) else f"{type(error).__name__}: {error}"
+    text = f"{step.name}: {said}".replace("\x00", "")[:_LONGEST_ERROR]
+    logger.warning(
+        "An operation failed.",
+        extra={"operation": str(operation.pk), "kind": operation.kind, "step": step.name},
+    )
+    with enter_platform():
+        Operation.objects.unfinished().filter(pk=operation.pk).update(
+            state=Operation.State.FAILED, error=text, touched_at=Now()
+        )
+        operation.state, operation.error = Operation.State.FAILED, text
+
+
+def forgotten(*, silent_seconds: int = SILENT_SECONDS) -> list[Operation]:
+    """Return operations that nobody works on although steps are left, the oldest first.
+
+    Those that failed are not among them: somebody has to look first.
+    """
+    with enter_platform():
+        return list(
+            Operation.objects.filter(
+                state__in=[Operation.State.WAITING, Operation.State.RUNNING],
+                touched_at__lt=Now() - timedelta(seconds=silent_seconds),
+                kind__in=list(_plans),
+            )
+            .select_related("tenant")
+            .order_by("id")
+        )

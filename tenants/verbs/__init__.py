@@ -1,0 +1,1 @@
+"""What ``manage.py tenant`` can do: a module for each group of verbs."""

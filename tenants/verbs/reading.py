@@ -1,0 +1,63 @@
+"""``tenant list`` and ``tenant show``."""
+
+import argparse
+
+from tenants.commandline import Output, Verb
+from tenants.context import enter_platform
+from tenants.directory import tenant_called
+from tenants.models import Tenant
+from tenants.verbs.described import described
+
+
+class List(Verb):
+    """Show all tenants."""
+
+    name = "list"
+    help = "List tenants."
+    examples = ("tenant list", "tenant list --state suspended --json")
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the filter."""
+        parser.add_argument("--state", choices=Tenant.State.values, help="only in this state")
+
+    def run(self, options: argparse.Namespace, output: Output) -> None:
+        """Print a row or an object for each."""
+        with enter_platform():
+            tenants = Tenant.objects.prefetch_related("domains")
+            if options.state:
+                tenants = tenants.filter(state=options.state)
+            rows = [
+                (tenant, [domain.domain for domain in tenant.domains.all()]) for tenant in tenants
+            ]
+        if output.as_json:
+            output.document([described(tenant, hosts) for tenant, hosts in rows])
+            return
+        if not rows:
+            output.say("No tenants yet. Make one: manage.py tenant create SLUG")
+            return
+        output.table(
+            ("SLUG", "STATE", "NAME", "DOMAINS"),
+            ((t.slug, t.get_state_display(), t.name, " ".join(hosts)) for t, hosts in rows),
+        )
+
+
+class Show(Verb):
+    """Show one tenant."""
+
+    name = "show"
+    help = "Show one tenant."
+    examples = ("tenant show acme", "tenant show acme --json")
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare which."""
+        parser.add_argument("slug")
+
+    def run(self, options: argparse.Namespace, output: Output) -> None:
+        """Print it."""
+        description = described(tenant_called(options.slug))
+        if output.as_json:
+            output.document(description)
+            return
+        for key, value in description.items():
+            shown = " ".join(value) if isinstance(value, list) else value
+            output.say(f"{key.replace('_', ' '):<12} {shown}")

@@ -1,0 +1,180 @@
+"""Operations: steps that are done once, whoever takes them."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+
+import pytest
+from django.db import connection
+
+from tenants import operations
+from tenants.context import enter_platform
+from tenants.errors import Conflict, InvalidInput, NotFound
+from tenants.models import Operation, Tenant
+from tenants.operations import Plan, Step, Work
+from tests.tenants.conftest import Run
+
+KIND = Operation.Kind.EXPORT
+
+
+@pytest.fixture
+def taken() -> Iterator[list[str]]:
+    """Register an operation of three steps; yield the names of the steps as they are taken."""
+    names: list[str] = []
+    before = dict(operations._plans)
+
+    def step(name: str) -> Step:
+        def run(work: Work) -> None:
+            names.append(name)
+            work.result[name] = len(names)
+            if work.request.get("fails_at") == name and names.count(name) == 1:
+                raise Conflict(f"{name} is not possible.", "Try again.")
+
+        return Step(name, run)
+
+    def undo(work: Work) -> None:
+        names.append("undo")
+
+    operations.register(KIND, Plan(steps=(step("one"), step("two"), step("three")), undo=undo))
+    yield names
+    operations._plans.clear()
+    operations._plans.update(before)
+
+
+def test_every_step_is_taken_once_and_the_operation_is_finished(
+    acme: Tenant, taken: list[str]
+) -> None:
+    operation = operations.begin(KIND, acme, {})
+    assert operation.state == Operation.State.WAITING
+    operations.carry_on(operation)
+    operations.carry_on(operation)
+    assert taken == ["one", "two", "three"]
+    operation.refresh_from_db()
+    assert (operation.state, operation.done, operation.attempt) == ("finished", 3, 1)
+    assert operation.result == {"one": 1, "two": 2, "three": 3}
+    assert operation.finished_at is not None
+
+
+def test_a_step_that_fails_is_said_so_and_carried_on_from_there(
+    acme: Tenant, taken: list[str]
+) -> None:
+    operation = operations.begin(KIND, acme, {"fails_at": "two"})
+    with pytest.raises(Conflict, match="two is not possible"):
+        operations.carry_on(operation)
+    operation.refresh_from_db()
+    assert (operation.state, operation.done) == ("failed", 1)
+    assert operation.error == "two: two is not possible. Try again."
+    # What the failed step noted is undone with it.
+    assert operation.result == {"one": 1}
+    operations.carry_on(operation)
+    assert taken == ["one", "two", "two", "three"]
+    operation.refresh_from_db()
+    assert (operation.state, operation.attempt, operation.error) == ("finished", 2, "")
+
+
+def test_a_second_one_of_the_kind_is_refused_while_the_first_is_unfinished(
+    acme: Tenant, globex: Tenant, taken: list[str]
+) -> None:
+    first = operations.begin(KIND, acme, {})
+    with pytest.raises(Conflict, match=str(first.pk)):
+        operations.begin(KIND, acme, {})
+    operations.begin(KIND, globex, {})
+    operations.carry_on(first)
+    operations.begin(KIND, acme, {})
+
+
+def test_a_fleet_has_one_unfinished_operation_of_a_kind(db: None, taken: list[str]) -> None:
+    operations.begin(KIND, None, {})
+    with pytest.raises(Conflict):
+        operations.begin(KIND, None, {})
+
+
+def test_what_is_cancelled_is_undone_and_cannot_be_carried_on(
+    acme: Tenant, taken: list[str]
+) -> None:
+    operation = operations.begin(KIND, acme, {"fails_at": "two"})
+    with pytest.raises(Conflict):
+        operations.carry_on(operation)
+    assert operations.cancel(operation).state == Operation.State.CANCELLED
+    assert taken == ["one", "two", "undo"]
+    with pytest.raises(Conflict, match="was cancelled"):
+        operations.carry_on(operation)
+    assert operations.cancel(operation).state == Operation.State.CANCELLED
+    assert taken[-1] == "undo"
+    assert taken.count("undo") == 1
+
+
+def test_what_is_finished_cannot_be_cancelled(acme: Tenant, taken: list[str]) -> None:
+    operation = operations.begin(KIND, acme, {})
+    operations.carry_on(operation)
+    with pytest.raises(Conflict, match="cannot be undone"):
+        operations.cancel(operation)
+
+
+def test_what_is_being_run_is_left_to_who_runs_it(lab: Tenant, taken: list[str]) -> None:
+    inside, go_on = Event(), Event()
+
+    def wait(work: Work) -> None:
+        inside.set()
+        assert go_on.wait(20)
+
+    operations.register(KIND, Plan(steps=(Step("wait", wait),), undo=lambda work: None))
+    operation = operations.begin(KIND, lab, {})
+
+    def elsewhere() -> None:
+        with enter_platform():
+            operations.carry_on(operations.operation_with(operation.pk))
+        connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(elsewhere)
+        try:
+            assert inside.wait(20)
+            for act in (operations.carry_on, operations.cancel):
+                with pytest.raises(Conflict, match="being run by somebody else"):
+                    act(operations.operation_with(operation.pk))  # type: ignore[operator]
+        finally:
+            go_on.set()
+        running.result(timeout=20)
+    assert operations.operation_with(operation.pk).state == Operation.State.FINISHED
+    assert operations.operation_with(operation.pk).error == ""
+
+
+def test_what_nobody_gives_a_sign_of_life_of_is_found(acme: Tenant, taken: list[str]) -> None:
+    waiting = operations.begin(KIND, acme, {})
+    assert operations.forgotten() == []
+    assert operations.forgotten(silent_seconds=0) == [waiting]
+    operations.carry_on(waiting)
+    assert operations.forgotten(silent_seconds=0) == []
+
+
+def test_what_was_done_at_once_is_an_operation_too(acme: Tenant) -> None:
+    done = operations.finished(Operation.Kind.SUSPEND, acme, {"reason": "unpaid"})
+    done.refresh_from_db()
+    assert (done.state, done.next_step, done.request) == ("finished", "", {"reason": "unpaid"})
+
+
+def test_the_command_lists_resumes_and_cancels(acme: Tenant, taken: list[str], run: Run) -> None:
+    assert run("operations").stdout == "Nothing is unfinished.\n"
+    operation = operations.begin(KIND, acme, {"fails_at": "two"})
+    with pytest.raises(Conflict):
+        operations.carry_on(operation)
+    listed = run("operations").stdout
+    assert str(operation.pk) in listed
+    assert "two is not possible" in listed
+    resumed = run("operations", "--resume", str(operation.pk))
+    assert (resumed.status, resumed.stdout) == (0, "finished export of acme\n")
+    again = run("operations", "--resume", str(operation.pk))
+    assert (again.status, again.stdout) == (0, "already finished: export of acme\n")
+    other = operations.begin(KIND, acme, {})
+    assert run("operations", "--cancel", str(other.pk)).stdout == "cancelled export of acme\n"
+    [newest, oldest] = run("operations", "--all", "--tenant", "acme", "--json").document
+    assert (newest["state"], oldest["state"]) == ("cancelled", "finished")
+
+
+def test_an_operation_that_does_not_exist_is_said_so(db: None, run: Run) -> None:
+    unknown = run("operations", "--resume", "01a206a3-d3e0-74f3-8037-abb494252507")
+    assert unknown.status == NotFound.exit_status
+    nonsense = run("operations", "--cancel", "nonsense")
+    assert nonsense.status == InvalidInput.exit_status
+    assert "'nonsense' is no id of an operation" in nonsense.stderr
