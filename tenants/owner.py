@@ -1,0 +1,40 @@
+"""The connection that may change schemas.
+
+Where a deployment gives ``DATABASE_OWNER_URL``, everything that serves people runs as a role that
+can read and write rows and nothing else; schemas are made, migrated and dropped over a second
+connection, as the role that owns them. Where it does not, both are one.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, connections
+
+OWNER_ALIAS: Final = "owner"
+
+
+def owner_alias() -> str:
+    """Return the alias of the connection that may change schemas."""
+    return OWNER_ALIAS if OWNER_ALIAS in settings.DATABASES else DEFAULT_DB_ALIAS
+
+
+def owner_connection() -> Any:
+    """Return the connection that may change schemas, as it stands: see ``owner_in``."""
+    return connections[owner_alias()]
+
+
+@contextmanager
+def owner_in(schema_name: str) -> Iterator[Any]:
+    """Yield the owner's connection, pointed at a schema until the block ends.
+
+    Where owner and run-time role are one, the thread is in that schema too, but in no tenant.
+    """
+    connection = owner_connection()
+    before = connection.tenant
+    connection.set_schema(schema_name)
+    try:
+        yield connection
+    finally:
+        connection.set_tenant(before)
