@@ -282,6 +282,11 @@ def lab(django_db_setup: None, django_db_blocker: Any) -> Iterator[Tenant]:
                 cursor.execute("ALTER TABLE activity_activityevent DISABLE TRIGGER USER")
                 ActivityEvent.objects.filter(target_id=str(tenant.pk)).delete()
                 cursor.execute("ALTER TABLE activity_activityevent ENABLE TRIGGER USER")
-                for table, column in (("tenants_domain", "tenant_id"), ("tenants_tenant", "id")):
+                # Whatever table refers to a tenant, those that come later too.
+                referring = [
+                    (relation.related_model._meta.db_table, relation.field.column)
+                    for relation in Tenant._meta.related_objects
+                ]
+                for table, column in (*referring, ("tenants_tenant", "id")):
                     cursor.execute(f"DELETE FROM {table} WHERE {column} = %s", [tenant.pk])
             connection.close()

@@ -10,6 +10,7 @@ import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
 from django.db import connection
+from django.db.models.functions import Now
 from django.test import Client
 
 from accounts.models import CustomUser
@@ -159,7 +160,7 @@ def test_the_link_of_create_lets_the_administrator_in(run: Run) -> None:
 def test_what_cannot_be_done_is_refused_with_a_sentence_and_a_status(
     run: Run, acme: Tenant, globex: Tenant, argv: list[str], status: int, sentence: str
 ) -> None:
-    Domain.objects.create(tenant=globex, domain="taken.example")
+    Domain.objects.create(tenant=globex, domain="taken.example", verified_at=Now())
     before = everything()
 
     ran = run(*argv)

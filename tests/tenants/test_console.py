@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.db.models.functions import Now
 from django.test import Client
 
 from accounts.models import CustomUser
@@ -49,7 +50,7 @@ def test_the_list_costs_as_much_for_many_tenants(
 ) -> None:
     for number in range(20):
         tenant = Tenant.objects.create(slug=f"many-{number}", name="Many", state="active")
-        Domain.objects.create(tenant=tenant, domain=f"many-{number}.example")
+        Domain.objects.create(tenant=tenant, domain=f"many-{number}.example", verified_at=Now())
     console.get(LIST)
 
     with django_assert_max_num_queries(15):
@@ -114,7 +115,7 @@ def test_olga_creates_a_tenant_as_the_command_does(console: Client, operator: Cu
 def test_the_form_refuses_what_the_command_refuses(
     console: Client, acme: Tenant, globex: Tenant, change: dict[str, str], sentence: str
 ) -> None:
-    Domain.objects.create(tenant=globex, domain="taken.example")
+    Domain.objects.create(tenant=globex, domain="taken.example", verified_at=Now())
     before = everything()
 
     response = console.post(ADD, WANTED | change)

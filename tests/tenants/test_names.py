@@ -4,6 +4,7 @@ import re
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -326,7 +327,9 @@ def test_the_database_refuses_a_host_that_is_not_in_its_one_spelling(
 def test_a_host_belongs_to_one_tenant_and_a_tenant_has_one_primary_host(
     acme: Tenant, globex: Tenant
 ) -> None:
-    with pytest.raises(IntegrityError), transaction.atomic():
-        Domain.objects.create(tenant=globex, domain="acme.localhost")
+    with pytest.raises(IntegrityError, match="for_one_tenant"), transaction.atomic():
+        Domain.objects.create(tenant=globex, domain="acme.localhost", verified_at=Now())
     with pytest.raises(IntegrityError, match="one_primary"), transaction.atomic():
-        Domain.objects.create(tenant=acme, domain="second.example", is_primary=True)
+        Domain.objects.create(
+            tenant=acme, domain="second.example", is_primary=True, verified_at=Now()
+        )

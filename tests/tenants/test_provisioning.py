@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection, migrations
+from django.db.models.functions import Now
 
 from accounts.models import CustomUser
 from activity.models import ActivityEvent
@@ -146,7 +147,7 @@ def test_asking_again_changes_nothing(db: None) -> None:
 def test_what_is_somebody_elses_is_refused(
     acme: Tenant, globex: Tenant, wanted: TenantRequest, sentence: str
 ) -> None:
-    Domain.objects.create(tenant=globex, domain="globex.example")
+    Domain.objects.create(tenant=globex, domain="globex.example", verified_at=Now())
     before = everything()
 
     with pytest.raises(Conflict, match=sentence):
