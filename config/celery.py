@@ -26,6 +26,8 @@ def timetable(sender: Celery, **_: Any) -> None:
     every = sender.add_periodic_task
     # Roll-ups of the record, for reports and the dashboard.
     every(settings.TENANTRY_AGGREGATE_SECONDS, sender.signature("activity.aggregate_all"))
+    # Spare schemas, which `tenant create` takes. A claim asks for more at once.
+    every(60.0, sender.signature("tenants.fill_spares"), expires=60)
     # Sessions that have expired, before Europe wakes up.
     every(crontab(hour=3, minute=30), sender.signature("accounts.clear_sessions"))
     # Shows /readyz that beat, broker and a worker are there.

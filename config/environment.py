@@ -121,6 +121,12 @@ class Environment(BaseModel):
         le=300,
         description="For how many seconds a process remembers which tenant a host belongs to.",
     )
+    TENANTRY_SPARE_SCHEMAS: int = Field(
+        2,
+        ge=0,
+        le=100,
+        description="How many schemas stand ready for new tenants. With 0 each is made when asked.",
+    )
     TENANTRY_AGGREGATE_SECONDS: float = Field(
         60.0,
         ge=1,

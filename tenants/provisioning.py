@@ -5,14 +5,11 @@ marker, the first administrator and the first event. PostgreSQL's DDL is transac
 or a ``kill -9`` at any point leaves nothing, and nobody sees the tenant before it is complete.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.core.management.sql import emit_post_migrate_signal, emit_pre_migrate_signal
-from django.db import DEFAULT_DB_ALIAS, IntegrityError, connection, transaction
-from django.db.migrations.executor import MigrationExecutor
+from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
 from django_tenants.utils import quote_schema_name
 
@@ -24,9 +21,7 @@ from tenants.hosts import marker_of
 from tenants.lifecycle import announce
 from tenants.models import Domain, Tenant
 from tenants.names import check_slug, normalize_host
-
-Progress = Callable[[str, int, int], None]
-"""Called with what was just done, how many steps are done, and how many there are."""
+from tenants.schemas import Progress, migrate
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -181,33 +176,5 @@ def _build_schema(tenant: Tenant, on_progress: Progress) -> None:
         cursor.execute(f"CREATE SCHEMA {schema}")
         cursor.execute(f"COMMENT ON SCHEMA {schema} IS %s", [marker_of(tenant)])
     with enter_unserved(tenant):
-        _migrate(on_progress)
+        migrate(on_progress)
     contenttypes.forget(tenant.schema_name)
-
-
-def _migrate(on_progress: Progress) -> None:
-    """Bring the schema that the connection is in to the newest state."""
-    executor = MigrationExecutor(connection)
-    executor.loader.check_consistent_history(connection)
-    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    executor.progress_callback = _counting(on_progress, len(plan))
-    state = executor._create_project_state(  # type: ignore[attr-defined]
-        with_applied_migrations=True
-    )
-    emit_pre_migrate_signal(0, False, DEFAULT_DB_ALIAS, apps=state.apps, plan=plan)
-    after = executor.migrate(executor.loader.graph.leaf_nodes(), plan=plan, state=state.clone())
-    after.clear_delayed_apps_cache()
-    # Content types and permissions are made by receivers of this signal.
-    emit_post_migrate_signal(0, False, DEFAULT_DB_ALIAS, apps=after.apps, plan=plan)
-
-
-def _counting(on_progress: Progress, total: int) -> Callable[..., None]:
-    done = 0
-
-    def progress(action: str, migration: object = None, fake: bool = False) -> None:
-        nonlocal done
-        if action == "apply_success":
-            done += 1
-            on_progress(str(migration), done, total)
-
-    return progress

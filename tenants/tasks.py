@@ -8,8 +8,9 @@ Here the tenant is an argument, looked up and entered before the body runs, or t
 import uuid
 from typing import Any
 
-from celery import Task
+from celery import Task, shared_task
 
+from tenants import spares
 from tenants.context import enter_platform, enter_tenant
 from tenants.errors import TenantUnavailable
 from tenants.hosts import owned
@@ -69,3 +70,9 @@ def for_each_active_tenant(task: TenantTask) -> int:
     for tenant_id in tenants:
         task.delay(tenant_id=str(tenant_id))
     return len(tenants)
+
+
+@shared_task(base=PlatformTask, name="tenants.fill_spares")
+def fill_spares() -> int:
+    """Keep the pool of spare schemas full and of this release; returns how many were built."""
+    return spares.keep_ready()

@@ -11,6 +11,8 @@ TENANTRY_PUBLIC_PORT = 8000
 TENANTRY_TRUSTED_PROXIES = 0
 TENANTRY_HOST_CACHE_SECONDS = 5.0
 TIME_ZONE = "UTC"
+# A claim would have the pool filled at once: tasks run where they are sent.
+TENANTRY_SPARE_SCHEMAS = 0
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 CELERY_TASK_ALWAYS_EAGER = True
