@@ -27,8 +27,7 @@ def needs_servers(arguments: list[str]) -> bool:
 def main() -> None:
     """Run the command that the arguments name."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")
-    from django.core.management import execute_from_command_line
-
+    from config.commands import execute_on_platform
     from config.embedded import EmbeddedError
     from config.environment import InvalidEnvironment
     from config.servers import join_if_embedded
@@ -36,7 +35,7 @@ def main() -> None:
     try:
         if needs_servers(sys.argv):
             join_if_embedded()
-        execute_from_command_line(sys.argv)
+        execute_on_platform(sys.argv)
     except (InvalidEnvironment, EmbeddedError) as error:
         sys.exit(f"error: {error}")
 

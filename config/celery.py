@@ -39,7 +39,10 @@ def worker_seen() -> None:
     """Leave a sign of life of a worker."""
     from django.core.cache import cache
 
-    cache.set(WORKER_SEEN_KEY, True, WORKER_SEEN_SECONDS)
+    from tenants.context import enter_platform
+
+    with enter_platform():
+        cache.set(WORKER_SEEN_KEY, True, WORKER_SEEN_SECONDS)
 
 
 @signals.worker_ready.connect

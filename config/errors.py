@@ -1,6 +1,7 @@
 """The one place that turns errors into pages."""
 
 import sys
+from http import HTTPStatus
 
 import structlog
 from django.db import InterfaceError, OperationalError, connection
@@ -14,7 +15,7 @@ logger = structlog.get_logger("tenantry.errors")
 
 def page_for(request: HttpRequest, error: BaseException | None) -> HttpResponse | None:
     """Return the page for an error that was expected, ``None`` for one that is our fault."""
-    if isinstance(error, TenantryError):
+    if isinstance(error, TenantryError) and error.http_status < HTTPStatus.INTERNAL_SERVER_ERROR:
         page = render_to_string("error.html", {"error": error}, request=request)
         return HttpResponse(page, status=error.http_status)
     if isinstance(error, OperationalError | InterfaceError):

@@ -24,12 +24,17 @@ def _with_circumstances(
     return line
 
 
-def _place() -> str:
+def _place() -> str | None:
+    """Return the tenant's slug, ``platform``, or ``None`` for neither."""
     if not apps.models_ready:
-        return "platform"
+        return None
     from tenants.context import PLATFORM, current_tenant
+    from tenants.errors import NotInTenant
 
-    tenant = current_tenant()
+    try:
+        tenant = current_tenant()
+    except NotInTenant:
+        return None
     return tenant.slug if tenant else PLATFORM
 
 

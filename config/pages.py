@@ -4,10 +4,15 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from tenants.context import current_tenant
+from tenants.context import current_tenant, is_nowhere
 
 
 def place(request: HttpRequest) -> dict[str, Any]:
-    """Return the name of the place one is in, so that nobody acts in the wrong one."""
+    """Return the name of the place one is in, so that nobody acts in the wrong one.
+
+    Nowhere, on the page of an error that came before the host was known, it returns nothing.
+    """
+    if is_nowhere():
+        return {}
     tenant = current_tenant()
     return {"place": tenant.name if tenant else "Tenantry platform", "tenant": tenant}

@@ -34,4 +34,12 @@ def settings_fail_closed(**_: Any) -> list[CheckMessage]:
                 id="tenants.E003",
             )
         )
+    if getattr(settings, "ASGI_APPLICATION", None):
+        problems.append(
+            Error(
+                "ASGI_APPLICATION is set, and the tasks of an event loop share a connection.",
+                hint="Remove it: requests are served by WSGI, in processes and threads.",
+                id="tenants.E004",
+            )
+        )
     return problems

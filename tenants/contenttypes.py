@@ -35,5 +35,7 @@ def install() -> None:
 
 def forget(schema_name: str) -> None:
     """Drop what is cached for one schema: after its migration or its end."""
-    for key in [key for key in _by_schema if key[1] == schema_name]:
-        del _by_schema[key]
+    # A copy of the keys: other threads may meet a new schema meanwhile.
+    for key in list(_by_schema):
+        if key[1] == schema_name:
+            _by_schema.pop(key, None)

@@ -1,4 +1,8 @@
-"""The one way into a tenant, and the one way back to the platform.
+"""The one way into a tenant, and the one way onto the platform.
+
+Who entered neither is nowhere: a new thread, a second database alias, a process that is no
+command. Statements and scopes are refused there (``NotInTenant``), so that nothing is read, cached
+or signed in a place that nobody meant.
 
 Nothing else changes where a connection points: the forms that django-tenants offers for it
 (``with tenant:``, decorators, ``schema_context``) share state between threads or take a bare
@@ -11,7 +15,8 @@ from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
-from tenants.errors import TenantUnavailable
+from tenants.backend.base import PUBLIC
+from tenants.errors import NotInTenant, TenantUnavailable
 from tenants.models import Tenant
 
 PLATFORM = "platform"
@@ -49,7 +54,7 @@ def enter_unserved(tenant: Tenant) -> Iterator[Tenant]:
     try:
         yield tenant
     finally:
-        connection.set_tenant(before)
+        connection.point_at(before)
 
 
 @contextmanager
@@ -61,19 +66,43 @@ def enter_platform() -> Iterator[None]:
     try:
         yield
     finally:
-        connection.set_tenant(before)
+        connection.point_at(before)
+
+
+def start_on_platform() -> None:
+    """Act on the platform for the rest of this thread: for the main thread of a command."""
+    _connection().set_schema_to_public()
+
+
+def is_nowhere() -> bool:
+    """Tell whether this thread is in no tenant and not on the platform."""
+    return _connection().schema_name is None
 
 
 def current_tenant() -> Tenant | None:
-    """Return the tenant that this thread acts in, or ``None`` on the platform."""
-    tenant = _connection().tenant
-    return tenant if isinstance(tenant, Tenant) else None
+    """Return the tenant that this thread acts in, or ``None`` on the platform.
+
+    Raises ``NotInTenant`` nowhere, and in a schema that was entered without its tenant, as
+    django-tenants' migrations do: neither is the platform.
+    """
+    connection = _connection()
+    tenant = connection.tenant
+    if isinstance(tenant, Tenant):
+        return tenant
+    if connection.schema_name == PUBLIC:
+        return None
+    connection.require_place()
+    raise NotInTenant(
+        f"the schema {connection.schema_name} was entered without its tenant.",
+        "Use enter_tenant() of tenants.context.",
+    )
 
 
 def current_scope() -> str:
     """Return what binds keys, hashes and signatures to the place they were made in.
 
-    A tenant's UUID, which is never reused, or ``platform``.
+    A tenant's UUID, which is never reused, or ``platform``. Raises ``NotInTenant`` as
+    ``current_tenant`` does.
     """
     tenant = current_tenant()
     return str(tenant.pk) if tenant else PLATFORM

@@ -55,3 +55,10 @@ class TenantUnavailable(TenantryError):
 
     code = "tenant-unavailable"
     http_status = 403
+
+
+class NotInTenant(TenantryError):
+    """The code asked the database without having entered a tenant or the platform."""
+
+    code = "not-in-tenant"
+    http_status = 500

@@ -72,7 +72,7 @@ def check_time_zone(name: str) -> str:
     """
     try:
         key = ZoneInfo(name).key
-        with connection.cursor() as cursor:
+        with enter_platform(), connection.cursor() as cursor:
             cursor.execute("SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = %s)", [key])
             [is_known] = cursor.fetchone()
     except (KeyError, ValueError, OSError):

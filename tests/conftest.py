@@ -31,7 +31,7 @@ from activity.models import ActivityEvent
 from config.environment import CHECKOUT
 from config.servers import join_if_embedded
 from tenants import hosts, provisioning
-from tenants.context import enter_platform, enter_tenant
+from tenants.context import enter_platform, enter_tenant, start_on_platform
 from tenants.models import Tenant
 
 PASSWORD = "correct horse battery staple"
@@ -39,8 +39,12 @@ CANARY = {"acme": "canary-of-acme", "globex": "canary-of-globex"}
 
 
 def pytest_sessionstart() -> None:
-    """Start the embedded servers, unless the environment names others."""
+    """Start the embedded servers, unless the environment names others.
+
+    Tests begin on the platform, as commands do. Threads that they start are nowhere.
+    """
     join_if_embedded()
+    start_on_platform()
 
 
 def _person(username: str, tenant: Tenant, **fields: object) -> CustomUser:
@@ -236,7 +240,9 @@ def _dsn(place: dict[str, Any], name: str) -> dict[str, Any]:
 def scratch(scratch_platform: dict[str, str]) -> Iterator[Any]:
     """Yield a cursor in the scratch platform's database; each statement commits."""
     name = f"{settings.DATABASES['default']['NAME']}_scratch"
-    with closing(psycopg2.connect(**_dsn(settings.DATABASES["default"], name))) as own:
+    # A session that does not say where it is finds no table.
+    dsn = {**_dsn(settings.DATABASES["default"], name), "options": "-c search_path=public"}
+    with closing(psycopg2.connect(**dsn)) as own:
         own.autocommit = True
         with own.cursor() as cursor:
             yield cursor

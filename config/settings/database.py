@@ -30,7 +30,5 @@ DATABASES["default"].setdefault("OPTIONS", {}).update(
 DATABASES["default"].setdefault("TEST", {})["NAME"] = "test_tenantry"
 
 DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
-# The path is set once per switch, not before every statement; 4.0.1 sets it again after rollbacks.
-TENANT_LIMIT_SET_CALLS = True
 
 TENANTRY_SPARE_SCHEMAS = ENVIRONMENT.TENANTRY_SPARE_SCHEMAS

@@ -1,85 +1,163 @@
-"""The database engine: django-tenants', with the tenant's schema alone on the search path.
+"""The database engine: every message says in which schema, and no other, it is to be read.
 
-With ``tenant, public`` a missing or half-built tenant reads and writes ``public``'s tables of the
-same name without an error (``docs/adr/0003-the-tenant-alone-on-the-search-path.md``). Here such a
-statement fails: ``relation does not exist``.
+``docs/adr/0015-the-path-travels-with-the-statement.md`` says why. A connection begins nowhere: in
+no tenant and not on the platform. Its statements are refused until somebody enters a place
+(``tenants.context``), so a new thread or a second alias never reads ``public`` by accident.
 """
 
+from asyncio import _get_running_loop
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
+from django.core.exceptions import SynchronousOnlyOperation
+from django.db.backends.postgresql.operations import DatabaseOperations
 from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
-from django.db.utils import InternalError
 from django_tenants.postgresql_backend import base
 
-# libpq's PQTRANS_INERROR, the same number in both drivers.
-_TRANSACTION_FAILED: Final = 3
+from tenants.backend.cursors import PinnedCursor, PinnedDebugCursor
+from tenants.backend.pin import prefix_for, without_prefix
+from tenants.errors import NotInTenant
+
+PUBLIC: Final = "public"
+
+# libpq's PQTRANS_IDLE, the same number in both drivers.
+_IDLE: Final = 0
+
+_PLATFORM: Final = base.FakeTenant(schema_name=PUBLIC)
 
 
-class PinnedCursor(CursorWrapper):
-    """A cursor that can be kept while its connection enters another tenant, and comes back.
+class PinnedOperations(DatabaseOperations):
+    """Django's operations, which show statements as they were written."""
 
-    django-tenants sets the path when a cursor is opened. One that was opened before a switch, and
-    used after it, would read what the connection was in last.
-    """
-
-    def execute(self, sql: Any, params: Any = None) -> Any:
-        """Run a statement in the tenant that the connection is in."""
-        self.db.pin(self)
-        return super().execute(sql, params)
-
-    def executemany(self, sql: Any, param_list: Any) -> Any:
-        """Run a statement for each of many parameters, likewise."""
-        self.db.pin(self)
-        return super().executemany(sql, param_list)
-
-
-class PinnedDebugCursor(PinnedCursor, CursorDebugWrapper):
-    """The same, logging its queries."""
+    def last_executed_query(self, cursor: Any, sql: Any, params: Any) -> str:
+        """Return the last statement without the path that was put before it."""
+        shown = super().last_executed_query(cursor, sql, params)
+        return shown and without_prefix(shown)
 
 
 class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
-    """A connection that is in ``public`` or in exactly one tenant's schema."""
+    """A connection that is nowhere, in ``public``, or in exactly one tenant's schema.
 
-    def _get_cursor_search_paths(self) -> list[str]:
-        base._check_schema_name(self.schema_name)
-        return [self.schema_name]
+    ``schema_name`` and ``tenant`` say where; both are ``None`` nowhere.
+    """
+
+    ops_class = PinnedOperations
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # Past django-tenants, which begins in public. Its introspection is left out too: it sets
+        # the path of the session. Django's own lists what is visible, which is one schema.
+        super(base.DatabaseWrapper, self).__init__(*args, **kwargs)
+        self.point_at(None)
+
+    # Where the connection is
+
+    def set_tenant(self, tenant: Any, include_public: bool = True) -> None:
+        """Act in a tenant from the next statement on; ``include_public`` is not heeded.
+
+        Raises ``SynchronousOnlyOperation`` in the thread of a running event loop: the tasks of the
+        loop share the thread's connection, and one would move the others.
+        """
+        if _get_running_loop() is not None:
+            raise SynchronousOnlyOperation(
+                "A tenant cannot be entered in an event loop: its tasks share a connection."
+                " Use sync_to_async for all that is done inside."
+            )
+        self.point_at(tenant)
+
+    def set_schema_to_public(self) -> None:
+        """Act on the platform from the next statement on."""
+        self.set_tenant(_PLATFORM)
+
+    def point_at(self, tenant: Any | None) -> None:
+        """Act where ``tenant`` is, or nowhere, from the next statement on. Sends nothing."""
+        self._pinned = False
+        if tenant is None:
+            self.tenant = self.schema_name = self._prefix = None
+        else:
+            self._prefix = prefix_for(tenant.schema_name)
+            self.tenant = tenant
+            self.schema_name = tenant.schema_name
+
+    def require_place(self) -> str:
+        """Return what goes before the next message; raises ``NotInTenant`` nowhere."""
+        if self._prefix is None:
+            raise NotInTenant(
+                f'this thread\'s database connection "{self.alias}" is in no tenant and not on the'
+                " platform.",
+                "Put enter_tenant() or enter_platform() of tenants.context around the code.",
+            )
+        return self._prefix
+
+    # What the open transaction knows of it
+
+    def is_pinned(self) -> bool:
+        """Tell whether the open transaction has the path already."""
+        own = self.connection
+        return (
+            self._pinned
+            and own is not None
+            and not own.autocommit
+            and own.info.transaction_status != _IDLE
+        )
+
+    def pinned(self) -> None:
+        """Note that a message with the path has succeeded, which lasts as long as a transaction."""
+        self._pinned = not self.connection.autocommit
+
+    def unpin(self) -> None:
+        """Note that the path may be another than one believes: it is sent again."""
+        self._pinned = False
+
+    def is_between_transactions(self) -> bool:
+        """Tell whether the next message would be a transaction of its own."""
+        own = self.connection
+        return own is not None and own.autocommit and own.info.transaction_status == _IDLE
+
+    def _commit(self) -> None:
+        # After an error that was swallowed PostgreSQL answers COMMIT with ROLLBACK, and no error.
+        self._pinned = False
+        super()._commit()
+
+    def _rollback(self) -> None:
+        self._pinned = False
+        super()._rollback()
+
+    def _set_autocommit(self, autocommit: bool) -> None:
+        self._pinned = False
+        super()._set_autocommit(autocommit)
+
+    def close(self) -> None:
+        """Close; the next connection is where this one was."""
+        self.unpin()
+        super().close()
+
+    # Cursors
 
     def make_cursor(self, cursor: Any) -> CursorWrapper:
-        """Return a cursor that is where the connection is, not where it was opened."""
+        """Return a cursor whose statements carry the path."""
         return PinnedCursor(cursor, self)
 
     def make_debug_cursor(self, cursor: Any) -> CursorDebugWrapper:
         """Return the same for connections that log their queries."""
         return PinnedDebugCursor(cursor, self)
 
-    def commit(self) -> None:
-        """Commit, or learn that PostgreSQL rolled back, and with it the path.
+    def _cursor(self, name: str | None = None) -> Any:
+        # Past django-tenants, which sends a SET of its own here.
+        return super(base.DatabaseWrapper, self)._cursor(name)
 
-        After a statement that failed and whose error was swallowed, COMMIT is answered with
-        ROLLBACK and no error. A path that was set in the transaction is gone then, and what is
-        left is that of the tenant before.
+    def chunked_cursor(self) -> Any:
+        """Return a server-side cursor inside a transaction, outside one that of the client.
+
+        A cursor that outlives its transaction would stay on a connection that a pooler gives to
+        others. What streams much opens a transaction, as Django demands with
+        ``DISABLE_SERVER_SIDE_CURSORS``.
         """
-        failed = self._transaction_failed()
-        super().commit()
-        if failed:
-            self.search_path_set_schemas = None
+        return self.cursor() if self.get_autocommit() else super().chunked_cursor()
 
-    def pin(self, cursor: Any) -> None:
-        """Set the path before a statement if it is not that of the tenant one is in."""
-        if self.search_path_set_schemas is None and not self._setting_search_path:
-            # A server-side cursor can run but one statement.
-            self._handle_search_path(None if cursor.cursor.name else cursor)
-
-    def _transaction_failed(self) -> bool:
-        own = self.connection
-        return own is not None and own.info.transaction_status == _TRANSACTION_FAILED
-
-    def _handle_search_path(self, cursor: Any = None) -> None:
-        super()._handle_search_path(cursor)
-        if self.search_path_set_schemas is not None or self._setting_search_path:
-            return
-        # django-tenants swallows a failed SET, which would leave the statement that follows on
-        # the path of whoever used the connection before. Only in a transaction that has already
-        # failed is that harmless: PostgreSQL refuses everything in it but its end.
-        if not self._transaction_failed():
-            raise InternalError("The search path could not be set, so the statement was not run.")
+    @contextmanager
+    def _nodb_cursor(self) -> Iterator[Any]:
+        # For making and dropping databases. Where it leads there are no tenants.
+        with super()._nodb_cursor() as cursor:
+            cursor.db.point_at(_PLATFORM)
+            yield cursor

@@ -26,8 +26,9 @@ from tenants.context import (
     enter_platform,
     enter_tenant,
     enter_unserved,
+    is_nowhere,
 )
-from tenants.errors import TenantUnavailable
+from tenants.errors import NotInTenant, TenantUnavailable
 from tenants.models import Tenant
 
 TENANT_MODELS = [
@@ -50,6 +51,7 @@ def alone(tenant: Tenant) -> list[str]:
 
 
 ON_PLATFORM = ["pg_catalog", "public"]
+NOWHERE = "nowhere"
 
 
 class StumbleError(Exception):
@@ -117,12 +119,35 @@ def test_only_an_active_tenant_can_be_entered(acme: Tenant, state: str) -> None:
     assert schemas() == ON_PLATFORM
 
 
-def test_a_thread_that_never_entered_sees_nothing_of_the_tenant(
+@pytest.mark.parametrize("ask", [schemas, current_tenant, current_scope])
+def test_a_thread_that_never_entered_is_nowhere(
+    acme: Tenant, elsewhere: Callable[..., Any], ask: Callable[[], object]
+) -> None:
+    with enter_tenant(acme), pytest.raises(NotInTenant, match="enter_platform"):
+        elsewhere(ask)
+
+
+def test_a_thread_is_nowhere_again_when_its_block_ends(
     acme: Tenant, elsewhere: Callable[..., Any]
 ) -> None:
+    def enter_and_leave() -> tuple[bool, list[str], bool]:
+        before = is_nowhere()
+        with enter_tenant(acme):
+            inside = schemas()
+        return before, inside, is_nowhere()
+
+    assert elsewhere(enter_and_leave) == (True, alone(acme), True)
+
+
+def test_a_schema_that_was_entered_by_its_name_is_not_taken_for_the_platform(
+    acme: Tenant,
+) -> None:
     with enter_tenant(acme):
-        assert elsewhere(current_tenant) is None
-        assert acme.schema_name not in elsewhere(schemas)
+        connection.set_schema(acme.schema_name)
+
+        assert schemas() == alone(acme)
+        with pytest.raises(NotInTenant, match="without its tenant"):
+            current_scope()
 
 
 # What is missing is an error, never somebody else's (I09, I10)
@@ -199,12 +224,9 @@ def test_ann_and_sam_have_one_key_and_are_two_people(
 # Rollbacks undo a SET (I12)
 
 
-@pytest.mark.parametrize("limited", [True, False])
 def test_a_savepoint_that_is_rolled_back_leaves_the_path_right(
-    acme: Tenant, globex: Tenant, settings: Any, limited: bool
+    acme: Tenant, globex: Tenant
 ) -> None:
-    settings.TENANT_LIMIT_SET_CALLS = limited
-
     with enter_tenant(acme):
         with transaction.atomic():
             connection.set_tenant(globex)
@@ -215,12 +237,9 @@ def test_a_savepoint_that_is_rolled_back_leaves_the_path_right(
         assert schemas() == alone(acme)
 
 
-@pytest.mark.parametrize("limited", [True, False])
 def test_a_transaction_that_is_rolled_back_leaves_the_path_right(
-    acme: Tenant, elsewhere: Callable[..., Any], settings: Any, limited: bool
+    acme: Tenant, elsewhere: Callable[..., Any]
 ) -> None:
-    settings.TENANT_LIMIT_SET_CALLS = limited
-
     def roll_back() -> list[str]:
         with enter_tenant(acme):
             with transaction.atomic():
@@ -320,10 +339,10 @@ class Walk(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         connection.close()
-        self.places: list[tuple[Any, Tenant | None]] = [(None, None)]
+        self.places: list[tuple[Any, Tenant | str]] = [(None, NOWHERE)]
 
     @property
-    def place(self) -> Tenant | None:
+    def place(self) -> Tenant | str:
         return self.places[-1][1]
 
     @property
@@ -335,7 +354,7 @@ class Walk(RuleBasedStateMachine):
         own = connection.connection
         return own is not None and own.info.transaction_status == 3
 
-    def _enter(self, block: Any, place: Tenant | None) -> None:
+    def _enter(self, block: Any, place: Tenant | str) -> None:
         block.__enter__()
         self.places.append((block, place))
 
@@ -348,7 +367,7 @@ class Walk(RuleBasedStateMachine):
     @precondition(lambda self: len(self.places) < 8)
     @rule()
     def enter_the_platform(self) -> None:
-        self._enter(enter_platform(), None)
+        self._enter(enter_platform(), PLATFORM)
 
     @precondition(lambda self: len(self.places) < 8 and not self.transaction_failed)
     @rule(savepoint=st.booleans())
@@ -365,12 +384,20 @@ class Walk(RuleBasedStateMachine):
         with suppress(StumbleError, DatabaseError):
             block.__exit__(type(error) if error else None, error, None)
 
-    @precondition(lambda self: not self.transaction_failed and not connection.needs_rollback)
+    @property
+    def is_somewhere(self) -> bool:
+        return self.place is not NOWHERE
+
+    @property
+    def can_ask(self) -> bool:
+        return not self.transaction_failed and not connection.needs_rollback
+
+    @precondition(lambda self: self.can_ask and self.is_somewhere)
     @rule()
     def fail_and_swallow(self) -> None:
         swallow_an_error()
 
-    @precondition(lambda self: not self.in_transaction)
+    @precondition(lambda self: not self.in_transaction and self.is_somewhere)
     @rule()
     def carry_on_after_an_error(self) -> None:
         with transaction.atomic():
@@ -381,16 +408,23 @@ class Walk(RuleBasedStateMachine):
     def reconnect(self) -> None:
         connection.close()
 
-    @precondition(lambda self: not self.transaction_failed and not connection.needs_rollback)
+    @precondition(lambda self: self.can_ask)
     @rule()
     def look(self) -> None:
-        assert schemas() == (alone(self.place) if self.place else ON_PLATFORM)
-        assert current_tenant() == self.place
+        if not self.is_somewhere:
+            with pytest.raises(NotInTenant):
+                schemas()
+        elif self.place == PLATFORM:
+            assert schemas() == ON_PLATFORM
+            assert current_tenant() is None
+        else:
+            assert schemas() == alone(self.place)
+            assert current_tenant() == self.place
 
     def teardown(self) -> None:
         while len(self.places) > 1:
             self.leave(stumble=False)
-        assert current_tenant() is None
+        assert is_nowhere()
 
 
 def test_whatever_way_one_takes_one_is_where_one_believes_to_be(

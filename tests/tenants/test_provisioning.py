@@ -394,7 +394,7 @@ def answer(child):
     return json.loads(text) if text else -os.waitstatus_to_exitcode(status)
 """
 
-STATEMENTS_BETWEEN_KILLS = 17
+STATEMENTS_BETWEEN_KILLS = 15
 
 KILL = """
 wanted = json.loads(sys.argv[1])

@@ -1,7 +1,13 @@
 """``migrate_schemas``: the platform's schema, then every tenant's."""
 
+from typing import Any
+
 from django.core.management.commands import makemigrations
+from django.db import connection
 from django_tenants.management.commands.migrate_schemas import MigrateSchemasCommand
+
+from tenants.backend.defaults import close_default_path
+from tenants.context import enter_platform
 
 
 class Command(MigrateSchemasCommand):  # type: ignore[misc]
@@ -12,3 +18,9 @@ class Command(MigrateSchemasCommand):  # type: ignore[misc]
     """
 
     autodetector = makemigrations.Command.autodetector
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Migrate, then see to it that nobody who never said where they are finds a table."""
+        super().handle(*args, **options)
+        with enter_platform():
+            close_default_path(connection)
