@@ -25,6 +25,7 @@ from tenants.context import enter_platform, enter_tenant
 from tenants.errors import Conflict
 from tenants.hosts import absolute_url, primary_host
 from tenants.models import Tenant
+from tenants.requests import TenantRequest
 
 PASSWORD: Final = "tenantry demo password"  # noqa: S105 (printed for everybody, refused in production)
 OPERATOR: Final = "olga"
@@ -134,7 +135,7 @@ def seed() -> Iterator[str]:
 
 
 def _seed_tenant(demo: DemoTenant) -> Iterator[str]:
-    request = provisioning.TenantRequest(slug=demo.slug, name=demo.name, time_zone=demo.time_zone)
+    request = TenantRequest(slug=demo.slug, name=demo.name, time_zone=demo.time_zone)
     tenant = provisioning.create(request).tenant
     if not tenant.is_active:
         return

@@ -58,6 +58,7 @@ _ALL: Final = (
     Action("tenant.created", "{actor} created {target}", Severity.NOTICE),
     Action("tenant.suspended", "{actor} suspended {target}", Severity.WARNING),
     Action("tenant.resumed", "{actor} resumed {target}", Severity.NOTICE),
+    Action("operation.cancelled", "{actor} gave up the {target}", Severity.WARNING),
 )
 
 CATALOGUE: Final = {action.name: action for action in _ALL}

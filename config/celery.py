@@ -28,6 +28,8 @@ def timetable(sender: Celery, **_: Any) -> None:
     every(settings.TENANTRY_AGGREGATE_SECONDS, sender.signature("activity.aggregate_all"))
     # Spare schemas, which `tenant create` takes. A claim asks for more at once.
     every(60.0, sender.signature("tenants.fill_spares"), expires=60)
+    # What a killed process or a lost message left undone.
+    every(60.0, sender.signature("tenants.carry_on_forgotten"), expires=120)
     # Sessions that have expired, before Europe wakes up.
     every(crontab(hour=3, minute=30), sender.signature("accounts.clear_sessions"))
     # Shows /readyz that beat, broker and a worker are there.

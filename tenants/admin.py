@@ -11,10 +11,10 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminTextInputWidget
 
-from tenants import lifecycle, provisioning
+from tenants import lifecycle, provisioning, requests
 from tenants.errors import TenantryError
 from tenants.models import Tenant
-from tenants.provisioning import TenantRequest
+from tenants.requests import TenantRequest
 from tenants.sites import SoundList, platform_site
 
 
@@ -54,8 +54,8 @@ class TenantCreationForm(forms.ModelForm):  # type: ignore[type-arg]
         if self.errors:
             return data
         try:
-            request = provisioning.check(self.wanted())
-            if provisioning.existing(request):
+            request = requests.check(self.wanted())
+            if requests.existing(request):
                 raise ValidationError({"slug": f'the slug "{request.slug}" is taken.'})
         except TenantryError as error:
             raise ValidationError(str(error)) from None

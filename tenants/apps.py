@@ -12,7 +12,7 @@ class TenantsConfig(AppConfig):
 
     def ready(self) -> None:
         """Key the ContentType cache by schema and keep the hosts' cache fresh."""
-        from tenants import admin, checks, contenttypes, hosts  # noqa: F401
+        from tenants import admin, checks, contenttypes, hosts, provisioning, timeline  # noqa: F401
 
         contenttypes.install()
         hosts.connect()

@@ -9,24 +9,30 @@ What the steps of a kind are is registered by the module that knows how it is do
 known above, and registered too.
 """
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
+from uuid import UUID
 
+import structlog
 from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
+from django.dispatch import Signal
+from kombu.exceptions import OperationalError
 
 from tenants.context import enter_platform
 from tenants.errors import Conflict, NotFound, TenantryError
 from tenants.models import Operation, Tenant
 
-logger = logging.getLogger(__name__)
+logger = structlog.get_logger("tenantry.operations")
 
 Progress = Callable[[str, int, int], None]
 """Called with the step that was just done, how many are done, and how many there are."""
+
+cancelled = Signal()
+"""Sent on the platform before an operation is undone; ``sender`` is ``Operation``."""
 
 SILENT_SECONDS: Final = 60
 """After so long without a sign of life, an operation that waits or runs was forgotten."""
@@ -39,9 +45,11 @@ class Work:
     """What a step gets: the operation, its tenant as it is now, and where to put findings."""
 
     operation: Operation
-    tenant: Tenant | None
+    tenant: Tenant | None = None
     transient: dict[str, Any] = field(default_factory=dict)
     """For whoever runs the operation and is not to be stored, such as one-time links."""
+    finished_here: bool = False
+    """Whether the last step was taken by this process, and not by somebody who was faster."""
 
     @property
     def request(self) -> dict[str, Any]:
@@ -105,9 +113,9 @@ def _acting_for(operation: Operation) -> AbstractContextManager[Any]:
     return _circumstances[0].restore(operation.actor) if _circumstances else nullcontext()
 
 
-def lock_of(tenant: Tenant | None) -> str:
+def lock_of(tenant_id: UUID | None) -> str:
     """Return the name of the lock that whoever works on the tenant, or on the fleet, holds."""
-    return f"tenantry:operation:{tenant.pk if tenant else 'fleet'}"
+    return f"tenantry:operation:{tenant_id or 'fleet'}"
 
 
 def begin(kind: Operation.Kind, tenant: Tenant | None, request: Mapping[str, Any]) -> Operation:
@@ -134,6 +142,31 @@ def begin(kind: Operation.Kind, tenant: Tenant | None, request: Mapping[str, Any
             f'the operation "{other}" is not finished.',
             f"Carry it on: manage.py tenant operations --resume {other.pk}",
         ) from None
+
+
+def hint(operation: Operation) -> None:
+    """Tell a worker, when the transaction commits. A message that is lost only costs time."""
+    from tenants.tasks import carry_on as task
+
+    def send() -> None:
+        try:
+            task.delay(str(operation.pk))
+        except OperationalError:
+            logger.warning("no broker; the sweep will find it", operation=str(operation.pk))
+
+    transaction.on_commit(send)
+
+
+def retry(operation: Operation) -> None:
+    """Have a worker carry on an operation that stopped.
+
+    Raises ``Conflict`` for one of which no steps are left.
+    """
+    with enter_platform():
+        waits = Operation.objects.unfinished().filter(pk=operation.pk)
+        if not waits.update(state=Operation.State.WAITING, attempt=0, touched_at=Now()):
+            raise Conflict("no steps of it are left.", "Ask for it again if it is needed again.")
+    hint(operation)
 
 
 def finished(
@@ -176,7 +209,7 @@ def carry_on(operation: Operation, *, on_progress: Progress | None = None) -> Wo
     """
     plan = _plans[operation.kind]
     report = on_progress or (lambda *_: None)
-    work = Work(operation=operation, tenant=operation.tenant)
+    work = Work(operation=operation)
     _start(work)
     with _acting_for(operation):
         for position, step in enumerate(plan.steps):
@@ -219,6 +252,7 @@ def _take(work: Work, position: int, step: Step) -> None:
                 operation.state = Operation.State.FINISHED
                 operation.finished_at = Now()
             _save(operation)
+        work.finished_here = operation.state == Operation.State.FINISHED
     except Exception as error:
         _fail(work.operation, step, error)
         raise
@@ -227,10 +261,11 @@ def _take(work: Work, position: int, step: Step) -> None:
 def cancel(operation: Operation) -> Operation:
     """Give up an operation that is not finished and undo what it did so far.
 
-    Raises ``Conflict`` for one that is finished or being run, or that cannot be undone.
+    Sends ``cancelled`` in the transaction. Raises ``Conflict`` for one that is finished or being
+    run, or that cannot be undone.
     """
     plan = _plans[operation.kind]
-    work = Work(operation=operation, tenant=operation.tenant)
+    work = Work(operation=operation)
     with _locked(work), _acting_for(operation):
         current = work.operation
         if current.state == Operation.State.CANCELLED:
@@ -241,6 +276,7 @@ def cancel(operation: Operation) -> Operation:
                 " and cannot be undone.",
                 "Only what is unfinished can be cancelled, and not once data is gone.",
             )
+        cancelled.send(sender=Operation, operation=current)
         plan.undo(work)
         if Operation.objects.filter(pk=current.pk).exists():
             current.state = Operation.State.CANCELLED
@@ -258,7 +294,7 @@ def _locked(work: Work) -> Iterator[None]:
     with enter_platform(), transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [lock_of(work.tenant)]
+                "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [lock_of(work.operation.tenant_id)]
             )
             [is_mine] = cursor.fetchone()
         if not is_mine:
@@ -294,10 +330,7 @@ def _fail(operation: Operation, step: Step, error: Exception) -> None:
         return
     said = str(error) if isinstance(error, TenantryError) else f"{type(error).__name__}: {error}"
     text = f"{step.name}: {said}".replace("\x00", "")[:_LONGEST_ERROR]
-    logger.warning(
-        "An operation failed.",
-        extra={"operation": str(operation.pk), "kind": operation.kind, "step": step.name},
-    )
+    logger.warning("operation failed", operation=str(operation.pk), step=step.name, error=said)
     with enter_platform():
         Operation.objects.unfinished().filter(pk=operation.pk).update(
             state=Operation.State.FAILED, error=text, touched_at=Now()
@@ -319,4 +352,15 @@ def forgotten(*, silent_seconds: int = SILENT_SECONDS) -> list[Operation]:
             )
             .select_related("tenant")
             .order_by("id")
+        )
+
+
+def leave_to_somebody(operation: Operation) -> None:
+    """Stop trying: an operation that brought down whoever took it needs eyes, not attempts."""
+    with enter_platform():
+        Operation.objects.unfinished().filter(pk=operation.pk).update(
+            state=Operation.State.FAILED,
+            error=f"{operation.next_step}: given up after {operation.attempt} attempts, none of "
+            "which came to an end.",
+            touched_at=Now(),
         )

@@ -1,180 +1,213 @@
 """Making a tenant.
 
-One transaction holds it all: the row, its domains, the schema with every table, the ownership
-marker, the first administrator and the first event. PostgreSQL's DDL is transactional, so an error
-or a ``kill -9`` at any point leaves nothing, and nobody sees the tenant before it is complete.
+With a spare schema at hand one transaction holds it all: the row, its domains, the schema, the
+first administrator and the first event. Without one the request is stored first, and the schema is
+made in steps that any process can carry on. Either way nobody is served before all of it is there,
+an error leaves nothing, and a ``kill -9`` leaves nothing or an operation that goes on.
 """
 
-from dataclasses import dataclass
-from zoneinfo import ZoneInfo
+import time
+from dataclasses import asdict, dataclass
+from typing import Final
 
+import structlog
 from django.conf import settings
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from django_tenants.utils import quote_schema_name
 
-from tenants import administrators, contenttypes
+from tenants import administrators, blueprint, contenttypes, operations, spares
 from tenants.administrators import Appointment
-from tenants.context import enter_platform, enter_unserved
-from tenants.errors import Conflict, InvalidInput
-from tenants.hosts import marker_of
+from tenants.context import enter_platform
+from tenants.errors import Conflict, TenantryError
+from tenants.hosts import marker_of, owned
 from tenants.lifecycle import announce
-from tenants.models import Domain, Tenant
-from tenants.names import check_slug, normalize_host
-from tenants.schemas import Progress, migrate
+from tenants.models import Domain, FormerSlug, Operation, Tenant
+from tenants.operations import Busy, Plan, Progress, Step, Work
+from tenants.owner import may_change_schemas, owner_cursor
+from tenants.requests import TenantRequest, check, existing, hosts_of, slug_taken
 
+logger = structlog.get_logger("tenantry.provisioning")
 
-@dataclass(frozen=True, kw_only=True)
-class TenantRequest:
-    """What somebody wants to be made. ``domains`` are beside the default one."""
+CREATE: Final = Operation.Kind.CREATE
 
-    slug: str
-    name: str = ""
-    domains: tuple[str, ...] = ()
-    time_zone: str = ""
-    admin_email: str = ""
+_WAIT_SECONDS: Final = 10.0
+"""How long somebody who asks for the same tenant waits for whoever is making it."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Provisioned:
-    """The tenant, whether it was made just now, and its first administrator if one was wanted."""
+    """The tenant, whether it was made just now, and its first administrator if one was wanted.
+
+    A tenant that is not active yet is one whose schema this process may not make: a worker does.
+    """
 
     tenant: Tenant
     created: bool
     administrator: Appointment | None = None
 
 
-def check(request: TenantRequest) -> TenantRequest:
-    """Return the request in normal form.
-
-    Raises ``InvalidInput`` for values that cannot be used. Does not look at other tenants.
-    """
-    slug = check_slug(request.slug.strip())
-    name = request.name.strip() or slug
-    if len(name) > 200 or not name.isprintable():
-        raise InvalidInput("the name is not usable.", "Use at most 200 printable characters.")
-    if request.admin_email:
-        administrators.check(None, email=request.admin_email, password=None)
-    return TenantRequest(
-        slug=slug,
-        name=name,
-        domains=tuple(dict.fromkeys(_custom_domain(d) for d in request.domains)),
-        time_zone=check_time_zone(request.time_zone) if request.time_zone else "",
-        admin_email=request.admin_email.strip(),
-    )
-
-
-def check_time_zone(name: str) -> str:
-    """Return ``name`` when Python and PostgreSQL know it; raises ``InvalidInput`` otherwise.
-
-    Python also finds files that are no zone of PostgreSQL's, such as ``localtime``: days could then
-    never be counted.
-    """
-    try:
-        key = ZoneInfo(name).key
-        with enter_platform(), connection.cursor() as cursor:
-            cursor.execute("SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = %s)", [key])
-            [is_known] = cursor.fetchone()
-    except (KeyError, ValueError, OSError):
-        is_known = False
-    if not is_known:
-        raise InvalidInput(
-            f"there is no time zone {name[:60]!r}.", "Use a name such as Europe/Berlin or UTC."
-        )
-    return key
-
-
-def _custom_domain(domain: str) -> str:
-    name = normalize_host(domain.strip())
-    base = settings.TENANTRY_BASE_DOMAIN
-    if name in settings.TENANTRY_PLATFORM_HOSTS or name.endswith(f".{base}"):
-        raise InvalidInput(
-            f'the domain "{name}" is the platform\'s own.',
-            f"Each tenant has <slug>.{base} already; add domains of the customer's.",
-        )
-    return name
-
-
-def existing(request: TenantRequest) -> Tenant | None:
-    """Return the tenant that a checked request describes, if it exists already.
-
-    Raises ``Conflict`` when the slug is another tenant's in all but the slug, or a domain is taken.
-    """
-    hosts = _hosts(request)
-    with enter_platform():
-        tenant = Tenant.objects.filter(slug=request.slug).first()
-        domains = Domain.objects.verified().filter(domain__in=hosts)
-        owners = dict(domains.values_list("domain", "tenant_id"))
-    for host, owner in owners.items():
-        if tenant is None or owner != tenant.pk:
-            raise Conflict(
-                f'the domain "{host}" is taken by another tenant.', "Choose another one."
-            )
-    if tenant is None:
-        return None
-    same = (
-        request.name in (request.slug, tenant.name)
-        and request.time_zone in ("", tenant.time_zone)
-        and set(hosts) == set(owners)
-    )
-    if not same:
-        raise Conflict(
-            f'the slug "{request.slug}" is taken by the tenant "{tenant.name}".',
-            "Choose another one.",
-        )
-    return tenant
-
-
-def _hosts(request: TenantRequest) -> list[str]:
-    return [f"{request.slug}.{settings.TENANTRY_BASE_DOMAIN}", *request.domains]
-
-
 def create(request: TenantRequest, *, on_progress: Progress | None = None) -> Provisioned:
-    """Make the tenant, or find that it is there already.
+    """Make the tenant, or find that it is there already, or carry on what somebody left.
 
     Raises ``InvalidInput`` and ``Conflict``; then, and after any other error, nothing was made.
     """
     request = check(request)
     tenant = existing(request)
-    if tenant is not None:
-        return Provisioned(tenant=tenant, created=False)
-    try:
-        with enter_platform(), transaction.atomic():
-            return _make(request, on_progress or (lambda *_: None))
-    except IntegrityError:
-        # Somebody was faster: the unique constraints let exactly one through.
-        tenant = existing(request)
-        if tenant is None:
-            raise
-        return Provisioned(tenant=tenant, created=False)
+    if tenant is None:
+        try:
+            return _begin(request, on_progress)
+        except IntegrityError:
+            # Somebody was faster: the unique constraints let exactly one through.
+            tenant = existing(request)
+            if tenant is None:
+                raise
+    return _continue(tenant, on_progress)
 
 
-def _make(request: TenantRequest, on_progress: Progress) -> Provisioned:
-    tenant = Tenant.objects.create(
-        slug=request.slug,
-        name=request.name,
-        time_zone=request.time_zone or settings.TIME_ZONE,
-        state=Tenant.State.PROVISIONING,
-    )
+def _begin(request: TenantRequest, on_progress: Progress | None) -> Provisioned:
+    with enter_platform(), transaction.atomic():
+        spare = spares.claim()
+        if spare:
+            tenant = Tenant(id=spare.tenant_id, schema_name=spare.schema_name)
+            return _make_at_once(request, tenant, on_progress)
+        tenant = _insert(request, Tenant(state=Tenant.State.REQUESTED))
+        operation = operations.begin(CREATE, tenant, asdict(request))
+    if not may_change_schemas():
+        operations.hint(operation)
+        return Provisioned(tenant=tenant, created=True)
+    return _carry_on(operation, on_progress)
+
+
+def _make_at_once(
+    request: TenantRequest, tenant: Tenant, on_progress: Progress | None
+) -> Provisioned:
+    tenant.state = Tenant.State.PROVISIONING
+    _insert(request, tenant)
+    administrator = _appoint(tenant, request.admin_email)
+    _activate(tenant)
+    operations.finished(CREATE, tenant, asdict(request))
+    if on_progress:
+        on_progress("schema", 1, 1)
+    return Provisioned(tenant=tenant, created=True, administrator=administrator)
+
+
+def _insert(request: TenantRequest, tenant: Tenant) -> Tenant:
+    """Take the names: with the commit they are this tenant's. Raises ``IntegrityError``."""
+    tenant.slug, tenant.name = request.slug, request.name
+    tenant.time_zone = request.time_zone or settings.TIME_ZONE
+    tenant.save(force_insert=True)
+    # Looked for after the insert, which has waited for whoever was just giving the slug up.
+    if FormerSlug.objects.filter(slug=request.slug).exists():
+        raise slug_taken(request.slug)
     Domain.objects.bulk_create(
         Domain(tenant=tenant, domain=host, is_primary=position == 0, verified_at=Now())
-        for position, host in enumerate(_hosts(request))
+        for position, host in enumerate(hosts_of(request))
     )
-    _build_schema(tenant, on_progress)
-    appointment = None
-    if request.admin_email:
-        appointment = administrators.appoint(tenant, email=request.admin_email)
+    return tenant
+
+
+def _appoint(tenant: Tenant, email: str) -> Appointment | None:
+    return administrators.appoint(tenant, email=email) if email else None
+
+
+def _activate(tenant: Tenant) -> None:
     tenant.state = Tenant.State.ACTIVE
     tenant.save(update_fields=["state"])
     announce(tenant, "created")
-    return Provisioned(tenant=tenant, created=True, administrator=appointment)
 
 
-def _build_schema(tenant: Tenant, on_progress: Progress) -> None:
-    schema = quote_schema_name(tenant.schema_name)
-    with connection.cursor() as cursor:
-        cursor.execute(f"CREATE SCHEMA {schema}")
-        cursor.execute(f"COMMENT ON SCHEMA {schema} IS %s", [marker_of(tenant)])
-    with enter_unserved(tenant):
-        migrate(on_progress)
+def _continue(tenant: Tenant, on_progress: Progress | None) -> Provisioned:
+    """Wait for whoever is making the tenant, or carry on if nobody is."""
+    give_up_at = time.monotonic() + _WAIT_SECONDS
+    while True:
+        with enter_platform():
+            operation = Operation.objects.unfinished().filter(kind=CREATE, tenant=tenant).first()
+            if operation is None:
+                tenant.refresh_from_db()
+                return Provisioned(tenant=tenant, created=False)
+        if not may_change_schemas():
+            return Provisioned(tenant=tenant, created=False)
+        try:
+            return _carry_on(operation, on_progress)
+        except Busy:
+            if time.monotonic() > give_up_at:
+                raise
+        time.sleep(0.05)
+
+
+def _carry_on(operation: Operation, on_progress: Progress | None) -> Provisioned:
+    try:
+        work = operations.carry_on(operation, on_progress=on_progress)
+    except Busy:
+        raise
+    except BaseException:
+        _undo_quietly(operation)
+        raise
+    if work.tenant is None:
+        raise Conflict("the tenant was given up meanwhile.", "Ask for it again.")
+    return Provisioned(
+        tenant=work.tenant,
+        created=work.finished_here,
+        administrator=work.transient.get("administrator"),
+    )
+
+
+def _undo_quietly(operation: Operation) -> None:
+    """Leave nothing. What cannot be undone now, because the database is away, stays resumable."""
+    try:
+        operations.cancel(operation)
+    except Exception:
+        logger.warning("unfinished tenant left", operation=str(operation.pk), exc_info=True)
+
+
+# The steps
+
+
+def _build(work: Work) -> None:
+    """Make the schema, unless the last attempt got so far."""
+    tenant = _tenant_of(work)
+    tenant.state = Tenant.State.PROVISIONING
+    tenant.save(update_fields=["state"])
+    if owned(Tenant.objects.filter(pk=tenant.pk)):
+        return
+    with owner_cursor():
+        blueprint.replay(blueprint.blueprint(), tenant.schema_name, marker_of(tenant))
     contenttypes.forget(tenant.schema_name)
+
+
+def _staff(work: Work) -> None:
+    appointment = _appoint(_tenant_of(work), work.request.get("admin_email", ""))
+    work.transient["administrator"] = appointment
+
+
+def _open(work: Work) -> None:
+    _activate(_tenant_of(work))
+
+
+def _undo(work: Work) -> None:
+    """Remove what was made so far; the names are free again."""
+    tenant = _tenant_of(work)
+    if owned(Tenant.objects.filter(pk=tenant.pk)):
+        with owner_cursor() as cursor:
+            cursor.execute(f"DROP SCHEMA {quote_schema_name(tenant.schema_name)} CASCADE")
+    tenant.delete()
+
+
+def _tenant_of(work: Work) -> Tenant:
+    if work.tenant is None:
+        raise TenantryError("the operation has no tenant.", "Cancel it and ask again.")
+    return work.tenant
+
+
+operations.register(
+    CREATE,
+    Plan(
+        steps=(
+            Step("schema", _build),
+            Step("administrator", _staff),
+            Step("activation", _open),
+        ),
+        undo=_undo,
+    ),
+)

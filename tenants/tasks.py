@@ -6,15 +6,21 @@ Here the tenant is an argument, looked up and entered before the body runs, or t
 """
 
 import uuid
-from typing import Any
+from typing import Any, Final
 
+import structlog
 from celery import Task, shared_task
 
-from tenants import spares
+from tenants import operations, spares
 from tenants.context import enter_platform, enter_tenant
 from tenants.errors import TenantUnavailable
 from tenants.hosts import owned
-from tenants.models import Tenant
+from tenants.models import Operation, Tenant
+
+logger = structlog.get_logger("tenantry.tasks")
+
+_MOST_ATTEMPTS: Final = 5
+"""How often workers try an operation by themselves before somebody has to look."""
 
 
 class TenantTask(Task):  # type: ignore[type-arg]
@@ -76,3 +82,36 @@ def for_each_active_tenant(task: TenantTask) -> int:
 def fill_spares() -> int:
     """Keep the pool of spare schemas full and of this release; returns how many were built."""
     return spares.keep_ready()
+
+
+@shared_task(base=PlatformTask, name="tenants.carry_on")
+def carry_on(operation_id: str) -> str:
+    """Do the steps of an operation that are left; returns the state it is in then.
+
+    The message is a hint: an operation whose message was lost is found by the sweep.
+    """
+    operation = operations.operation_with(operation_id)
+    try:
+        operations.carry_on(operation)
+    except operations.Busy:
+        return Operation.State.RUNNING
+    return str(operation.state)
+
+
+@shared_task(base=PlatformTask, name="tenants.carry_on_forgotten")
+def carry_on_forgotten() -> int:
+    """Carry on what nobody works on although steps are left; returns how many that were.
+
+    PostgreSQL is the queue: this finds what a lost message or a killed process left.
+    """
+    found = operations.forgotten()
+    for operation in found:
+        if operation.attempt >= _MOST_ATTEMPTS:
+            operations.leave_to_somebody(operation)
+            continue
+        try:
+            operations.carry_on(operation)
+        except Exception:
+            # It is stored with the operation; the next one is not kept waiting.
+            logger.warning("operation failed", operation=str(operation.pk), exc_info=True)
+    return len(found)

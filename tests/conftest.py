@@ -33,6 +33,7 @@ from config.servers import join_if_embedded
 from tenants import hosts, provisioning
 from tenants.context import enter_platform, enter_tenant, start_on_platform
 from tenants.models import Tenant
+from tenants.requests import TenantRequest
 
 PASSWORD = "correct horse battery staple"
 CANARY = {"acme": "canary-of-acme", "globex": "canary-of-globex"}
@@ -85,7 +86,7 @@ def django_db_setup(
             made = setup_databases(verbosity=0, interactive=False, aliases={"default"})
         cache._cache.get_client(None).flushdb()  # type: ignore[attr-defined]
         for slug in ("acme", "globex"):
-            request = provisioning.TenantRequest(slug=slug, name=slug.capitalize())
+            request = TenantRequest(slug=slug, name=slug.capitalize())
             _populate(provisioning.create(request).tenant)
     yield
     if made:
@@ -277,7 +278,7 @@ def lab(django_db_setup: None, django_db_blocker: Any) -> Iterator[Tenant]:
     """
     with django_db_blocker.unblock():
         slug = f"lab-{secrets.token_hex(4)}"
-        request = provisioning.TenantRequest(slug=slug, name="Lab", time_zone="Europe/Berlin")
+        request = TenantRequest(slug=slug, name="Lab", time_zone="Europe/Berlin")
         tenant = provisioning.create(request).tenant
         try:
             yield tenant

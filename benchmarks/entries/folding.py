@@ -40,7 +40,8 @@ def _inside() -> Iterator[None]:
     """Be inside the tenant of these events, making it first if need be."""
     from activity.models import ActivityEvent
     from tenants.context import enter_tenant
-    from tenants.provisioning import TenantRequest, create
+    from tenants.provisioning import create
+    from tenants.requests import TenantRequest
 
     made = create(TenantRequest(slug=_SLUG))
     with enter_tenant(made.tenant):

@@ -47,7 +47,8 @@ def stock() -> Turns:
 
 def tenantry() -> Turns:
     """Make a tenant a turn the way of Tenantry; yield the milliseconds."""
-    from tenants.provisioning import TenantRequest, create
+    from tenants.provisioning import create
+    from tenants.requests import TenantRequest
 
     yield None
     for number in count():

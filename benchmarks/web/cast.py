@@ -50,12 +50,13 @@ def tenantry() -> Headers:
     """Make two tenants the way of Tenantry."""
     from tenants import provisioning
     from tenants.context import enter_tenant
+    from tenants.requests import TenantRequest
 
     call_command("migrate", verbosity=0)
     yield None
     headers = {}
     for slug in TENANTS:
-        tenant = provisioning.create(provisioning.TenantRequest(slug=slug)).tenant
+        tenant = provisioning.create(TenantRequest(slug=slug)).tenant
         with enter_tenant(tenant):
             headers[slug] = _populate(slug)
     yield headers

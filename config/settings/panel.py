@@ -84,6 +84,12 @@ TENANTRY_CONSOLE = _SHARED | {
             {
                 "items": [
                     _item("Tenants", "apartment", "admin:tenants_tenant_changelist"),
+                    _item(
+                        "Operations",
+                        "conveyor_belt",
+                        "admin:tenants_operation_changelist",
+                        "tenants.view_operation",
+                    ),
                     _item("Operators", "group", "admin:accounts_customuser_changelist"),
                     _item("Activity", "history", "admin:activity_activityevent_changelist"),
                     _MY_ACCOUNT,

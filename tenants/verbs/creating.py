@@ -4,9 +4,11 @@ import argparse
 
 from django.conf import settings
 
-from tenants import provisioning
+from tenants import provisioning, requests
 from tenants.commandline import Output, Verb
 from tenants.hosts import absolute_url
+from tenants.models import Tenant
+from tenants.requests import TenantRequest
 from tenants.verbs.described import appointed, described, say_appointed
 
 
@@ -35,7 +37,7 @@ class Create(Verb):
 
     def run(self, options: argparse.Namespace, output: Output) -> None:
         """Create, or say that it is there already."""
-        request = provisioning.TenantRequest(
+        request = TenantRequest(
             slug=options.slug,
             name=options.name,
             domains=tuple(options.domain),
@@ -56,6 +58,8 @@ class Create(Verb):
             )
             return
         verb = "created" if made.created else "exists already:"
+        if made.tenant.state in (Tenant.State.REQUESTED, Tenant.State.PROVISIONING):
+            verb = "requested, a worker makes it:"
         output.say(f"{verb} {made.tenant.slug} ({made.tenant.get_state_display()})")
         output.say(f"  {absolute_url('/admin/', made.tenant)}")
         say_appointed(output, made.administrator)
@@ -66,15 +70,13 @@ class Create(Verb):
                 f"manage.py tenant superuser {made.tenant.slug} --username NAME --email ADDRESS"
             )
 
-    def _with_progress(
-        self, request: provisioning.TenantRequest, output: Output
-    ) -> provisioning.Provisioned:
-        with output.progress("tables") as progress:
+    def _with_progress(self, request: TenantRequest, output: Output) -> provisioning.Provisioned:
+        with output.progress("schema") as progress:
             return provisioning.create(request, on_progress=progress)
 
-    def _rehearse(self, request: provisioning.TenantRequest, output: Output) -> None:
-        request = provisioning.check(request)
-        tenant = provisioning.existing(request)
+    def _rehearse(self, request: TenantRequest, output: Output) -> None:
+        request = requests.check(request)
+        tenant = requests.existing(request)
         if output.as_json:
             output.document(
                 {"dry_run": True, "would_create": tenant is None, "request": vars(request)}

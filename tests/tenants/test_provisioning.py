@@ -1,11 +1,5 @@
 """Making tenants: whole or not at all, once however often it is asked for."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from importlib import import_module
 from typing import Any
@@ -16,13 +10,12 @@ from django.db.models.functions import Now
 
 from accounts.models import CustomUser
 from activity.models import ActivityEvent
-from config.environment import CHECKOUT
 from tenants import lifecycle, provisioning
 from tenants.context import current_tenant, enter_platform, enter_tenant
 from tenants.errors import Conflict, InvalidInput
-from tenants.models import Domain, Tenant
+from tenants.models import Blueprint, Domain, Operation, Tenant
 from tenants.names import is_schema_name
-from tenants.provisioning import TenantRequest
+from tenants.requests import TenantRequest, check
 
 
 def everything() -> tuple[Any, ...]:
@@ -30,8 +23,17 @@ def everything() -> tuple[Any, ...]:
     with enter_platform(), connection.cursor() as cursor:
         cursor.execute("SELECT nspname FROM pg_namespace ORDER BY 1")
         schemas = cursor.fetchall()
-        rows = (Tenant.objects.count(), Domain.objects.count(), ActivityEvent.objects.count())
-    return schemas, rows
+        # That something was tried and given up is recorded.
+        events = ActivityEvent.objects.exclude(action="operation.cancelled")
+        rows = (Tenant.objects.count(), Domain.objects.count(), events.count())
+        return schemas, rows, Operation.objects.unfinished().count()
+
+
+def given_up() -> list[str]:
+    """What the platform's record says of operations that were given up."""
+    with enter_platform():
+        cancelled = ActivityEvent.objects.filter(action="operation.cancelled")
+        return [f"{event.target_label}: {event.details}" for event in cancelled]
 
 
 def comment_on(schema: str) -> str:
@@ -100,7 +102,7 @@ def test_a_host_of_the_platform_is_no_tenants_domain(db: None, settings: Any) ->
     settings.TENANTRY_PLATFORM_HOSTS = frozenset({"localhost", "console.example.com"})
 
     with pytest.raises(InvalidInput, match="platform's own"):
-        provisioning.check(TenantRequest(slug="initech", domains=("Console.Example.com",)))
+        check(TenantRequest(slug="initech", domains=("Console.Example.com",)))
 
 
 def test_two_tenants_never_share_a_schema(acme: Tenant, globex: Tenant) -> None:
@@ -222,6 +224,9 @@ def test_without_its_event_there_is_no_tenant(db: None, broken_record: None) -> 
         provisioning.create(TenantRequest(slug="initech", admin_email="peter@initech.example"))
 
     assert everything() == before
+    [said] = given_up()
+    assert said.startswith("create of initech")
+    assert "no space left" in said
     assert current_tenant() is None
 
 
@@ -229,6 +234,8 @@ def test_a_migration_that_fails_leaves_nothing(db: None, monkeypatch: Any) -> No
     last = import_module("accounts.migrations.0001_initial").Migration
     broken = [*last.operations, migrations.RunSQL("SELECT 1/0")]
     monkeypatch.setattr(last, "operations", broken)
+    # There is no blueprint of a release that was just deployed.
+    Blueprint.objects.all().delete()
     before = everything()
 
     with pytest.raises(DatabaseError, match="division by zero"):
@@ -335,223 +342,3 @@ def test_no_column_refers_to_a_key_with_fewer_bits(acme: Tenant) -> None:
     )
 
     assert narrower == []
-
-
-# Killed at any point, and many at once
-
-CHILDREN = """
-import json, os, signal, sys
-
-import django
-
-django.setup()
-
-from django.db import connection
-from tenants import provisioning
-from tenants.errors import TenantryError
-
-
-def create(wanted):
-    try:
-        made = provisioning.create(provisioning.TenantRequest(**wanted))
-    except TenantryError as error:
-        return error.code
-    return "created" if made.created else "already so"
-
-
-def killed_before(statement, wanted):
-    count = 0
-
-    def wrapper(execute, *arguments):
-        nonlocal count
-        count += 1
-        if count == statement:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return execute(*arguments)
-
-    with connection.execute_wrapper(wrapper):
-        create(wanted)
-    return count
-
-
-def in_child(work):
-    reading, writing = os.pipe()
-    pid = os.fork()
-    if not pid:
-        try:
-            os.write(writing, json.dumps(work()).encode())
-        finally:
-            os._exit(0)
-    os.close(writing)
-    return pid, reading
-
-
-def answer(child):
-    pid, reading = child
-    with os.fdopen(reading) as file:
-        text = file.read()
-    _, status = os.waitpid(pid, 0)
-    return json.loads(text) if text else -os.waitstatus_to_exitcode(status)
-"""
-
-STATEMENTS_BETWEEN_KILLS = 15
-
-KILL = """
-wanted = json.loads(sys.argv[1])
-first, step = 1, int(sys.argv[2])
-while True:
-    outcome = answer(in_child(lambda: killed_before(first, wanted)))
-    print(json.dumps([first, outcome]), flush=True)
-    if outcome != signal.SIGKILL:
-        break
-    first += step
-"""
-
-RACE = """
-wanted = json.loads(sys.argv[1])
-go, start = os.pipe()
-
-
-def wait_and_create(request):
-    os.close(start)
-    os.read(go, 1)
-    return create(request)
-
-
-children = [in_child(lambda request=request: wait_and_create(request)) for request in wanted]
-os.close(start)
-print(json.dumps([answer(child) for child in children]))
-"""
-
-
-def run_children(script: str, environment: dict[str, str], *arguments: Any) -> list[Any]:
-    done = subprocess.run(
-        [sys.executable, "-c", CHILDREN + script, *map(str, arguments)],
-        cwd=CHECKOUT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return [json.loads(line) for line in done.stdout.splitlines()]
-
-
-def manage(environment: dict[str, str], *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "manage.py", *arguments],
-        cwd=CHECKOUT,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-@pytest.fixture
-def empty_platform(scratch: Any) -> Iterator[Any]:
-    """Yield the scratch database without any tenant, and leave it so."""
-    yield scratch
-    wait_for_backends(scratch)
-    scratch.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 't\\_%'")
-    for (schema,) in scratch.fetchall():
-        scratch.execute(f"DROP SCHEMA {schema} CASCADE")
-    scratch.execute("TRUNCATE tenants_tenant CASCADE")
-
-
-def backends(scratch: Any) -> list[tuple[int, str]]:
-    scratch.execute("""
-        SELECT pid, query FROM pg_stat_activity
-        WHERE datname = current_database() AND pid <> pg_backend_pid()
-        AND backend_type = 'client backend'
-    """)
-    return list(scratch.fetchall())
-
-
-def wait_for_backends(scratch: Any) -> None:
-    """PostgreSQL needs a moment to notice that a client is gone."""
-    deadline = time.monotonic() + 20
-    while backends(scratch):
-        assert time.monotonic() < deadline, "a backend did not end"
-        time.sleep(0.01)
-
-
-def leftovers(scratch: Any) -> list[Any]:
-    wait_for_backends(scratch)
-    scratch.execute("""
-        SELECT nspname FROM pg_namespace WHERE nspname LIKE 't\\_%'
-        UNION ALL SELECT slug FROM tenants_tenant
-        UNION ALL SELECT domain FROM tenants_domain
-        UNION ALL SELECT target_label FROM activity_activityevent WHERE target_label = 'Killed'
-    """)
-    return list(scratch.fetchall())
-
-
-def test_killed_at_any_statement_it_leaves_nothing_and_the_next_run_finishes(
-    scratch_platform: dict[str, str], empty_platform: Any
-) -> None:
-    wanted = {"slug": "killed", "name": "Killed", "admin_email": "kim@killed.example"}
-
-    *killed, (statement, outcome) = run_children(
-        KILL, scratch_platform, json.dumps(wanted), STATEMENTS_BETWEEN_KILLS
-    )
-
-    # The last one was not killed, and found nothing in its way.
-    assert len(killed) >= 12
-    assert outcome < statement
-    assert {status for _, status in killed} == {signal.SIGKILL}
-    empty_platform.execute("SELECT state FROM tenants_tenant")
-    assert empty_platform.fetchall() == [("active",)]
-    empty_platform.execute("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 't\\_%'")
-    assert empty_platform.fetchone() == (1,)
-    empty_platform.execute(
-        "SELECT count(*) FROM activity_activityevent WHERE target_label = 'Killed'"
-    )
-    assert empty_platform.fetchone() == (1,)
-
-
-@pytest.mark.parametrize("after_seconds", [0, 0.05])
-def test_a_killed_command_leaves_nothing(
-    scratch_platform: dict[str, str], empty_platform: Any, after_seconds: float
-) -> None:
-    before = leftovers(empty_platform)
-    process = manage(scratch_platform, "tenant", "create", "killed", "--name", "Again")
-    deadline = time.monotonic() + 30
-    while not any("CREATE" in query for _, query in backends(empty_platform)):
-        assert time.monotonic() < deadline, "the command never began"
-
-    time.sleep(after_seconds)
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
-
-    assert process.returncode == -signal.SIGKILL
-    assert leftovers(empty_platform) == before
-
-
-def test_eight_who_create_the_same_tenant_at_once_make_one(
-    scratch_platform: dict[str, str], empty_platform: Any
-) -> None:
-    wanted = [{"slug": "race", "name": "Race", "domains": ["race.example"]}] * 8
-
-    ((*outcomes,),) = run_children(RACE, scratch_platform, json.dumps(wanted))
-
-    assert sorted(outcomes) == ["already so"] * 7 + ["created"]
-    empty_platform.execute("SELECT slug FROM tenants_tenant")
-    assert empty_platform.fetchall() == [("race",)]
-    empty_platform.execute("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 't\\_%'")
-    assert empty_platform.fetchone() == (1,)
-
-
-def test_of_many_who_want_one_domain_at_once_one_gets_it(
-    scratch_platform: dict[str, str], empty_platform: Any
-) -> None:
-    wanted = [{"slug": f"race-{n}", "domains": ["One.Example", "two.example"]} for n in range(4)]
-
-    ((*outcomes,),) = run_children(RACE, scratch_platform, json.dumps(wanted))
-
-    assert sorted(outcomes) == ["conflict"] * 3 + ["created"]
-    empty_platform.execute("SELECT count(*) FROM tenants_tenant")
-    assert empty_platform.fetchone() == (1,)
-    empty_platform.execute("SELECT count(*) FROM pg_namespace WHERE nspname LIKE 't\\_%'")
-    assert empty_platform.fetchone() == (1,)
