@@ -13,7 +13,8 @@ class ActivityConfig(AppConfig):
     def ready(self) -> None:
         """Connect the signals at the edge and add to the panel's first page."""
         from activity import admin, lifecycle, overview, signins  # noqa: F401
-        from tenants import sites
+        from tenants import privileges, sites
 
+        privileges.APPEND_ONLY.add("activity_activityevent")
         lifecycle.connect()
         sites.overview.append(overview.contribute)

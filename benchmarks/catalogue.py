@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Sequence
 
-from benchmarks.entries import folding, provisioning, recording, requests
+from benchmarks.entries import folding, provisioning, recording, requests, scale
 from benchmarks.entry import Entry
 from benchmarks.ground import BenchmarkError
 
@@ -12,6 +12,7 @@ ENTRIES: list[Entry] = [
     *provisioning.ENTRIES,
     *recording.ENTRIES,
     *folding.ENTRIES,
+    *scale.ENTRIES,
 ]
 
 

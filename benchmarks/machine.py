@@ -36,6 +36,16 @@ def _memory() -> str:
     return f"{size / 2**30:.0f} GiB"
 
 
+def private_bytes(pid: int) -> int:
+    """Return the memory that a process shares with no other; 0 where the kernel does not say."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    private = (line.split() for line in lines if line.startswith("Private_"))
+    return 1024 * sum(int(words[1]) for words in private)
+
+
 @dataclass(frozen=True, slots=True)
 class CpuTime:
     """Clock ticks since the machine started: of all CPUs, of those the busy ones, and ours."""

@@ -62,6 +62,11 @@ class WebServer:
         )
         return [pid for (pid,) in rows]
 
+    def backend_mebibytes(self) -> float:
+        """Return the memory that each of those processes has to itself, on average, in MiB."""
+        sizes = [machine.private_bytes(pid) for pid in self.backends()]
+        return sum(sizes) / max(1, len(sizes)) / 2**20
+
 
 class Visited:
     """A page of a web server, visited by both tenants in turn."""

@@ -91,6 +91,11 @@ class Environment(BaseModel):
     DATABASE_URL: Annotated[str, _url_with_scheme("postgres", "postgresql")] | None = Field(
         None, description="PostgreSQL 18. Not given: an embedded server (development only)."
     )
+    DATABASE_OWNER_URL: Annotated[str, _url_with_scheme("postgres", "postgresql")] | None = Field(
+        None,
+        description="The same database as the role that owns the schemas, on a direct connection. "
+        "For migrations and workers; without it DATABASE_URL is the owner's.",
+    )
     REDIS_URL: Annotated[str, _url_with_scheme("redis", "rediss", "unix")] | None = Field(
         None, description="Redis 6.2 or newer. Not given: an embedded server (development only)."
     )

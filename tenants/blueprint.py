@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from django.db import connections, transaction
 
-from tenants import contenttypes, script
+from tenants import contenttypes, privileges, script
 from tenants.catalog import SCHEMA, SEED_TABLES, Catalog, describe, differences
 from tenants.errors import InvalidInput, TenantryError
 from tenants.fingerprint import current_fingerprint
@@ -109,6 +109,7 @@ def _statements() -> list[str]:
                 cursor.execute(f"CREATE SCHEMA {template}")
             with owner_in(template):
                 migrate(lambda *_: None, using=owner_alias())
+                privileges.restrict(connection, template)
             expected = describe(connection, template)
             _refuse_people(connection, template, expected)
             return _proven(connection, expected, _rows(connection, template))

@@ -16,7 +16,7 @@ from django.apps import apps
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS
 
-from tenants.owner import owner_alias, owner_connection
+from tenants.owner import owner_connection
 
 # Django's and the packages' code decides what a migration becomes in SQL.
 _PACKAGES: Final = (
@@ -31,6 +31,7 @@ _OURS: Final = (
     "blueprint.py",
     "catalog.py",
     "fingerprint.py",
+    "privileges.py",
     "schemas.py",
     "script.py",
     "uuid7.py",
@@ -51,8 +52,8 @@ def _fingerprint(postgresql: int) -> str:
     for part in (
         f"PostgreSQL {postgresql}",
         *(f"{name} {version(name)}" for name in _PACKAGES),
-        # Whose tables they are, and who may use them.
-        *(str(settings.DATABASES[alias]["USER"]) for alias in (owner_alias(), DEFAULT_DB_ALIAS)),
+        # Who may use the tables. Not whose they are: who serves people does not know that.
+        str(settings.DATABASES[DEFAULT_DB_ALIAS]["USER"]),
         *settings.TENANT_APPS,
     ):
         digest.update(part.encode() + b"\0")

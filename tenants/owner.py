@@ -7,10 +7,11 @@ connection, as the role that owns them. Where it does not, both are one.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 OWNER_ALIAS: Final = "owner"
 
@@ -38,3 +39,26 @@ def owner_in(schema_name: str) -> Iterator[Any]:
         yield connection
     finally:
         connection.set_tenant(before)
+
+
+@contextmanager
+def owner_cursor() -> Iterator[Any]:
+    """Yield a cursor of the owner's on the platform, in a transaction of its own."""
+    with (
+        owner_in("public") as connection,
+        transaction.atomic(using=owner_alias()),
+        connection.cursor() as cursor,
+    ):
+        yield cursor
+
+
+@cache
+def may_change_schemas() -> bool:
+    """Whether this process can make and drop schemas. If not, a worker has to.
+
+    Asked once: a role does not gain rights while a process runs.
+    """
+    with owner_cursor() as cursor:
+        cursor.execute("SELECT has_database_privilege(current_database(), 'CREATE')")
+        [may] = cursor.fetchone()
+        return bool(may)

@@ -11,23 +11,27 @@ ENGINE = "tenants.backend"
 
 EMBEDDED_POSTGRESQL = ENVIRONMENT.DATABASE_URL is None
 
+
+def _connection(url: str, **options: Any) -> dict[str, Any]:
+    parsed: dict[str, Any] = {**dj_database_url.parse(url, engine=ENGINE), **options}
+    parsed.setdefault("OPTIONS", {}).update({"connect_timeout": 5, "application_name": "tenantry"})
+    return parsed
+
+
 DATABASES: dict[str, dict[str, Any]] = {
-    "default": {
-        **dj_database_url.parse(
-            ENVIRONMENT.DATABASE_URL or locate(ENVIRONMENT.TENANTRY_DATA).database_url,
-            engine=ENGINE,
-            # Connecting costs more than most requests. A backend keeps up to 0.8 MB for every
-            # tenant it has visited, so it is replaced after a while.
-            conn_max_age=600,
-        ),
+    "default": _connection(
+        ENVIRONMENT.DATABASE_URL or locate(ENVIRONMENT.TENANTRY_DATA).database_url,
+        # Connecting costs more than most requests. A backend keeps up to 0.8 MB for every tenant it
+        # has visited, so it is replaced after a while.
+        CONN_MAX_AGE=600,
         # The page, its history rows and its events commit together or not at all.
-        "ATOMIC_REQUESTS": True,
-    }
+        ATOMIC_REQUESTS=True,
+        TEST={"NAME": "test_tenantry"},
+    )
 }
-DATABASES["default"].setdefault("OPTIONS", {}).update(
-    {"connect_timeout": 5, "application_name": "tenantry"}
-)
-DATABASES["default"].setdefault("TEST", {})["NAME"] = "test_tenantry"
+if ENVIRONMENT.DATABASE_OWNER_URL:
+    # For schemas alone, by tenants.owner. Used seldom, and then often one after the other.
+    DATABASES["owner"] = _connection(ENVIRONMENT.DATABASE_OWNER_URL, CONN_MAX_AGE=60)
 
 DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
 

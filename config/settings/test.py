@@ -13,6 +13,8 @@ TENANTRY_HOST_CACHE_SECONDS = 5.0
 TIME_ZONE = "UTC"
 # A claim would have the pool filled at once: tasks run where they are sent.
 TENANTRY_SPARE_SCHEMAS = 0
+# One role, whatever .env says: a test database has one connection.
+DATABASES.pop("owner", None)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 CELERY_TASK_ALWAYS_EAGER = True

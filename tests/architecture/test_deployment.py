@@ -50,6 +50,7 @@ PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
 DOT_ENV = {
     "SECRET_KEY": "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ",
     "POSTGRES_PASSWORD": "3f6c0d9e8b7a",
+    "POSTGRES_OWNER_PASSWORD": "a7b8e9d0c6f3",
     "TENANTRY_BASE_DOMAIN": "people.example.com",
 }
 # What app services are given that config.environment does not read.
@@ -64,7 +65,14 @@ NOT_GIVEN = {
     "TENANTRY_DATA": "only the embedded servers and development write there",
     "TENANTRY_PUBLIC_PORT": "the proxy answers on the port of the scheme",
 }
-ONLY_COMPOSE = {"POSTGRES_PASSWORD", "WEB_CONCURRENCY", "WORKER_CONCURRENCY"}
+# The services that connect as the owner of the schemas too.
+MAY_CHANGE_SCHEMAS = {"migrate", "worker"}
+ONLY_COMPOSE = {
+    "POSTGRES_PASSWORD",
+    "POSTGRES_OWNER_PASSWORD",
+    "WEB_CONCURRENCY",
+    "WORKER_CONCURRENCY",
+}
 
 
 # --- Reading the files ------------------------------------------------------------------------
@@ -377,7 +385,9 @@ def test_volumes_are_declared_and_used() -> None:
 @pytest.mark.parametrize("name", APP_SERVICES)
 def test_app_services_are_given_what_tenantry_reads(name: str) -> None:
     given = set(SERVICES[name]["environment"])
-    assert given - set(READ_BY_OTHERS) == set(Environment.model_fields) - set(NOT_GIVEN)
+    # Who serves people must not be able to change a schema.
+    withheld = set() if name in MAY_CHANGE_SCHEMAS else {"DATABASE_OWNER_URL"}
+    assert given - set(READ_BY_OTHERS) == set(Environment.model_fields) - set(NOT_GIVEN) - withheld
     env = environment_of(name)
     assert env["DJANGO_SETTINGS_MODULE"] == "config.settings.production"
     assert read(env).TENANTRY_TRUSTED_PROXIES == 1
@@ -387,7 +397,7 @@ def test_app_services_are_given_what_tenantry_reads(name: str) -> None:
 def test_a_required_value_that_is_missing_stops_compose_with_a_sentence(missing: str) -> None:
     given = {name: value for name, value in DOT_ENV.items() if name != missing}
     with pytest.raises(LookupError, match=f"Set {missing} in .env to .*\\."):
-        environment_of("web", given)
+        environment_of("worker", given)
 
 
 def test_the_database_accepts_its_settings_and_has_locks_for_many_schemas(tmp_path: Path) -> None:
