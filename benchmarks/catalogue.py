@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Sequence
 
-from benchmarks.entries import folding, provisioning, recording, requests, scale
+from benchmarks.entries import folding, provenance, provisioning, recording, requests, scale
 from benchmarks.entry import Entry
 from benchmarks.ground import BenchmarkError
 
@@ -13,6 +13,7 @@ ENTRIES: list[Entry] = [
     *recording.ENTRIES,
     *folding.ENTRIES,
     *scale.ENTRIES,
+    *provenance.ENTRIES,
 ]
 
 

@@ -11,8 +11,17 @@ class TenantsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Key the ContentType cache by schema and keep the hosts' cache fresh."""
-        from tenants import admin, checks, contenttypes, hosts, provisioning, timeline  # noqa: F401
+        """Key the ContentType cache by schema, bind objects, and keep the hosts' cache fresh."""
+        from tenants import (  # noqa: F401
+            admin,
+            checks,
+            contenttypes,
+            hosts,
+            provenance,
+            provisioning,
+            timeline,
+        )
 
         contenttypes.install()
+        provenance.install()
         hosts.connect()

@@ -62,3 +62,10 @@ class NotInTenant(TenantryError):
 
     code = "not-in-tenant"
     http_status = 500
+
+
+class TenantMismatch(TenantryError):
+    """An object or a query of one place is used in another: an error of the program's, a bug."""
+
+    code = "tenant-mismatch"
+    http_status = 500

@@ -33,6 +33,6 @@ if ENVIRONMENT.DATABASE_OWNER_URL:
     # For schemas alone, by tenants.owner. Used seldom, and then often one after the other.
     DATABASES["owner"] = _connection(ENVIRONMENT.DATABASE_OWNER_URL, CONN_MAX_AGE=60)
 
-DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
+DATABASE_ROUTERS = ["tenants.provenance.TenantRouter", "django_tenants.routers.TenantSyncRouter"]
 
 TENANTRY_SPARE_SCHEMAS = ENVIRONMENT.TENANTRY_SPARE_SCHEMAS

@@ -274,7 +274,8 @@ def test_a_page_shows_times_in_the_zone_of_its_reader_and_the_next_one_does_not(
     afterwards = timezone.get_current_timezone_name()
     his = browser(acme, bob).get(list_page)
 
-    event = hers.context["cl"].result_list[0]
+    with enter_tenant(acme):
+        event = hers.context["cl"].result_list[0]
     there = event.occurred_at.astimezone(ZoneInfo("Asia/Kathmandu"))
     assert f"{there:%Y-%m-%d %H:%M:%S}" in hers.text
     assert f"{there:%Y-%m-%d %H:%M:%S}" not in his.text

@@ -63,7 +63,8 @@ def act(client, action, *people):
 
 
 def names_on(response):
-    return [person.username for person in response.context["cl"].result_list]
+    with enter_tenant(response.wsgi_request.tenant):
+        return [person.username for person in response.context["cl"].result_list]
 
 
 # Looking
