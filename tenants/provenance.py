@@ -75,6 +75,11 @@ def _made_here() -> str:
     """Return the schema to which what is made now belongs, or "" for nobody's."""
     if _imports_under_way and _is_importing():
         return ""
+    try:
+        if _is_direct and _get_running_loop() is None:
+            return _of_thread.default.schema_name or ""  # type: ignore[union-attr]
+    except AttributeError:
+        pass  # This thread has not asked for its connection yet.
     return _here()
 
 
@@ -278,7 +283,9 @@ def _bulk(original: Any) -> Any:
         objs = list(objs)
         here = _here(self.db)
         for instance in objs:
-            check_instance(instance, here)
+            db = instance._state.db
+            if type(db) is Place and db.schema != here:
+                check_instance(instance, here)
         return original(self, objs, *args, **kwargs)
 
     return bulk
@@ -335,7 +342,11 @@ def _from_db(cls: Any, db: str, field_names: Any, values: Any) -> Any:
             next(names) if field.attname in field_names else DEFERRED
             for field in meta.concrete_fields
         ]
-    instance = _create(cls, *values)
+    try:
+        create = meta.create_of_row
+    except AttributeError:
+        create = meta.create_of_row = _create.__get__(cls)
+    instance = create(*values)
     state = instance._state
     state.adding = False
     state.db = db
