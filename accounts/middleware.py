@@ -10,11 +10,14 @@ from django.utils.functional import SimpleLazyObject
 from structlog.contextvars import bind_contextvars
 
 from accounts.models import CustomUser
-from accounts.signins import note_seen
+from accounts.sessions import SessionStore
+from accounts.signins import note_foreign_session, note_seen
 
 
 class PersonMiddleware:
     """Names the person in the log, notes that they were seen, and shows times in their zone.
+
+    Also notes who came with another tenant's session.
 
     Runs after Django's ``AuthenticationMiddleware`` and, like it, only if ``request.user`` is
     used: pages that ask for nobody cost no query.
@@ -26,9 +29,14 @@ class PersonMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         request.user = SimpleLazyObject(lambda: _person(request))  # type: ignore[assignment]
         try:
-            return self.get_response(request)
+            response = self.get_response(request)
         finally:
             timezone.deactivate()
+        # Not where it is noticed: that may be in a transaction which is rolled back.
+        assert isinstance(request.session, SessionStore)
+        if request.session.foreign_key:
+            note_foreign_session(request.session.foreign_key)
+        return response
 
 
 def _person(request: HttpRequest) -> Any:

@@ -1,14 +1,24 @@
-"""When somebody was last here. Written past the record: the sign-in itself is an event."""
+"""When somebody was last here, and when somebody came with another tenant's session.
+
+The first is written past the record: the sign-in itself is an event.
+"""
 
 from datetime import timedelta
 from typing import Any, Final
 
+from django.core.cache import cache
 from django.utils import timezone
 
 from accounts.models import CustomUser
+from activity.context import current
+from activity.models import Outcome
+from activity.recording import keyed_hash, record
 
 SEEN_RESOLUTION: Final = timedelta(minutes=5)
 """``last_seen`` is at most this old while somebody is here: one write in it, not one a request."""
+
+REFUSAL_SECONDS: Final = 60
+"""One address makes at most one event in this time by presenting foreign sessions."""
 
 
 def note_sign_in(user: CustomUser, **_: Any) -> None:
@@ -25,3 +35,16 @@ def note_seen(user: CustomUser) -> None:
     if user.last_seen is None or now - user.last_seen >= SEEN_RESOLUTION:
         user.last_seen = now
         CustomUser.objects.filter(pk=user.pk).update(last_seen=now)
+
+
+def note_foreign_session(key: str) -> None:
+    """Record that a session of another tenant was presented here, not which tenant's.
+
+    At most once a minute for each address. Without Redis each time is recorded.
+    """
+    if cache.add(f"session-refused:{current().ip}", 1, timeout=REFUSAL_SECONDS):
+        record(
+            "session.refused",
+            outcome=Outcome.DENIED,
+            details={"presented_session_ref": keyed_hash("session", key)},
+        )
