@@ -26,7 +26,7 @@ from django.views.generic import ListView
 
 from accounts.models import CustomUser, Membership
 from activity.models import ActivityEvent
-from tenants import provenance
+from tenants import places, provenance
 from tenants.context import enter_platform, enter_tenant
 from tenants.errors import TenantMismatch
 from tenants.models import Domain, Tenant
@@ -541,12 +541,12 @@ def test_django_is_as_it_was_when_all_is_taken_away():
 
 
 def test_the_short_cut_to_the_connection_finds_the_same_connection():
-    assert provenance._is_direct
-    assert provenance._of_thread.default is connections["default"]
+    assert places._is_direct
+    assert places._of_thread.default is connections["default"]
 
 
 def test_a_place_is_the_alias_that_it_stands_for(acme):
-    here = provenance.place("default", acme.schema_name)
+    here = places.place("default", acme.schema_name)
     assert here == "default"
     assert hash(here) == hash("default")
     assert connections[here] is connections["default"]
