@@ -13,10 +13,15 @@ class AccountsConfig(AppConfig):
 
     def ready(self) -> None:
         """Declare what is recorded, and replace Django's way of noting the last sign-in."""
-        from accounts import admin, administrators, records, roles, signins  # noqa: F401
+        from django.contrib.sessions.models import Session
+
+        from accounts import admin, administrators, records, roles, sessions, signins  # noqa: F401
         from tenants.administrators import register
 
         records.declare_models()
+        # A row of Django's model is read by Django's store, whose signature is another.
+        store = staticmethod(lambda: sessions.SessionStore)
+        Session.get_session_store_class = store  # type: ignore[assignment]
         register(administrators.OFFICE)
         # Django saves the whole row, which would be a change to be recorded at every sign-in.
         user_logged_in.disconnect(dispatch_uid="update_last_login")
