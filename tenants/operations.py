@@ -294,7 +294,8 @@ def _locked(work: Work) -> Iterator[None]:
     with enter_platform(), transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [lock_of(work.operation.tenant_id)]
+                "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))",
+                [lock_of(work.operation.tenant_id)],
             )
             [is_mine] = cursor.fetchone()
         if not is_mine:

@@ -8,11 +8,13 @@ an error leaves nothing, and a ``kill -9`` leaves nothing or an operation that g
 
 import time
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Final
 
 import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 from django_tenants.utils import quote_schema_name
 
@@ -33,6 +35,9 @@ CREATE: Final = Operation.Kind.CREATE
 
 _WAIT_SECONDS: Final = 10.0
 """How long somebody who asks for the same tenant waits for whoever is making it."""
+
+_ALIVE_SECONDS: Final = 2.0
+"""A maker who gave a sign of life so lately is not to be disturbed; steps take a tenth of it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +81,11 @@ def _begin(request: TenantRequest, on_progress: Progress | None) -> Provisioned:
     if not may_change_schemas():
         operations.hint(operation)
         return Provisioned(tenant=tenant, created=True)
-    return _carry_on(operation, on_progress)
+    try:
+        return _carry_on(operation, on_progress)
+    except Busy:
+        # We were silent for so long that somebody else carries it on.
+        return _continue(tenant, on_progress)
 
 
 def _make_at_once(
@@ -121,19 +130,30 @@ def _continue(tenant: Tenant, on_progress: Progress | None) -> Provisioned:
     """Wait for whoever is making the tenant, or carry on if nobody is."""
     give_up_at = time.monotonic() + _WAIT_SECONDS
     while True:
-        with enter_platform():
-            operation = Operation.objects.unfinished().filter(kind=CREATE, tenant=tenant).first()
-            if operation is None:
+        operation = _unfinished(tenant)
+        if operation is None:
+            with enter_platform():
                 tenant.refresh_from_db()
-                return Provisioned(tenant=tenant, created=False)
+            return Provisioned(tenant=tenant, created=False)
         if not may_change_schemas():
             return Provisioned(tenant=tenant, created=False)
         try:
-            return _carry_on(operation, on_progress)
+            if not operation.is_alive:  # type: ignore[attr-defined]
+                return _carry_on(operation, on_progress)
         except Busy:
             if time.monotonic() > give_up_at:
                 raise
         time.sleep(0.05)
+
+
+def _unfinished(tenant: Tenant) -> Operation | None:
+    alive = Q(
+        state__in=[Operation.State.WAITING, Operation.State.RUNNING],
+        touched_at__gt=Now() - timedelta(seconds=_ALIVE_SECONDS),
+    )
+    with enter_platform():
+        making = Operation.objects.unfinished().filter(kind=CREATE, tenant=tenant)
+        return making.annotate(is_alive=alive).first()
 
 
 def _carry_on(operation: Operation, on_progress: Progress | None) -> Provisioned:

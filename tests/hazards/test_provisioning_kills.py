@@ -18,8 +18,8 @@ import pytest
 
 from config.environment import CHECKOUT
 
-KILLS_AT_RANDOM = int(os.environ.get("TENANTRY_TEST_KILLS", "5"))
-RACES = int(os.environ.get("TENANTRY_TEST_RACES", "5"))
+KILLS_AT_RANDOM = int(os.environ.get("TEST_KILLS", "5"))
+RACES = int(os.environ.get("TEST_RACES", "5"))
 
 CHILDREN = """
 import json, os, signal, sys, time
@@ -252,7 +252,7 @@ def kill(scratch: Any, environment: dict[str, str], spare: str, how: str, at: fl
 def test_p01_p02_killed_before_any_statement_nothing_is_half_made(
     scratch_platform: dict[str, str], empty_platform: Any, spare: str
 ) -> None:
-    statement, step = 1, int(os.environ.get("TENANTRY_TEST_KILL_EVERY", "4"))
+    statement, step = 1, int(os.environ.get("TEST_KILL_EVERY", "4"))
     ends = []
     while not ends or ends[-1] == signal.SIGKILL:
         ends.append(kill(empty_platform, scratch_platform, spare, "statement", statement))
