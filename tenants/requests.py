@@ -1,15 +1,18 @@
 """What somebody wants a tenant to be, before there is one."""
 
 from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import F, Q
 
 from tenants import administrators
 from tenants.context import enter_platform
 from tenants.errors import Conflict, InvalidInput
-from tenants.models import Domain, FormerSlug, Tenant
+from tenants.models import FormerSlug, Tenant
 from tenants.names import check_slug, normalize_host
 
 
@@ -88,9 +91,7 @@ def existing(request: TenantRequest) -> Tenant | None:
     """
     hosts = hosts_of(request)
     with enter_platform():
-        tenant = Tenant.objects.filter(slug=request.slug).first()
-        domains = Domain.objects.verified().filter(domain__in=hosts)
-        owners = dict(domains.values_list("domain", "tenant_id"))
+        tenant, owners = _holders(request.slug, hosts)
         was_anybodys = tenant is None and FormerSlug.objects.filter(slug=request.slug).exists()
     for host, owner in owners.items():
         if tenant is None or owner != tenant.pk:
@@ -109,6 +110,21 @@ def existing(request: TenantRequest) -> Tenant | None:
     if not same:
         raise slug_taken(request.slug, tenant.name)
     return tenant
+
+
+def _holders(slug: str, hosts: list[str]) -> tuple[Tenant | None, dict[str, UUID]]:
+    """The tenant with the slug, and whose the hosts are.
+
+    One statement, which sees one moment: between two, the tenant could be made.
+    """
+    verified = Q(domains__domain__in=hosts, domains__verified_at__isnull=False)
+    rows: list[Any] = list(
+        Tenant.objects.filter(Q(slug=slug) | verified)
+        .annotate(host=F("domains__domain"), host_verified_at=F("domains__verified_at"))
+        .order_by()
+    )
+    owners = {row.host: row.pk for row in rows if row.host in hosts and row.host_verified_at}
+    return next((row for row in rows if row.slug == slug), None), owners
 
 
 def slug_taken(slug: str, by: str = "") -> Conflict:
