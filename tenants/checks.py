@@ -37,7 +37,7 @@ def settings_fail_closed(**_: Any) -> list[CheckMessage]:
     if getattr(settings, "ASGI_APPLICATION", None):
         problems.append(
             Error(
-                "ASGI_APPLICATION is set, and the tasks of an event loop share a connection.",
+                "ASGI_APPLICATION is set, and the tasks of an event loop share connections.",
                 hint="Remove it: requests are served by WSGI, in processes and threads.",
                 id="tenants.E004",
             )

@@ -55,12 +55,12 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
     def set_tenant(self, tenant: Any, include_public: bool = True) -> None:
         """Act in a tenant from the next statement on; ``include_public`` is not heeded.
 
-        Raises ``SynchronousOnlyOperation`` in the thread of a running event loop: the tasks of the
-        loop share the thread's connection, and one would move the others.
+        Raises ``SynchronousOnlyOperation`` in the thread of a running event loop: tasks share the
+        connection of whoever started them, and one would move the others at its next ``await``.
         """
         if _get_running_loop() is not None:
             raise SynchronousOnlyOperation(
-                "A tenant cannot be entered in an event loop: its tasks share a connection."
+                "A tenant cannot be entered in an event loop, whose tasks share connections."
                 " Use sync_to_async for all that is done inside."
             )
         self.point_at(tenant)

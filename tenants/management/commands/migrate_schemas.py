@@ -21,6 +21,6 @@ class Command(MigrateSchemasCommand):  # type: ignore[misc]
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Migrate, then see to it that nobody who never said where they are finds a table."""
-        super().handle(*args, **options)
         with enter_platform():
+            super().handle(*args, **options)
             close_default_path(connection)
