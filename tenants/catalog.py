@@ -60,13 +60,12 @@ class Difference:
             return f"{self.key} is missing"
         if self.what == "extra":
             return f"{self.key} should not be there"
-        found, expected = _shown(self.found), _shown(self.expected)
-        return f"{self.key}: {self.attribute} is {found}, should be {expected}"
+        found = "is not set" if self.found is None else f"is {_shown(self.found)}"
+        expected = "not be set" if self.expected is None else f"be {_shown(self.expected)}"
+        return f"{self.key}: {self.attribute} {found}, should {expected}"
 
 
 def _shown(value: Any) -> str:
-    if value is None:
-        return "not set"
     text = " ".join((value if isinstance(value, str) else json.dumps(value)).split())
     return text if len(text) <= 200 else f"{text[:197]}..."
 
@@ -193,7 +192,7 @@ SELECT 'constraint', relname, conname, jsonb_build_object(
     'column', CASE contype WHEN 'n' THEN (SELECT attname FROM pg_attribute
                                           WHERE attrelid = conrelid AND attnum = conkey[1]) END,
     'refers to', (SELECT relname FROM owned AS other WHERE other.oid = confrelid),
-    'valid', nullif(convalidated, true),
+    'state', CASE WHEN convalidated THEN 'valid' ELSE 'not valid' END,
     -- Those of foreign keys are internal; a superuser can disable them.
     'disabled triggers', (SELECT nullif(count(*), 0) FROM pg_trigger
                           WHERE tgconstraint = pg_constraint.oid AND tgenabled <> 'O'),
@@ -205,7 +204,7 @@ SELECT 'index', owned.relname, i.relname, jsonb_build_object(
     'definition', pg_get_indexdef(i.oid),
     'constraint', (SELECT conname FROM pg_constraint
                    WHERE conindid = i.oid AND conrelid = owned.oid AND contype IN ('p', 'u', 'x')),
-    'valid', nullif(indisvalid AND indisready AND indislive, true),
+    'state', CASE WHEN indisvalid AND indisready AND indislive THEN 'valid' ELSE 'not valid' END,
     'clustered', nullif(indisclustered, false),
     'replica identity', nullif(indisreplident, false),
     'tablespace', nullif(i.reltablespace, 0),

@@ -173,7 +173,7 @@ def _sequence_options(own: Attributes) -> str:
 
 def _is_own(own: Attributes) -> bool:
     """Whether a sequence is made by itself, and not with an identity column."""
-    return own.get("belongs to", ["", "", ""])[2] != "i"
+    return "i" not in own.get("belongs to", ())[2:]
 
 
 def _sequences(catalog: Catalog) -> Iterator[str]:

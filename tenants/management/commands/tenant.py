@@ -3,6 +3,7 @@
 from tenants.commandline import NounCommand
 from tenants.verbs.appointing import Superuser
 from tenants.verbs.creating import Create
+from tenants.verbs.doctoring import Doctor
 from tenants.verbs.operating import Operations
 from tenants.verbs.pausing import Resume, Suspend
 from tenants.verbs.reading import List, Show
@@ -12,4 +13,4 @@ class Command(NounCommand):
     """Provision and run tenants."""
 
     help = "Provision and run tenants."
-    verbs = (Create, List, Show, Suspend, Resume, Superuser, Operations)
+    verbs = (Create, List, Show, Suspend, Resume, Superuser, Operations, Doctor)
