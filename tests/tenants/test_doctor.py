@@ -1,5 +1,6 @@
 """The doctor: every kind of drift is found and named, and repaired where nothing can be lost."""
 
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
@@ -37,7 +38,7 @@ def execute(schema: str, *statements: str) -> None:
         for statement in statements:
             # With rows pending at deferred constraints, tables cannot be altered.
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-            cursor.execute(statement.replace("s.", f"{schema}."))
+            cursor.execute(re.sub(r"\bs\.", f"{schema}.", statement))
 
 
 def schemas() -> set[str]:
@@ -80,8 +81,8 @@ REPAIRABLE = {
     ),
     "another trigger of that name": (
         (
-            f"DROP TRIGGER {TRIGGER} ON {EVENTS}; CREATE TRIGGER {TRIGGER} BEFORE DELETE ON {EVENTS}"
-            f" FOR EACH ROW EXECUTE FUNCTION s.{TRIGGER}()"
+            f"DROP TRIGGER {TRIGGER} ON {EVENTS}; CREATE TRIGGER {TRIGGER} BEFORE DELETE"
+            f" ON {EVENTS} FOR EACH ROW EXECUTE FUNCTION s.{TRIGGER}()"
         ),
         "trigger-changed",
         f"table activity_activityevent: trigger {TRIGGER}: definition is CREATE TRIGGER",
@@ -201,8 +202,8 @@ UNREPAIRABLE = {
         f"ALTER TABLE {USERS} ALTER display_name TYPE varchar(10) USING left(display_name, 10)",
         "column-changed",
         (
-            "table accounts_customuser: column display_name: type is character varying(10), should be"
-            " character varying(150)"
+            "table accounts_customuser: column display_name: type is character varying(10),"
+            " should be character varying(150)"
         ),
     ),
     "dropped default": (
@@ -274,7 +275,7 @@ def test_what_may_hold_data_is_named_and_left_alone(
 ) -> None:
     statement, code, sentence = UNREPAIRABLE[kind]
     if kind in ("dropped schema", "another's marker"):
-        statement = statement.replace("s.", acme.schema_name)
+        statement = re.sub(r"\bs\.", acme.schema_name, statement)
         statement += " CASCADE" if kind == "dropped schema" else ""
         execute("", statement)
     else:
