@@ -60,6 +60,13 @@ _ALL: Final = (
     Action("tenant.suspended", "{actor} suspended {target}", Severity.WARNING),
     Action("tenant.resumed", "{actor} resumed {target}", Severity.NOTICE),
     Action("operation.cancelled", "{actor} gave up the {target}", Severity.WARNING),
+    Action(
+        "tenant.deletion_scheduled", "{actor} scheduled the deletion of {target}", Severity.WARNING
+    ),
+    Action("tenant.undeleted", "{actor} took back the deletion of {target}", Severity.NOTICE),
+    Action("tenant.deleted", "{actor} deleted {target} for good", Severity.WARNING),
+    Action("tenant.exported", "{actor} exported all of {target}", Severity.WARNING),
+    Action("tenant.imported", "{actor} imported {target}", Severity.NOTICE),
 )
 
 CATALOGUE: Final = {action.name: action for action in _ALL}

@@ -14,16 +14,18 @@ from tenants.hosts import owned
 from tenants.models import Operation, Tenant
 
 
-def record_change(tenant: Tenant, change: str, reason: str, **_: Any) -> None:
+def record_change(
+    tenant: Tenant, change: str, reason: str, details: dict[str, Any], **_: Any
+) -> None:
     """Write the event twice: operators read one record, the tenant's people the other."""
     target = Subject("tenant", str(tenant.pk), tenant.name)
     action = f"tenant.{change}"
-    record(action, target=target, reason=reason)
+    record(action, target=target, reason=reason, details=details)
     if owned(Tenant.objects.filter(pk=tenant.pk)) is None:
         # Its schema is gone or somebody else's, whose record this is not for.
         return
     with enter_unserved(tenant):
-        record(action, target=target, reason=reason)
+        record(action, target=target, reason=reason, details=details)
 
 
 def record_cancelled(operation: Operation, **_: Any) -> None:

@@ -10,9 +10,12 @@ class TenantryConfig(AppConfig):
     verbose_name = "Tenantry"
 
     def ready(self) -> None:
-        """Register the checks, and let tasks that are sent from anywhere find their broker.
+        """Register the checks and what deletion empties; let tasks find their broker.
 
         Not in ``config/__init__.py``: the runner and the embedded servers import that, and stay
         small.
         """
-        from config import celery, checks  # noqa: F401
+        from config import cache, celery, checks  # noqa: F401
+        from tenants import purging
+
+        purging.register("cache keys", cache.empty_for)

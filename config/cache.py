@@ -11,10 +11,13 @@ from functools import wraps
 from typing import Any, Final
 
 import structlog
+from django.core.cache import cache
 from django.core.cache.backends.redis import RedisCache
 from redis.exceptions import RedisError
 
 from tenants.context import current_scope
+from tenants.errors import TenantryError
+from tenants.models import Tenant
 
 logger = structlog.get_logger("tenantry.cache")
 
@@ -74,11 +77,29 @@ class TenantRedisCache(RedisCache):
     @_or(False)
     def clear(self) -> bool:
         """Empty the cache of the place one is in, never anybody else's."""
-        client = self._cache.get_client(None, write=True)
-        pattern = self.make_key("*").rpartition(":")[0].split(":")[:2]
-        for batch in _batches(client.scan_iter(match=":".join([*pattern, "*"]), count=1000), 1000):
-            client.delete(*batch)
+        self.delete_scope(current_scope())
         return True
+
+    def delete_scope(self, scope: str) -> int:
+        """Delete every key of a place; returns how many. Raises ``RedisError`` without Redis."""
+        client = self._cache.get_client(None, write=True)
+        # SCAN and not KEYS, which would stop Redis for everybody while it looks.
+        keys = client.scan_iter(match=f"tenantry:{scope}:*", count=1000)
+        return sum(client.delete(*batch) for batch in _batches(keys, 1000))
+
+
+def empty_for(tenant: Tenant) -> int:
+    """Delete every key of a tenant that is being deleted; returns how many there were.
+
+    Raises ``TenantryError`` while Redis does not answer: that they are gone is then not known.
+    """
+    try:
+        deleted: int = cache.delete_scope(str(tenant.pk))
+    except (RedisError, OSError) as error:
+        raise TenantryError(
+            f"the cache could not be emptied: {error}.", "Carry the operation on with Redis back."
+        ) from None
+    return deleted
 
 
 def _batches(keys: Iterable[Any], size: int) -> Iterable[list[Any]]:

@@ -132,6 +132,12 @@ class Environment(BaseModel):
         le=100,
         description="How many schemas stand ready for new tenants. With 0 each is made when asked.",
     )
+    TENANTRY_DELETION_GRACE_DAYS: int = Field(
+        30,
+        ge=0,
+        le=3650,
+        description="For how many days a deleted tenant can be brought back before it is purged.",
+    )
     TENANTRY_AGGREGATE_SECONDS: float = Field(
         60.0,
         ge=1,

@@ -19,6 +19,7 @@ class TenantsConfig(AppConfig):
             hosts,
             provenance,
             provisioning,
+            purging,
             timeline,
         )
 

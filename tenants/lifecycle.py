@@ -4,24 +4,33 @@ Each change is one transaction and is announced inside it, so that whoever liste
 does) succeeds or fails with the change.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.db import transaction
 from django.dispatch import Signal
 
+from tenants import operations
 from tenants.context import enter_platform
 from tenants.errors import Conflict
-from tenants.models import Tenant
+from tenants.models import Operation, Tenant
 
 changed = Signal()
 """Sent in the transaction of a life-cycle change, on the platform.
 
-``sender`` is ``Tenant``; ``tenant`` is the tenant after the change; ``change`` is ``"created"``,
-``"suspended"`` or ``"resumed"``; ``reason`` is what was given for it, maybe empty.
+``sender`` is ``Tenant``; ``tenant`` is the tenant after the change; ``change`` is the past tense
+that follows ``tenant.`` in the catalogue of actions, such as ``"suspended"``; ``reason`` is what
+was given for it, maybe empty; ``details`` is what else belongs to it, of texts and numbers.
 """
 
 
-def announce(tenant: Tenant, change: str, reason: str = "") -> None:
+def announce(
+    tenant: Tenant, change: str, reason: str = "", details: Mapping[str, Any] | None = None
+) -> None:
     """Tell the listeners of ``changed``; an error of one of them undoes the change."""
-    changed.send(sender=Tenant, tenant=tenant, change=change, reason=reason)
+    changed.send(
+        sender=Tenant, tenant=tenant, change=change, reason=reason, details=dict(details or {})
+    )
 
 
 def suspend(tenant: Tenant, *, reason: str = "", dry_run: bool = False) -> bool:
@@ -40,6 +49,9 @@ def resume(tenant: Tenant, *, reason: str = "", dry_run: bool = False) -> bool:
     """
     active, suspended = Tenant.State.ACTIVE, Tenant.State.SUSPENDED
     return _move(tenant, suspended, active, change="resumed", reason=reason, dry_run=dry_run)
+
+
+_KINDS = {"suspended": Operation.Kind.SUSPEND, "resumed": Operation.Kind.RESUME}
 
 
 def _move(
@@ -66,6 +78,7 @@ def _move(
             return True
         locked.state = after
         locked.save(update_fields=["state"])
+        operations.finished(_KINDS[change], locked, {"reason": reason})
         announce(locked, change, reason)
     tenant.state = locked.state
     return True

@@ -18,9 +18,9 @@ Handler = Callable[[HttpRequest], HttpResponse]
 class TenantMiddleware:
     """Serve each request inside the one tenant that its host names, or on the platform.
 
-    A host that nobody owns gets a 404 that says nothing, a suspended tenant a 403. Both are
-    answered before any session, user or URL is looked at. ``request.tenant`` is the tenant, or
-    ``None`` on the platform.
+    A host that nobody owns gets a 404 that says nothing, a tenant that is suspended, or closed
+    until it is purged, a 403. Both are answered before any session, user or URL is looked at.
+    ``request.tenant`` is the tenant, or ``None`` on the platform.
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -35,6 +35,8 @@ class TenantMiddleware:
             return HttpResponseNotFound(render_to_string("tenants/unknown_host.html"))
         if tenant.state == Tenant.State.SUSPENDED:
             return HttpResponseForbidden(render_to_string("tenants/suspended.html"))
+        if tenant.state == Tenant.State.DELETION_SCHEDULED:
+            return HttpResponseForbidden(render_to_string("tenants/closed.html"))
         if not tenant.is_active:
             return HttpResponseNotFound(render_to_string("tenants/unknown_host.html"))
         return self._inside(tenant, host, request)

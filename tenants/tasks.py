@@ -11,7 +11,7 @@ from typing import Any, Final
 import structlog
 from celery import Task, shared_task
 
-from tenants import operations, spares
+from tenants import deletion, operations, spares
 from tenants.context import enter_platform, enter_tenant
 from tenants.errors import TenantUnavailable
 from tenants.hosts import owned
@@ -115,3 +115,21 @@ def carry_on_forgotten() -> int:
             # It is stored with the operation; the next one is not kept waiting.
             logger.warning("operation failed", operation=str(operation.pk), exc_info=True)
     return len(found)
+
+
+@shared_task(base=PlatformTask, name="tenants.purge_due")
+def purge_due() -> int:
+    """Purge the tenants whose grace is over; returns how many are gone.
+
+    One that fails stays visible as an operation and keeps no other waiting.
+    """
+    gone = 0
+    for tenant in deletion.due():
+        try:
+            deletion.purge(tenant)
+        except Exception:
+            # What went wrong is stored with the operation.
+            logger.warning("purge failed", tenant=str(tenant.pk), exc_info=True)
+        else:
+            gone += 1
+    return gone

@@ -2,7 +2,9 @@
 
 from tenants.commandline import NounCommand
 from tenants.verbs.appointing import Superuser
+from tenants.verbs.archiving import Export, Import
 from tenants.verbs.creating import Create
+from tenants.verbs.deleting import CertificateOf, Delete, Purge, Undelete
 from tenants.verbs.doctoring import Doctor
 from tenants.verbs.operating import Operations
 from tenants.verbs.pausing import Resume, Suspend
@@ -13,4 +15,19 @@ class Command(NounCommand):
     """Provision and run tenants."""
 
     help = "Provision and run tenants."
-    verbs = (Create, List, Show, Suspend, Resume, Superuser, Operations, Doctor)
+    verbs = (
+        Create,
+        List,
+        Show,
+        Suspend,
+        Resume,
+        Delete,
+        Undelete,
+        Purge,
+        CertificateOf,
+        Export,
+        Import,
+        Superuser,
+        Operations,
+        Doctor,
+    )
