@@ -64,7 +64,7 @@ def schedule(
             locked,
             "deletion_scheduled",
             reason,
-            {"purge_after": certificates.moment(locked.purge_after)},
+            details={"purge_after": certificates.moment(locked.purge_after)},
         )
     _copy(locked, tenant)
     return True

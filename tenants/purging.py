@@ -131,7 +131,12 @@ def _certify(work: Work) -> None:
     tenant.name, tenant.time_zone, tenant.lacks = tenant.slug, "UTC", []
     tenant.state, tenant.restored_state, tenant.purge_after = Tenant.State.DELETED, "", None
     tenant.save()
-    announce(tenant, "deleted", certificate.reason, {"certificate_sha256": certificate.digest})
+    announce(
+        tenant,
+        "deleted",
+        certificate.reason,
+        details={"certificate_sha256": certificate.digest},
+    )
 
 
 operations.register(

@@ -26,12 +26,20 @@ def confirm(tenant: Tenant, options: argparse.Namespace, what: str) -> None:
     """
     if options.yes or options.dry_run:
         return
-    if options.as_json or not (sys.stdin and sys.stdin.isatty()):
+    if options.as_json or not _is_somebody_here():
         raise InvalidInput(
             "nobody is here to confirm it.", "On a terminal you are asked; elsewhere add --yes."
         )
-    if input(f"{what}. Type {tenant.slug} to go on: ").strip() != tenant.slug:
+    if _typed(f"{what}. Type {tenant.slug} to go on: ") != tenant.slug:
         raise InvalidInput("that is not its slug.", "Nothing was changed.")
+
+
+def _is_somebody_here() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
+
+
+def _typed(prompt: str) -> str:
+    return input(prompt).strip()
 
 
 def described_certificate(certificate: DeletionCertificate) -> dict[str, Any]:
