@@ -17,12 +17,15 @@ class AccountsConfig(AppConfig):
 
         from accounts import admin, administrators, records, roles, sessions, signins  # noqa: F401
         from tenants.administrators import register
+        from tenants.archive.contents import leave_out
 
         records.declare_models()
         # A row of Django's model is read by Django's store, whose signature is another.
         store = staticmethod(lambda: sessions.SessionStore)
         Session.get_session_store_class = store  # type: ignore[assignment]
         register(administrators.OFFICE)
+        leave_out("django_session", "a session belongs to the place where it was begun")
+        leave_out("account_emailconfirmation", "one-time links are not for two places")
         # Django saves the whole row, which would be a change to be recorded at every sign-in.
         user_logged_in.disconnect(dispatch_uid="update_last_login")
         user_logged_in.connect(signins.note_sign_in, dispatch_uid="note_sign_in")

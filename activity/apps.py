@@ -12,9 +12,12 @@ class ActivityConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect the signals at the edge and add to the panel's first page."""
-        from activity import admin, lifecycle, overview, signins  # noqa: F401
+        from activity import admin, lifecycle, overview, rollups, signins  # noqa: F401
         from tenants import privileges, sites
+        from tenants.archive import contents
 
         privileges.APPEND_ONLY.add("activity_activityevent")
         lifecycle.connect()
+        contents.before_export.append(rollups.fold_now)
+        contents.after_import.append(rollups.arrive)
         sites.overview.append(overview.contribute)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection, transaction
+from django.utils import timezone
 
 from activity import periods
 from activity.models import RollupCursor
@@ -25,6 +26,20 @@ class Folded:
     at: datetime
 
 
+_FRESH_HERE = """
+    (event.cluster = horizon.cluster AND event.xid < horizon.xid
+        AND event.xid >= CASE WHEN cur.cluster = horizon.cluster THEN cur.xid ELSE 0 END)
+    OR (event.cluster = cur.cluster AND event.cluster <> horizon.cluster
+        AND event.xid >= cur.xid)
+"""
+
+# Where they came from all were folded but those past the cursor. Older ones may carry this very
+# cluster's number, from a time when the tenant was here: they are not new.
+_FRESH_ON_ARRIVAL = """
+    (cur.cluster = 0 OR (event.cluster = cur.cluster AND event.xid >= cur.xid))
+    AND NOT (event.cluster = horizon.cluster AND event.xid >= horizon.xid)
+"""
+
 # The horizon must be taken in the statement that reads the events, not before it: a transaction
 # that starts in between could commit below it, unseen.
 _FOLD = """
@@ -37,12 +52,7 @@ WITH horizon AS (
            (max(ARRAY[event.id::text, event.actor_label] COLLATE "C"))[2] AS newest_label
     FROM activity_activityevent event, horizon, activity_rollupcursor cur
     WHERE cur.id = 1
-      AND (
-        (event.cluster = horizon.cluster AND event.xid < horizon.xid
-            AND event.xid >= CASE WHEN cur.cluster = horizon.cluster THEN cur.xid ELSE 0 END)
-        OR (event.cluster = cur.cluster AND event.cluster <> horizon.cluster
-            AND event.xid >= cur.xid)
-      )
+      AND ({fresh})
     GROUP BY 1, 2, 3, 4, 5
 ), folded AS (
     INSERT INTO activity_dailyrollup
@@ -66,11 +76,25 @@ def fold(now: datetime) -> Folded:
 
     Days are the tenant's local days. ``now`` is what the reports will name as their age.
     """
+    return _fold(_FRESH_HERE, now)
+
+
+def fold_now() -> None:
+    """Count what has committed so far: before a tenant is exported, see ``arrive``."""
+    fold(timezone.now())
+
+
+def arrive() -> None:
+    """Count the events that came with an import and were not counted where they came from."""
+    _fold(_FRESH_ON_ARRIVAL, timezone.now())
+
+
+def _fold(fresh: str, now: datetime) -> Folded:
     RollupCursor.objects.get_or_create(pk=1)
     with transaction.atomic(), connection.cursor() as cursor:
         # Two folds at once: the second waits here and then finds the cursor moved.
         RollupCursor.objects.select_for_update().get(pk=1)
-        cursor.execute(_FOLD, {"zone": periods.zone().key, "now": now})
+        cursor.execute(_FOLD.replace("{fresh}", fresh), {"zone": periods.zone().key, "now": now})
         return Folded(events=cursor.fetchone()[0], at=now)
 
 

@@ -22,6 +22,7 @@ class TenantsConfig(AppConfig):
             purging,
             timeline,
         )
+        from tenants.archive import loading  # noqa: F401
 
         contenttypes.install()
         provenance.install()

@@ -201,15 +201,21 @@ def operation_with(key: Any) -> Operation:
     return found
 
 
-def carry_on(operation: Operation, *, on_progress: Progress | None = None) -> Work:
+def carry_on(
+    operation: Operation,
+    *,
+    on_progress: Progress | None = None,
+    transient: dict[str, Any] | None = None,
+) -> Work:
     """Do the steps that are left, as whoever asked for it.
 
+    ``transient`` is handed to the steps; one must be able to do without what was not stored.
     Raises ``Conflict`` while somebody else takes a step of it, and what a step raises; then the
     operation is ``failed`` and can be carried on again.
     """
     plan = _plans[operation.kind]
     report = on_progress or (lambda *_: None)
-    work = Work(operation=operation)
+    work = Work(operation=operation, transient=transient or {})
     _start(work)
     with _acting_for(operation):
         for position, step in enumerate(plan.steps):

@@ -14,7 +14,6 @@ from django.utils.timezone import localtime
 from activity import rollups
 from activity.events import COLUMNS, between, rows, sentence
 from activity.exporters import FORMATS, Counted, format_called
-from activity.files import refuse_unwritable, written
 from activity.models import ActivityEvent
 from activity.periods import Period, parse_day, period_between
 from activity.recording import record
@@ -24,6 +23,7 @@ from tenants.commandline import NounCommand, Output, Verb
 from tenants.context import enter_platform, enter_tenant
 from tenants.directory import tenant_to_enter
 from tenants.errors import InvalidInput, TenantryError
+from tenants.files import refuse_unwritable, written
 from tenants.models import Tenant
 
 BEGINNING = date(1970, 1, 1)

@@ -2,12 +2,14 @@
 
 import os
 import secrets
+import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from django.core.management.base import OutputWrapper
 
@@ -60,16 +62,52 @@ def written(
                 "Make room, or choose another place.",
             ) from None
         return
+    with _appearing(path, "w", encoding="utf-8", newline="") as file:
+
+        def finish() -> None:
+            file.flush()
+            os.fsync(file.fileno())
+
+        yield file.write, finish
+
+
+@contextmanager
+def written_privately(path: Path | None) -> Iterator[IO[bytes]]:
+    """Yield a file of bytes that nobody but its owner can read (mode 0600).
+
+    It appears under its name when the block ends well; for ``None`` it is copied to standard
+    output then, so that nothing has left before.
+    """
+    if path is None:
+        with tempfile.TemporaryFile() as file:
+            yield file
+            file.seek(0)
+            try:
+                shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
+                sys.stdout.buffer.flush()
+            except BrokenPipeError:
+                raise
+            except OSError as error:
+                sys.stdout = None
+                raise TenantryError(
+                    f"standard output could not be written: {error.strerror}.",
+                    "Make room, or choose another place.",
+                ) from None
+        return
+    with _appearing(path, "wb", opener=partial(os.open, mode=0o600)) as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@contextmanager
+def _appearing(path: Path, mode: str, **options: Any) -> Iterator[IO[Any]]:
     # Of a name of its own: with the file's in it, the longest that a file may have would not fit.
     beside = path.with_name(f".{secrets.token_hex(8)}.part")
     try:
-        with beside.open("w", encoding="utf-8", newline="") as file:
-
-            def finish() -> None:
-                file.flush()
-                os.fsync(file.fileno())
-
-            yield file.write, finish
+        # ``open`` and not ``Path.open``, which takes no opener.
+        with open(beside, mode, **options) as file:  # noqa: PTH123
+            yield file
         beside.replace(path)
     except OSError as error:
         raise TenantryError(

@@ -1,0 +1,303 @@
+"""Bringing a tenant back from an archive.
+
+The archive was verified whole before anything here begins. The names are taken first, in a
+transaction with the operation; then schema and rows come in one transaction, or not at all; then
+the tenant is opened. Killed in between, it is not served, and the operation can be carried on or
+cancelled. Whatever is refused leaves nothing.
+"""
+
+import uuid
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from django.conf import settings
+from django.db import DataError, IntegrityError, transaction
+from django.db.models.functions import Now
+from django_tenants.utils import quote_schema_name
+
+from tenants import contenttypes, operations, schemas
+from tenants.archive import building, contents
+from tenants.archive.contents import qualified, quoted
+from tenants.archive.format import SETTINGS, Facts
+from tenants.archive.reading import Archive, archive_at
+from tenants.context import enter_platform, enter_unserved
+from tenants.errors import Conflict, InvalidInput, TenantryError
+from tenants.hosts import owned
+from tenants.lifecycle import announce
+from tenants.models import Domain, FormerSlug, Operation, Tenant
+from tenants.names import check_slug, normalize_host
+from tenants.operations import Busy, Plan, Progress, Step, Work
+from tenants.owner import owner_alias, owner_in
+from tenants.provisioning import check_time_zone
+
+IMPORT: Final = Operation.Kind.IMPORT
+
+
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """What an import made. ``claims`` are domains that the customer has to prove again."""
+
+    tenant: Tenant
+    rows: int
+    claims: tuple[str, ...]
+
+
+def import_archive(
+    path: Path | None, *, slug: str = "", on_progress: Progress | None = None
+) -> Imported:
+    """Make the tenant that an archive holds, under its own slug or another.
+
+    Asked again after it was interrupted, it carries on. Raises ``InvalidInput`` for an archive
+    that cannot be used, ``Conflict`` when the tenant or its slug is, or was, here; then nothing
+    was made.
+    """
+    with archive_at(path) as archive:
+        operation = _begin(archive, slug, path)
+        try:
+            work = operations.carry_on(
+                operation, on_progress=on_progress, transient={"archive": archive}
+            )
+        except Busy:
+            raise
+        except BaseException:
+            _undo_quietly(operation)
+            raise
+    tenant = work.tenant
+    if tenant is None:
+        raise Conflict("the import was given up meanwhile.", "Ask for it again.")
+    return Imported(
+        tenant=tenant, rows=archive.manifest.rows, claims=tuple(work.request["claims"])
+    )
+
+
+def check(archive: Archive, slug: str = "") -> str:
+    """Return the slug that the tenant would get. Raises what importing would, but for rows."""
+    facts = archive.manifest.tenant
+    building.refuse_unknown_migrations(archive.manifest)
+    if not facts.name.isprintable():
+        raise InvalidInput("the name of the tenant in the archive is not usable.")
+    with enter_platform():
+        check_time_zone(facts.time_zone)
+        slug = check_slug((slug or facts.slug).strip())
+        known = Tenant.objects.filter(pk=facts.id).first()
+        if known is not None:
+            raise _is_here(known)
+        if Tenant.objects.filter(slug=slug).exists() or (
+            FormerSlug.objects.filter(slug=slug).exists()
+        ):
+            raise Conflict(
+                f'the slug "{slug}" is taken.', "Import it under another one: --slug NEW"
+            )
+    return slug
+
+
+def _is_here(tenant: Tenant) -> Conflict:
+    if tenant.state == Tenant.State.DELETED:
+        return Conflict(
+            f'the tenant of this archive was deleted here as "{tenant.slug}", and that is'
+            " certified.",
+            "It can be imported into another platform.",
+        )
+    return Conflict(
+        f'the tenant of this archive is here already: "{tenant.slug}".',
+        "A tenant is in one place once.",
+    )
+
+
+def _begin(archive: Archive, slug: str, path: Path | None) -> Operation:
+    """Take the names, or find the import of this very archive that was interrupted."""
+    facts = archive.manifest.tenant
+    with enter_platform():
+        begun = Operation.objects.unfinished().filter(kind=IMPORT, tenant_id=facts.id).first()
+        if begun and begun.request.get("sha256") == archive.sha256:
+            return begun
+    slug = check(archive, slug)
+    claims = _claims(facts)
+    request = {
+        "file": str(path.resolve()) if path else "",
+        "sha256": archive.sha256,
+        "state": facts.state,
+        "claims": claims,
+    }
+    try:
+        with enter_platform(), transaction.atomic():
+            tenant = Tenant(
+                id=facts.id,
+                slug=slug,
+                name=facts.name,
+                time_zone=facts.time_zone,
+                created_at=facts.created_at,
+                state=Tenant.State.PROVISIONING,
+            )
+            tenant.save(force_insert=True)
+            default = f"{slug}.{settings.TENANTRY_BASE_DOMAIN}"
+            Domain.objects.create(
+                tenant=tenant, domain=default, is_primary=True, verified_at=Now()
+            )
+            # Whose they are has to be proven to this platform too.
+            Domain.objects.bulk_create(Domain(tenant=tenant, domain=name) for name in claims)
+            return operations.begin(IMPORT, tenant, request)
+    except IntegrityError:
+        # Somebody was faster.
+        check(archive, slug)
+        raise
+
+
+def _claims(facts: Facts) -> list[str]:
+    """Return the customer's own domains, but for those that are this platform's."""
+    names = dict.fromkeys(normalize_host(name) for name in facts.domains)
+    base = settings.TENANTRY_BASE_DOMAIN
+    return [
+        name
+        for name in names
+        if name not in settings.TENANTRY_PLATFORM_HOSTS and not name.endswith(f".{base}")
+    ]
+
+
+def _undo_quietly(operation: Operation) -> None:
+    """Leave nothing. What cannot be undone now, because the database is away, stays resumable."""
+    try:
+        operations.cancel(operation)
+    except Exception:
+        operations.logger.warning("An unfinished import was left.", exc_info=True)
+
+
+# The steps
+
+
+def _tenant_of(work: Work) -> Tenant:
+    if work.tenant is None:
+        raise TenantryError("the operation has no tenant.", "Cancel it and import again.")
+    return work.tenant
+
+
+def _load(work: Work) -> None:
+    """Make schema and rows, unless the last attempt got so far."""
+    tenant = _tenant_of(work)
+    if owned(Tenant.objects.filter(pk=tenant.pk)):
+        return
+    archive = work.transient.get("archive")
+    if archive is not None:
+        work.result["rows"] = _fill(tenant, archive)
+        return
+    if not work.request["file"]:
+        raise Conflict(
+            "the archive came from standard input and is gone.",
+            "Import it again, which carries on, or cancel the operation.",
+        )
+    with archive_at(Path(work.request["file"])) as found:
+        if found.sha256 != work.request["sha256"]:
+            raise Conflict(
+                f"{work.request['file']} is another file than the one that was begun with.",
+                "Import that one again, which carries on, or cancel the operation.",
+            )
+        work.result["rows"] = _fill(tenant, found)
+
+
+def _fill(tenant: Tenant, archive: Archive) -> int:
+    """Make the schema and put the rows in, in one transaction of the owner's."""
+    schema = tenant.schema_name
+    try:
+        with transaction.atomic(using=owner_alias()):
+            building.build(tenant, archive.manifest)
+            with owner_in("public") as owner, owner.cursor() as cursor:
+                _copy(cursor, schema, archive)
+            if not building.is_current(archive.manifest):
+                with owner_in(schema):
+                    schemas.migrate(lambda *_: None, using=owner_alias())
+    except (DataError, IntegrityError) as error:
+        reason = str(error).splitlines()[0]
+        raise InvalidInput(
+            f"the archive holds rows that cannot be: {reason}.", "Export the tenant again."
+        ) from None
+    finally:
+        contenttypes.forget(schema)
+    return archive.manifest.rows
+
+
+def _copy(cursor: Any, schema: str, archive: Archive) -> None:
+    tables = building.tables_of(schema, cursor)
+    # What the fresh schema's own rows left to be checked would keep tables from being changed.
+    cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    for table in tables:
+        # Ours, not those of foreign keys: an event keeps its time, transaction and cluster.
+        cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+    cursor.execute(f"TRUNCATE {', '.join(tables)}")
+    cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+    for statement in SETTINGS:
+        cursor.execute(statement)
+    for table in archive.manifest.tables:
+        columns = ", ".join(quoted(column.name) for column in table.columns)
+        target = qualified(schema, table.name)
+        with archive.rows_of(table) as rows:
+            statement = f"COPY {target} ({columns}) FROM STDIN (FORMAT text, ENCODING 'UTF8')"
+            with cursor.db.wrap_database_errors:
+                cursor.copy_expert(statement, rows)
+        _refuse_other_count(cursor, target, table.name, table.rows)
+    cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    _refuse_other_migrations(cursor, schema, archive)
+    _set_sequences(cursor, schema, archive)
+    for table in tables:
+        cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+
+
+def _refuse_other_count(cursor: Any, target: str, name: str, rows: int) -> None:
+    cursor.execute(f"SELECT count(*) FROM {target}")
+    [found] = cursor.fetchone()
+    if found != rows:
+        raise InvalidInput(
+            f"the archive holds {found} rows of {name} and says {rows}.", "Export the tenant again."
+        )
+
+
+def _refuse_other_migrations(cursor: Any, schema: str, archive: Archive) -> None:
+    cursor.execute(
+        f"SELECT app || '.' || name FROM {qualified(schema, 'django_migrations')} ORDER BY 1"
+    )
+    if sorted(name for (name,) in cursor.fetchall()) != sorted(archive.manifest.migrations):
+        raise InvalidInput(
+            "the archive's migrations are not those that its manifest names.",
+            "Export the tenant again.",
+        )
+
+
+def _set_sequences(cursor: Any, schema: str, archive: Archive) -> None:
+    following = {(found.table, found.column): found.next for found in archive.manifest.sequences}
+    for built, name in list(contents.sequences(cursor, schema)):
+        cursor.execute(
+            "SELECT setval(%s::regclass, %s, false)",
+            [qualified(schema, name), following[built.table, built.column]],
+        )
+
+
+def _open(work: Work) -> None:
+    tenant = _tenant_of(work)
+    tenant.state = Tenant.State(work.request["state"])
+    tenant.save(update_fields=["state"])
+    with enter_unserved(tenant):
+        for function in contents.after_import:
+            function()
+    announce(
+        tenant,
+        "imported",
+        details={"rows": work.result.get("rows", 0), "archive_sha256": work.request["sha256"]},
+    )
+
+
+def _undo(work: Work) -> None:
+    """Remove what was made so far; the names are free again."""
+    tenant = _tenant_of(work)
+    if owned(Tenant.objects.filter(pk=tenant.pk)):
+        with (
+            owner_in("public") as owner,
+            transaction.atomic(using=owner_alias()),
+            owner.cursor() as cursor,
+        ):
+            cursor.execute(f"DROP SCHEMA {quote_schema_name(tenant.schema_name)} CASCADE")
+    tenant.delete()
+
+
+operations.register(
+    IMPORT, Plan(steps=(Step("rows", _load), Step("activation", _open)), undo=_undo)
+)
