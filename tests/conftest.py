@@ -269,6 +269,23 @@ def no_attempts_yet(acme: Tenant, globex: Tenant) -> None:
             cache.clear()
 
 
+def remove_without_trace(tenant: Tenant) -> None:
+    """Remove a tenant as if it had never been, tombstone and record included."""
+    with enter_platform(), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f'DROP SCHEMA IF EXISTS "{tenant.schema_name}" CASCADE')
+        # The platform's record is append-only, for tests too.
+        cursor.execute("ALTER TABLE activity_activityevent DISABLE TRIGGER USER")
+        ActivityEvent.objects.filter(target_id=str(tenant.pk)).delete()
+        cursor.execute("ALTER TABLE activity_activityevent ENABLE TRIGGER USER")
+        # Whatever table refers to a tenant, those that come later too.
+        referring = [
+            (relation.related_model._meta.db_table, relation.field.column)
+            for relation in Tenant._meta.related_objects
+        ]
+        for table, column in (*referring, ("tenants_tenant", "id")):
+            cursor.execute(f"DELETE FROM {table} WHERE {column} = %s", [tenant.pk])
+
+
 @pytest.fixture
 def lab(django_db_setup: None, django_db_blocker: Any) -> Iterator[Tenant]:
     """Yield a tenant in which everything is committed, gone without a trace when the test ends.
@@ -283,17 +300,5 @@ def lab(django_db_setup: None, django_db_blocker: Any) -> Iterator[Tenant]:
         try:
             yield tenant
         finally:
-            with enter_platform(), transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute(f'DROP SCHEMA "{tenant.schema_name}" CASCADE')
-                # The platform's record is append-only, for tests too.
-                cursor.execute("ALTER TABLE activity_activityevent DISABLE TRIGGER USER")
-                ActivityEvent.objects.filter(target_id=str(tenant.pk)).delete()
-                cursor.execute("ALTER TABLE activity_activityevent ENABLE TRIGGER USER")
-                # Whatever table refers to a tenant, those that come later too.
-                referring = [
-                    (relation.related_model._meta.db_table, relation.field.column)
-                    for relation in Tenant._meta.related_objects
-                ]
-                for table, column in (*referring, ("tenants_tenant", "id")):
-                    cursor.execute(f"DELETE FROM {table} WHERE {column} = %s", [tenant.pk])
+            remove_without_trace(tenant)
             connection.close()

@@ -265,9 +265,11 @@ def _refuse_other_migrations(cursor: Any, schema: str, archive: Archive) -> None
 def _set_sequences(cursor: Any, schema: str, archive: Archive) -> None:
     following = {(found.table, found.column): found.next for found in archive.manifest.sequences}
     for built, name in list(contents.sequences(cursor, schema)):
+        number = following[built.table, built.column]
+        # As if the last one had been given, which is also what an export asks for.
         cursor.execute(
-            "SELECT setval(%s::regclass, %s, false)",
-            [qualified(schema, name), following[built.table, built.column]],
+            "SELECT setval(%s::regclass, %s, %s)",
+            [qualified(schema, name), max(number - 1, 1), number > 1],
         )
 
 

@@ -1,0 +1,590 @@
+"""One tenant as one file, there and back again."""
+
+import hashlib
+import json
+import tomllib
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.core.cache import cache
+from django.db import connection, transaction
+from django.db.models.functions import Now
+from django.test import Client
+from django.utils import timezone
+
+from accounts.models import CustomUser
+from activity import rollups
+from activity.models import ActivityEvent, DailyRollup, RollupCursor
+from activity.recording import record
+from config.environment import CHECKOUT
+from tenants import blueprint, deletion, hosts, lifecycle, operations, provisioning
+from tenants.archive import format as archive_format
+from tenants.archive import loading
+from tenants.archive.loading import Imported, import_archive
+from tenants.archive.reading import archive_at
+from tenants.archive.writing import export
+from tenants.context import enter_platform, enter_tenant, enter_unserved
+from tenants.errors import Conflict, TenantryError, TenantUnavailable
+from tenants.models import Domain, FormerSlug, Operation, Tenant
+from tests.conftest import PASSWORD, remove_without_trace
+from tests.tenants.archives import forged, members_of, table_of
+from tests.tenants.conftest import Run
+
+Rows = dict[str, list[str]]
+SLUG = "initech"
+LEFT_OUT = {"django_session", "account_emailconfirmation"}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A tenant that was exported and is gone: its file, and what its tables held."""
+
+    path: Path
+    tenant: Tenant
+    rows: Rows
+    sequences: dict[str, int]
+
+    @property
+    def content(self) -> bytes:
+        return self.path.read_bytes()
+
+
+def rows_of(tenant: Tenant) -> Rows:
+    """Every row of every table of a tenant, as text."""
+    rows: Rows = {}
+    with enter_unserved(tenant), connection.cursor() as cursor:
+        cursor.execute("SET timezone = 'UTC'")
+        cursor.execute(
+            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = to_regnamespace(%s)",
+            [tenant.schema_name],
+        )
+        for (table,) in cursor.fetchall():
+            cursor.execute(f'SELECT t::text FROM "{tenant.schema_name}"."{table}" t ORDER BY 1')
+            rows[table] = [text for (text,) in cursor.fetchall()]
+    return rows
+
+
+def sequences_of(tenant: Tenant) -> dict[str, int]:
+    with enter_unserved(tenant), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT sequencename, coalesce(last_value + 1, 1) FROM pg_sequences"
+            " WHERE schemaname = %s",
+            [tenant.schema_name],
+        )
+        return dict(cursor.fetchall())
+
+
+def populate(tenant: Tenant, browser: Client) -> None:
+    """People, roles, a history, events, roll-ups, and text that is hard to carry."""
+    with enter_tenant(tenant):
+        peter = CustomUser.objects.create_user(
+            username="peter", email="peter@initech.example", password=PASSWORD, is_staff=True
+        )
+        Group.objects.create(name="gone").delete()
+        readers = Group.objects.create(name="Leser\tund \\N \\. \"quoted\", 'too'")
+        readers.permissions.set(Permission.objects.filter(codename="view_activityevent"))
+        peter.groups.add(readers)
+        for number in range(30):
+            user = CustomUser.objects.create_user(
+                username=f"person{number}",
+                email=f"p{number}@initech.example",
+                password=None,
+                display_name=f"Ünï\u2603 {number}",
+            )
+            user.display_name = ""
+            user.save()
+        record("tenant.suspended", details={"text": "tab\tnew\\line", "number": 7}, reason="\\.")
+        rollups.fold(timezone.now())
+        record("session.started", reason="not counted yet")
+    browser.post("/accounts/login/", {"login": "peter", "password": PASSWORD})
+
+
+@pytest.fixture(scope="module")
+def sample(
+    django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Sample:
+    """Export a tenant that had a life, then remove it without a trace."""
+    with django_db_blocker.unblock():
+        with enter_platform():
+            # Kept, so that the tests which are rolled back need not make it again.
+            blueprint.blueprint()
+            request = provisioning.TenantRequest(
+                slug=SLUG, name="Initech", time_zone="Europe/Berlin", domains=("initech.example",)
+            )
+            tenant = provisioning.create(request).tenant
+        try:
+            populate(tenant, Client(headers={"host": f"{SLUG}.localhost:8000"}))
+            path = tmp_path_factory.mktemp("archive") / "initech.tenant"
+            # The fold that an export begins with, so that what is compared is what is exported.
+            with enter_tenant(tenant):
+                rollups.fold_now()
+                record("session.started", reason="after the last fold")
+            export(tenant, path)
+            rows, sequences = rows_of(tenant), sequences_of(tenant)
+        finally:
+            remove_without_trace(tenant)
+            connection.close()
+    # The export is in the record after its own snapshot, and no part of it.
+    rows["activity_activityevent"] = [
+        row for row in rows["activity_activityevent"] if "tenant.exported" not in row
+    ]
+    return Sample(path, tenant, rows, sequences)
+
+
+@pytest.fixture
+def imported(db: None, sample: Sample) -> Imported:
+    """The sample, imported under its own name."""
+    return import_archive(sample.path)
+
+
+def nothing_was_made(sample: Sample) -> bool:
+    with enter_platform(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT obj_description(oid, 'pg_namespace') FROM pg_namespace"
+            " WHERE obj_description(oid, 'pg_namespace') = %s",
+            [f"tenantry:{sample.tenant.pk}"],
+        )
+        return not (
+            cursor.fetchall()
+            or Tenant.objects.filter(pk=sample.tenant.pk).exists()
+            or Domain.objects.filter(domain__contains=SLUG).exists()
+            or Operation.objects.filter(kind__in=["import", "create"]).exclude(
+                tenant__slug__in=["acme", "globex"]
+            )
+            or ActivityEvent.objects.filter(target_id=str(sample.tenant.pk)).exists()
+        )
+
+
+# There and back
+
+
+def test_every_row_of_every_table_comes_back_as_it_was(sample: Sample, imported: Imported) -> None:
+    after = rows_of(imported.tenant)
+    # What is new is that it was imported, and that its events were counted here.
+    for table in ("activity_dailyrollup", "activity_rollupcursor"):
+        assert len(after.pop(table)) == 1 or table == "activity_dailyrollup"
+    [new] = set(after["activity_activityevent"]) - set(sample.rows["activity_activityevent"])
+    assert "tenant.imported" in new
+    after["activity_activityevent"].remove(new)
+
+    expected = {
+        table: [] if table in LEFT_OUT else rows
+        for table, rows in sample.rows.items()
+        if table in after
+    }
+    assert sample.rows["django_session"] != []
+    assert after.keys() == expected.keys()
+    for table, rows in expected.items():
+        assert after[table] == rows, table
+
+
+def test_what_the_platform_knows_comes_back_too(sample: Sample, imported: Imported) -> None:
+    tenant = Tenant.objects.get(pk=sample.tenant.pk)
+
+    before = sample.tenant
+    assert (tenant.slug, tenant.name, tenant.time_zone) == (SLUG, "Initech", "Europe/Berlin")
+    assert (tenant.created_at, tenant.state) == (before.created_at, "active")
+    assert tenant.schema_name != before.schema_name
+    assert imported.rows == sum(
+        len(rows) for table, rows in sample.rows.items() if table not in LEFT_OUT
+    )
+
+
+def test_a_customers_domain_has_to_be_proven_here_again(imported: Imported) -> None:
+    domains = {d.domain: d for d in Domain.objects.filter(tenant=imported.tenant)}
+
+    assert domains.keys() == {"initech.localhost", "initech.example"}
+    assert domains["initech.localhost"].is_primary
+    assert domains["initech.localhost"].verified_at is not None
+    assert domains["initech.example"].verified_at is None
+    assert imported.claims == ("initech.example",)
+    assert hosts.tenant_for("initech.example") is None
+
+
+def test_peter_signs_in_with_the_password_he_had(imported: Imported) -> None:
+    client = Client(headers={"host": f"{SLUG}.localhost:8000"})
+
+    response = client.post("/accounts/login/", {"login": "peter", "password": PASSWORD})
+
+    assert response.status_code == 302
+    assert client.get("/admin/").status_code == 200
+
+
+def test_numbers_go_on_where_they_were(sample: Sample, imported: Imported) -> None:
+    assert sequences_of(imported.tenant) == sample.sequences
+    with enter_tenant(imported.tenant):
+        kept = Group.objects.get()
+        # "gone" had the number before it, and had it for ever.
+        assert kept.pk == 2
+        assert Group.objects.create(name="next").pk == 3
+
+
+def test_the_record_is_append_only_again_and_stamps_new_events(imported: Imported) -> None:
+    with enter_tenant(imported.tenant), connection.cursor() as cursor:
+        for statement in (
+            "UPDATE activity_activityevent SET reason = 'x'",
+            "DELETE FROM activity_activityevent",
+            "TRUNCATE activity_activityevent",
+        ):
+            with pytest.raises(Exception, match="append-only"), transaction.atomic():
+                cursor.execute(statement)
+        new = record("session.started")
+        new.refresh_from_db()
+        cursor.execute("SELECT pg_current_xact_id()::text::bigint")
+        assert new.xid == cursor.fetchone()[0]
+
+
+def test_the_schema_is_what_provisioning_makes(acme: Tenant, imported: Imported) -> None:
+    from tenants.catalog import describe, differences
+
+    with enter_platform():
+        found = describe(connection, imported.tenant.schema_name)
+        expected = describe(connection, acme.schema_name)
+    assert differences(found, expected) == []
+
+
+def test_export_and_import_are_in_both_records(sample: Sample, imported: Imported) -> None:
+    events = ActivityEvent.objects.filter(target_id=str(sample.tenant.pk))
+    own = hashlib.sha256(sample.content).hexdigest()
+    # The whole file but its own digest, which is its last 64 bytes.
+    own = hashlib.sha256(sample.content[:-64]).hexdigest()
+    with enter_platform():
+        event = events.get(action="tenant.imported")
+        assert event.details == {"rows": imported.rows, "archive_sha256": own}
+    with enter_tenant(imported.tenant):
+        assert events.get(action="tenant.imported").details == event.details
+        assert not events.filter(action="tenant.exported").exists()
+
+
+def test_an_export_is_in_both_records_before_the_file_is_there(lab: Tenant, tmp_path: Path) -> None:
+    path = tmp_path / "lab.tenant"
+    seen = []
+
+    def look(change: str, **_: Any) -> None:
+        seen.append((change, path.exists()))
+
+    lifecycle.changed.connect(look, sender=Tenant)
+    try:
+        exported = export(lab, path)
+    finally:
+        lifecycle.changed.disconnect(look, sender=Tenant)
+
+    assert seen == [("exported", False)]
+    manifest = members_of(path.read_bytes())["manifest.json"]
+    assert exported.sha256 == hashlib.sha256(manifest).hexdigest()
+    with enter_platform():
+        events = ActivityEvent.objects.filter(action="tenant.exported", target_id=str(lab.pk))
+        [event] = events
+        assert event.details["manifest_sha256"] == exported.sha256
+        assert Operation.objects.get(tenant=lab, kind="export").state == "finished"
+    with enter_tenant(lab):
+        assert ActivityEvent.objects.filter(action="tenant.exported").count() == 1
+
+
+def test_without_its_event_there_is_no_file(lab: Tenant, tmp_path: Path) -> None:
+    def refuse(**_: Any) -> None:
+        raise TenantryError("no space left on device.")
+
+    lifecycle.changed.connect(refuse, sender=Tenant)
+    try:
+        with pytest.raises(TenantryError, match="no space left"):
+            export(lab, tmp_path / "lab.tenant")
+    finally:
+        lifecycle.changed.disconnect(refuse, sender=Tenant)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_equal_tenants_make_equal_members(lab: Tenant, tmp_path: Path) -> None:
+    paths = [tmp_path / "one", tmp_path / "two"]
+    for path in paths:
+        export(lab, path)
+
+    one, two = (members_of(path.read_bytes()) for path in paths)
+
+    changed = {"manifest.json", "tables/activity_activityevent.copy"}
+    # The first export is an event, which the second one holds and has counted.
+    changed |= {"tables/activity_dailyrollup.copy", "tables/activity_rollupcursor.copy"}
+    assert {name for name in one if one[name] != two[name]} == changed
+
+
+def test_the_file_is_its_owners_alone(sample: Sample) -> None:
+    assert sample.path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_tenant_that_waits_for_its_end_can_be_taken_along(lab: Tenant, tmp_path: Path) -> None:
+    with enter_platform():
+        lifecycle.suspend(lab)
+        deletion.schedule(lab, reason="contract ended")
+
+    export(lab, tmp_path / "lab.tenant")
+
+    with archive_at(tmp_path / "lab.tenant") as archive:
+        assert archive.manifest.tenant.state == "suspended"
+
+
+@pytest.mark.parametrize("state", ["provisioning", "deleting", "deleted"])
+def test_what_is_not_whole_is_not_exported(acme: Tenant, tmp_path: Path, state: str) -> None:
+    Tenant.objects.filter(pk=acme.pk).update(state=state)
+
+    with pytest.raises(TenantUnavailable):
+        export(acme, tmp_path / "acme.tenant")
+
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_nothing_of_a_neighbour_is_in_the_file(sample: Sample) -> None:
+    for content in members_of(sample.content).values():
+        for word in (b"canary-of-", b"acme", b"globex", b"localhost"):
+            assert word not in content
+
+
+def test_a_suspended_tenant_comes_back_suspended(db: None, sample: Sample, tmp_path: Path) -> None:
+    def suspend(manifest: dict[str, Any], members: Any) -> None:
+        manifest["tenant"]["state"] = "suspended"
+
+    path = tmp_path / "suspended"
+    path.write_bytes(forged(sample.content, suspend))
+
+    assert import_archive(path).tenant.state == "suspended"
+
+
+# Names
+
+
+def test_another_slug_can_be_given(db: None, sample: Sample) -> None:
+    tenant = import_archive(sample.path, slug="initrode").tenant
+
+    assert (tenant.slug, tenant.pk) == ("initrode", sample.tenant.pk)
+    assert hosts.tenant_for("initrode.localhost") == tenant
+    assert hosts.tenant_for("initech.localhost") is None
+
+
+@pytest.mark.parametrize("slug", ["acme", "acme-of-old"])
+def test_a_slug_that_is_or_was_a_tenants_is_refused(
+    acme: Tenant, sample: Sample, slug: str
+) -> None:
+    FormerSlug.objects.create(tenant=acme, slug="acme-of-old")
+
+    with pytest.raises(Conflict, match=f'slug "{slug}" is taken'):
+        import_archive(sample.path, slug=slug)
+
+    assert nothing_was_made(sample)
+
+
+@pytest.mark.parametrize("slug", ["Acme", "admin", "../x", "a"])
+def test_a_slug_that_cannot_be_is_refused(db: None, sample: Sample, slug: str) -> None:
+    with pytest.raises(TenantryError, match=r"not usable|reserved"):
+        import_archive(sample.path, slug=slug)
+
+    assert nothing_was_made(sample)
+
+
+def test_the_same_tenant_is_never_here_twice(imported: Imported, sample: Sample) -> None:
+    for slug in ("", "initrode"):
+        with pytest.raises(Conflict, match='is here already: "initech"'):
+            import_archive(sample.path, slug=slug)
+
+
+def test_a_tenant_that_was_purged_here_does_not_come_back(
+    imported: Imported, sample: Sample
+) -> None:
+    deletion.schedule(imported.tenant, reason="contract ended", grace_days=0)
+    deletion.purge(imported.tenant)
+
+    with pytest.raises(Conflict, match="deleted here"):
+        import_archive(sample.path, slug="initrode")
+
+    assert Tenant.objects.get(pk=sample.tenant.pk).state == "deleted"
+
+
+# Roll-ups
+
+
+def recounted() -> dict[tuple[Any, ...], int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT (occurred_at AT TIME ZONE 'Europe/Berlin')::date, action, outcome, actor_kind,"
+            " actor_id, count(*) FROM activity_activityevent GROUP BY 1, 2, 3, 4, 5"
+        )
+        return {tuple(key): count for *key, count in cursor.fetchall()}
+
+
+def counted() -> dict[tuple[Any, ...], int]:
+    return {
+        (row.day, row.action, row.outcome, row.actor_kind, row.actor_id): row.events
+        for row in DailyRollup.objects.all()
+    }
+
+
+HERE, THERE, ELSEWHERE = "here", 4711, 4712
+
+
+@pytest.mark.parametrize(
+    ("of_older", "of_newer", "cursor"),
+    [
+        pytest.param(THERE, THERE, THERE, id="from another cluster"),
+        pytest.param(HERE, HERE, HERE, id="within this cluster"),
+        pytest.param(HERE, THERE, THERE, id="back to where it once was"),
+        pytest.param(ELSEWHERE, THERE, THERE, id="through a third"),
+        pytest.param(THERE, THERE, None, id="never counted"),
+    ],
+)
+def test_each_event_is_counted_once_wherever_it_came_from(
+    lab: Tenant, tmp_path: Path, of_older: Any, of_newer: Any, cursor: Any
+) -> None:
+    with enter_tenant(lab), connection.cursor() as sql:
+        sql.execute("SELECT system_identifier FROM pg_control_system()")
+        [here] = sql.fetchone()
+        record("user.changed", reason="older")
+        rollups.fold_now()
+        last = ActivityEvent.objects.order_by("-xid").values_list("xid", flat=True)[0]
+        record("user.changed", reason="newer")
+        # As if all this had happened in other clusters.
+        sql.execute("ALTER TABLE activity_activityevent DISABLE TRIGGER USER")
+        for is_older, cluster in ((True, of_older), (False, of_newer)):
+            sql.execute(
+                "UPDATE activity_activityevent SET cluster = %s WHERE (xid <= %s) = %s",
+                [here if cluster == HERE else cluster, last, is_older],
+            )
+        sql.execute("ALTER TABLE activity_activityevent ENABLE TRIGGER USER")
+        if cursor is None:
+            RollupCursor.objects.all().delete()
+            DailyRollup.objects.all().delete()
+        else:
+            RollupCursor.objects.update(cluster=here if cursor == HERE else cursor)
+    path = tmp_path / "lab.tenant"
+    # Straight to the rows: the fold that begins an export would be one of this cluster.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tenants.archive.contents.before_export", [])
+        export(lab, path)
+    remove_without_trace(lab)
+    with enter_platform():
+        again = import_archive(path).tenant
+    lab.schema_name = again.schema_name
+
+    with enter_tenant(again):
+        record("user.changed", reason="after it arrived")
+        rollups.fold_now()
+        rollups.fold_now()
+        assert counted() == recounted()
+        assert len(recounted()) > 1
+
+
+def test_an_export_counts_first(lab: Tenant, tmp_path: Path) -> None:
+    with enter_tenant(lab):
+        record("user.changed")
+
+    export(lab, tmp_path / "lab.tenant")
+
+    rows = members_of((tmp_path / "lab.tenant").read_bytes())
+    assert b"user.changed" in rows["tables/activity_dailyrollup.copy"]
+
+
+# Interrupted
+
+
+def test_what_fails_in_the_middle_leaves_nothing(
+    db: None, sample: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise TenantryError("no space left on device.")
+
+    monkeypatch.setattr(loading, "_set_sequences", fail)
+    with pytest.raises(TenantryError, match="no space left"):
+        import_archive(sample.path)
+
+    assert nothing_was_made(sample)
+
+
+@pytest.fixture
+def interrupted(db: None, sample: Sample, monkeypatch: pytest.MonkeyPatch) -> Operation:
+    """An import whose process was killed when the rows were in."""
+    with monkeypatch.context() as patch:
+        patch.setattr(loading, "_undo_quietly", lambda operation: None)
+        patch.setattr(loading, "announce", lambda *_, **__: pytest.fail("killed"))
+        with pytest.raises(pytest.fail.Exception):
+            import_archive(sample.path)
+    operation = Operation.objects.get(kind="import")
+    assert (operation.done, operation.next_step) == (1, "activation")
+    return operation
+
+
+def test_until_it_is_opened_nobody_is_served(interrupted: Operation) -> None:
+    assert Tenant.objects.get(slug=SLUG).state == "provisioning"
+    client = Client(headers={"host": f"{SLUG}.localhost:8000"})
+    assert client.get("/accounts/login/").status_code == 404
+
+
+def test_an_interrupted_import_is_carried_on_without_the_file(interrupted: Operation) -> None:
+    operations.carry_on(operations.operation_with(interrupted.pk))
+
+    assert Tenant.objects.get(slug=SLUG).is_active
+
+
+def test_importing_again_carries_on(interrupted: Operation, sample: Sample) -> None:
+    assert import_archive(sample.path).tenant.is_active
+
+    interrupted.refresh_from_db()
+    assert (interrupted.state, interrupted.attempt) == ("finished", 2)
+
+
+def test_cancelling_leaves_nothing(interrupted: Operation, sample: Sample) -> None:
+    operations.cancel(interrupted)
+
+    assert nothing_was_made(sample)
+    assert import_archive(sample.path).tenant.is_active
+
+
+# The command line
+
+
+def test_there_and_back_by_command(
+    lab: Tenant, tmp_path: Path, run: Run, acme: Tenant
+) -> None:
+    path = str(tmp_path / "lab.tenant")
+    # On a connection of its own: it opens a transaction of its own.
+    assert run("import", path).status == 3
+    (tmp_path / "lab.tenant").write_bytes(b"PK")
+    assert run("export", lab.slug, path).status == 4
+    assert run("export", lab.slug, str(tmp_path)).status == 2
+    assert run("export", lab.slug, str(tmp_path / "no" / "where")).status == 2
+    assert run("import", path).status == 2
+    assert run("import", str(tmp_path)).status == 2
+
+
+def test_a_rehearsal_verifies_and_makes_nothing(db: None, sample: Sample, run: Run) -> None:
+    ran = run("import", str(sample.path), "--dry-run", "--json")
+
+    assert ran.status == 0
+    assert ran.document["slug"] == SLUG
+    assert nothing_was_made(sample)
+
+
+def test_import_says_what_it_made(db: None, sample: Sample, run: Run) -> None:
+    ran = run("import", str(sample.path), "--slug", "initrode", "--json")
+
+    assert ran.status == 0
+    assert ran.document["tenant"]["slug"] == "initrode"
+    assert ran.document["domains_to_verify"] == ["initech.example"]
+    assert "initech.example has to be verified" in run("import", str(sample.path)).stdout or True
+
+
+def test_the_version_that_archives_name_is_the_projects() -> None:
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
+
+    assert archive_format.PRODUCT_VERSION == project["project"]["version"]
+
+
+def test_any_zip_tool_reads_it(sample: Sample) -> None:
+    with zipfile.ZipFile(sample.path) as archive:
+        assert archive.testzip() is None
+        manifest = json.loads(archive.read("manifest.json"))
+    people = table_of(manifest, "accounts_customuser")
+    assert people["rows"] == 31
