@@ -75,11 +75,9 @@ def check(archive: Archive, slug: str = "") -> str:
     """Return the slug that the tenant would get. Raises what importing would, but for rows."""
     facts = archive.manifest.tenant
     building.refuse_unknown_migrations(archive.manifest)
-    if not facts.name.isprintable():
-        raise InvalidInput("the name of the tenant in the archive is not usable.")
+    slug = check_slug(slug.strip()) if slug else facts.slug
     with enter_platform():
-        check_time_zone(facts.time_zone)
-        slug = check_slug((slug or facts.slug).strip())
+        _check_facts(facts, slug)
         known = Tenant.objects.filter(pk=facts.id).first()
         if known is not None:
             raise _is_here(known)
@@ -90,6 +88,18 @@ def check(archive: Archive, slug: str = "") -> str:
                 f'the slug "{slug}" is taken.', "Import it under another one: --slug NEW"
             )
     return slug
+
+
+def _check_facts(facts: Facts, slug: str) -> None:
+    """Refuse what the file says of the tenant and nobody could have been given here."""
+    try:
+        check_slug(slug)
+        check_time_zone(facts.time_zone)
+        _claims(facts)
+    except InvalidInput as error:
+        raise InvalidInput(f"in the archive, {error.message}", "Export the tenant again.") from None
+    if not facts.name.isprintable():
+        raise InvalidInput("in the archive, the name is not usable.", "Export the tenant again.")
 
 
 def _is_here(tenant: Tenant) -> Conflict:

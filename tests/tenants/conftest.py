@@ -11,6 +11,8 @@ import pytest
 from django.core.management import get_commands, load_command_class
 from django.db import connections
 
+from tests.tenants.archives import sample as sample
+
 
 @dataclass
 class Ran:
