@@ -35,7 +35,9 @@ _ALL: Final = (
     Action("session.started", "{actor} signed in"),
     Action("session.ended", "{actor} signed out"),
     Action("session.failed", "Somebody failed to sign in as {target}", Severity.WARNING),
-    Action("session.refused", "{actor} brought a session of another organisation", Severity.WARNING),
+    Action(
+        "session.refused", "{actor} brought a session of another organisation", Severity.WARNING
+    ),
     Action("user.created", "{actor} added {target}", Severity.NOTICE),
     Action("user.invited", "{actor} sent {target} a link to choose a password", Severity.NOTICE),
     Action("user.changed", "{actor} changed {target}"),

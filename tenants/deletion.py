@@ -142,9 +142,7 @@ class Purged:
     certificate: DeletionCertificate | None
 
 
-def purge(
-    tenant: Tenant, *, dry_run: bool = False, on_progress: Progress | None = None
-) -> Purged:
+def purge(tenant: Tenant, *, dry_run: bool = False, on_progress: Progress | None = None) -> Purged:
     """Destroy a tenant whose grace is over, or carry on where it was interrupted.
 
     Raises ``Conflict`` for a tenant whose deletion is not scheduled or is in its grace, and

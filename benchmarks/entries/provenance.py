@@ -25,7 +25,8 @@ def _inside() -> Iterator[None]:
     """Be inside the tenant of these people, making it first if need be."""
     from accounts.models import CustomUser
     from tenants.context import enter_tenant
-    from tenants.provisioning import TenantRequest, create
+    from tenants.provisioning import create
+    from tenants.requests import TenantRequest
 
     with enter_tenant(create(TenantRequest(slug=_SLUG)).tenant):
         if not CustomUser.objects.exists():

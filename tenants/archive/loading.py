@@ -6,7 +6,6 @@ the tenant is opened. Killed in between, it is not served, and the operation can
 cancelled. Whatever is refused leaves nothing.
 """
 
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -29,7 +28,7 @@ from tenants.models import Domain, FormerSlug, Operation, Tenant
 from tenants.names import check_slug, normalize_host
 from tenants.operations import Busy, Plan, Progress, Step, Work
 from tenants.owner import owner_alias, owner_in
-from tenants.provisioning import check_time_zone
+from tenants.requests import check_time_zone
 
 IMPORT: Final = Operation.Kind.IMPORT
 
@@ -66,9 +65,7 @@ def import_archive(
     tenant = work.tenant
     if tenant is None:
         raise Conflict("the import was given up meanwhile.", "Ask for it again.")
-    return Imported(
-        tenant=tenant, rows=archive.manifest.rows, claims=tuple(work.request["claims"])
-    )
+    return Imported(tenant=tenant, rows=archive.manifest.rows, claims=tuple(work.request["claims"]))
 
 
 def check(archive: Archive, slug: str = "") -> str:
@@ -142,9 +139,7 @@ def _begin(archive: Archive, slug: str, path: Path | None) -> Operation:
             )
             tenant.save(force_insert=True)
             default = f"{slug}.{settings.TENANTRY_BASE_DOMAIN}"
-            Domain.objects.create(
-                tenant=tenant, domain=default, is_primary=True, verified_at=Now()
-            )
+            Domain.objects.create(tenant=tenant, domain=default, is_primary=True, verified_at=Now())
             # Whose they are has to be proven to this platform too.
             Domain.objects.bulk_create(Domain(tenant=tenant, domain=name) for name in claims)
             return operations.begin(IMPORT, tenant, request)

@@ -109,6 +109,8 @@ def _file(path: Path | None) -> Iterator[IO[bytes]]:
         raise NotFound(f"there is no file {path}.", "Name one that exists.") from None
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "no name of a file"
-        raise InvalidInput(f"{str(path)[:80]}: {reason}.", "Name a file that can be read.") from None
+        raise InvalidInput(
+            f"{str(path)[:80]}: {reason}.", "Name a file that can be read."
+        ) from None
     with file:
         yield file

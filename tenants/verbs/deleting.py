@@ -93,7 +93,9 @@ class Delete(Verb):
             output.say(f"{tenant.slug} would be {done}")
         else:
             verb = "deletion scheduled:" if changed else "already scheduled:"
-            output.say(f"{verb} {tenant.slug}, purged after {tenant.purge_after:%Y-%m-%d %H:%M} UTC")
+            output.say(
+                f"{verb} {tenant.slug}, purged after {tenant.purge_after:%Y-%m-%d %H:%M} UTC"
+            )
 
 
 class Undelete(Verb):

@@ -17,19 +17,16 @@ from django import forms
 from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
-from django.core.cache import cache
-from django.db import connection, connections, models, router, transaction
+from django.db import connections, models, router, transaction
 from django.db.models import Count, Exists, OuterRef, Prefetch, Subquery, prefetch_related_objects
 from django.forms import modelform_factory
 from django.utils import timezone
-from django.views.generic import ListView
 
 from accounts.models import CustomUser, Membership
-from activity.models import ActivityEvent
 from tenants import places, provenance
 from tenants.context import enter_platform, enter_tenant
 from tenants.errors import TenantMismatch
-from tenants.models import Domain, Tenant
+from tenants.models import Tenant
 from tests.conftest import CANARY
 
 People = CustomUser.objects
@@ -107,7 +104,9 @@ USES: dict[str, Callable[[Any], Any]] = {
     "deep in a subquery": lambda people: CustomUser.objects.filter(
         pk__in=CustomUser.objects.filter(pk__in=people.values("pk")).values("pk")
     ).count(),
-    "as Prefetch": lambda people: list(Group.objects.prefetch_related(Prefetch("user_set", people))),
+    "as Prefetch": lambda people: list(
+        Group.objects.prefetch_related(Prefetch("user_set", people))
+    ),
     "or": lambda people: list(CustomUser.objects.all() | people),
     "or, the other way": lambda people: list(people | CustomUser.objects.all()),
     "and": lambda people: list(CustomUser.objects.all() & people),
@@ -385,7 +384,7 @@ def test_i02_the_error_names_neither_people_nor_slugs_and_its_page_nothing_at_al
 
 # What belongs to nobody: what modules make when they are imported
 
-MODULE = '''
+MODULE = """
 from django import forms
 from django.db.models import Prefetch
 from django.views.generic import ListView
@@ -408,7 +407,7 @@ class Page(ListView):
     queryset = CustomUser.objects.filter(is_superuser=True).order_by("pk")
 
 WITH_ROLES = Prefetch("groups", queryset=Group.objects.order_by("name"))
-'''
+"""
 
 
 @pytest.fixture(params=["before any tenant", "inside Acme", "inside Globex"])

@@ -42,7 +42,8 @@ import django; django.setup()
 from django.db import connection, transaction
 from accounts.models import CustomUser
 from tenants.context import enter_tenant, start_on_platform
-from tenants.provisioning import TenantRequest, create
+from tenants.provisioning import create
+from tenants.requests import TenantRequest
 start_on_platform()
 for slug, owner in {owners!r}.items():
     with enter_tenant(create(TenantRequest(slug=slug, name=slug.title())).tenant):

@@ -24,6 +24,7 @@ from tenants.archive.format import SEAL_LENGTH
 from tenants.archive.writing import export
 from tenants.context import enter_platform, enter_tenant, enter_unserved
 from tenants.models import Domain, Operation, Tenant
+from tenants.requests import TenantRequest
 from tests.conftest import PASSWORD, remove_without_trace
 
 Members = dict[str, bytes]
@@ -105,7 +106,7 @@ def sample(
         with enter_platform():
             # Kept, so that the tests which are rolled back need not make it again.
             blueprint.blueprint()
-            request = provisioning.TenantRequest(
+            request = TenantRequest(
                 slug=SLUG, name="Initech", time_zone="Europe/Berlin", domains=("initech.example",)
             )
             tenant = provisioning.create(request).tenant

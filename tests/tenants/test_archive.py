@@ -5,32 +5,26 @@ import json
 import sys
 import tomllib
 import zipfile
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import timedelta
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Group, Permission
-from django.core.cache import cache
+from django.contrib.auth.models import Group
 from django.db import connection, transaction
-from django.db.models.functions import Now
 from django.test import Client
-from django.utils import timezone
 
-from accounts.models import CustomUser
 from activity import rollups
 from activity.models import ActivityEvent, DailyRollup, RollupCursor
 from activity.recording import record
 from config.environment import CHECKOUT
-from tenants import blueprint, deletion, hosts, lifecycle, operations, provisioning
+from tenants import deletion, hosts, lifecycle, operations
 from tenants.archive import format as archive_format
 from tenants.archive import loading
 from tenants.archive.loading import Imported, import_archive
 from tenants.archive.reading import archive_at
 from tenants.archive.writing import export
-from tenants.context import enter_platform, enter_tenant, enter_unserved
+from tenants.context import enter_platform, enter_tenant
 from tenants.errors import Conflict, TenantryError, TenantUnavailable
 from tenants.models import Domain, FormerSlug, Operation, Tenant
 from tests.conftest import PASSWORD, remove_without_trace
@@ -47,7 +41,6 @@ from tests.tenants.archives import (
     table_of,
 )
 from tests.tenants.conftest import Run
-
 
 
 @pytest.fixture
@@ -502,9 +495,7 @@ def test_cancelling_leaves_nothing(interrupted: Operation, sample: Sample) -> No
 # The command line
 
 
-def test_there_and_back_by_command(
-    lab: Tenant, tmp_path: Path, run: Run, acme: Tenant
-) -> None:
+def test_there_and_back_by_command(lab: Tenant, tmp_path: Path, run: Run, acme: Tenant) -> None:
     path = str(tmp_path / "lab.tenant")
     # On a connection of its own: it opens a transaction of its own.
     assert run("import", path).status == 3
@@ -535,7 +526,7 @@ def test_import_says_what_it_made(db: None, sample: Sample, run: Run) -> None:
 def test_the_version_that_archives_name_is_the_projects() -> None:
     project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
 
-    assert archive_format.PRODUCT_VERSION == project["project"]["version"]
+    assert project["project"]["version"] == archive_format.PRODUCT_VERSION
 
 
 def test_any_zip_tool_reads_it(sample: Sample) -> None:

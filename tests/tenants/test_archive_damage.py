@@ -60,9 +60,7 @@ def test_cut_short(db: None, sample: Sample, tmp_path: Path, tenth: int) -> None
 
 
 @pytest.mark.parametrize("missing", [1, 64, 65])
-def test_without_its_last_bytes(
-    db: None, sample: Sample, tmp_path: Path, missing: int
-) -> None:
+def test_without_its_last_bytes(db: None, sample: Sample, tmp_path: Path, missing: int) -> None:
     assert "cut short" in refusal(sample.content[:-missing], tmp_path, sample)
 
 
@@ -99,9 +97,7 @@ def test_a_newer_format(db: None, sample: Sample, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"1", b"0\n", b"one\n", b"1\n1\n", b"-1\n", b"9" * 30])
-def test_a_format_that_is_none(
-    db: None, sample: Sample, tmp_path: Path, content: bytes
-) -> None:
+def test_a_format_that_is_none(db: None, sample: Sample, tmp_path: Path, content: bytes) -> None:
     members = {**members_of(sample.content), "tenantry-archive": content}
 
     refusal(packed(list(members.items())), tmp_path, sample)
@@ -187,7 +183,7 @@ def with_a_column(manifest: Manifest, members: Members) -> None:
 
 
 def with_a_column_of_sql(manifest: Manifest, members: Members) -> None:
-    table_of(manifest, "auth_group")["columns"][0]["name"] = 'id") FROM PROGRAM \'touch x\'; --'
+    table_of(manifest, "auth_group")["columns"][0]["name"] = "id\") FROM PROGRAM 'touch x'; --"
 
 
 def without_a_column(manifest: Manifest, members: Members) -> None:
@@ -360,9 +356,7 @@ def test_altered_by_somebody_who_knows_the_format(
     [b"", b"[]", b"{", b"null", b'{"a":1,"a":2}', b"[" * 100_000, b"\xff", b'{"tables":NaN}'],
     ids=["empty", "list", "open", "null", "twice", "deep", "no text", "nan"],
 )
-def test_a_manifest_that_is_none(
-    db: None, sample: Sample, tmp_path: Path, manifest: bytes
-) -> None:
+def test_a_manifest_that_is_none(db: None, sample: Sample, tmp_path: Path, manifest: bytes) -> None:
     members = {**members_of(sample.content), "manifest.json": manifest}
 
     assert "manifest" in refusal(packed(list(members.items())), tmp_path, sample)

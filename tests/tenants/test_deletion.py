@@ -21,6 +21,7 @@ from tenants import certificates, deletion, lifecycle, operations, provisioning
 from tenants.context import enter_platform, enter_tenant, enter_unserved
 from tenants.errors import Conflict, InvalidInput, NotFound, TenantryError, TenantUnavailable
 from tenants.models import DeletionCertificate, Domain, FormerSlug, Operation, Tenant
+from tenants.requests import TenantRequest
 from tenants.tasks import purge_due
 from tests.conftest import CANARY
 from tests.tenants.conftest import Run
@@ -323,9 +324,9 @@ def test_a_purged_tenants_names_are_never_anybody_elses(acme: Tenant) -> None:
     purged(acme)
 
     with pytest.raises(Conflict, match='slug "acme" is taken'):
-        provisioning.create(provisioning.TenantRequest(slug="acme"))
+        provisioning.create(TenantRequest(slug="acme"))
     # A domain is the customer's, who may come back with it under another slug.
-    request = provisioning.TenantRequest(slug="acme-two", domains=("people.acme.example",))
+    request = TenantRequest(slug="acme-two", domains=("people.acme.example",))
     assert provisioning.create(request).created
 
 
