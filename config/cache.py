@@ -94,7 +94,7 @@ def empty_for(tenant: Tenant) -> int:
     Raises ``TenantryError`` while Redis does not answer: that they are gone is then not known.
     """
     try:
-        deleted: int = cache.delete_scope(str(tenant.pk))
+        deleted: int = cache.delete_scope(str(tenant.pk))  # type: ignore[attr-defined]
     except (RedisError, OSError) as error:
         raise TenantryError(
             f"the cache could not be emptied: {error}.", "Carry the operation on with Redis back."

@@ -13,7 +13,7 @@ from typing import Final
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import BooleanField, ExpressionWrapper, Q
+from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from tenants import certificates, operations
@@ -64,7 +64,7 @@ def schedule(
             locked,
             "deletion_scheduled",
             reason,
-            details={"purge_after": certificates.moment(locked.purge_after)},
+            details={"purge_after": _moment(locked)},
         )
     _copy(locked, tenant)
     return True
@@ -126,6 +126,10 @@ def _save(tenant: Tenant) -> None:
     tenant.refresh_from_db()
 
 
+def _moment(tenant: Tenant) -> str:
+    return certificates.moment(tenant.purge_after) if tenant.purge_after else ""
+
+
 def _copy(current: Tenant, tenant: Tenant) -> None:
     for field in ("state", "restored_state", "purge_after"):
         setattr(tenant, field, getattr(current, field))
@@ -161,14 +165,13 @@ def _begin(tenant: Tenant, *, dry_run: bool) -> Operation | None:
     """Close the way back: from this commit on there is no undeleting. ``None``: it is purged."""
     kind = Operation.Kind.PURGE
     with enter_platform(), transaction.atomic():
-        over = ExpressionWrapper(Q(purge_after__lte=Now()), output_field=BooleanField())
-        locked = Tenant.objects.select_for_update().annotate(is_due=over).get(pk=tenant.pk)
+        locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
         if locked.state == Tenant.State.DELETED:
             return None
         begun = Operation.objects.unfinished().filter(tenant=locked, kind=kind).first()
         if begun:
             return begun
-        _refuse_too_early(locked, is_due=locked.is_due)
+        _refuse_too_early(locked)
         request = {"reason": _scheduled_because(locked)}
         if dry_run:
             return Operation(kind=kind, tenant=locked, request=request)
@@ -177,8 +180,8 @@ def _begin(tenant: Tenant, *, dry_run: bool) -> Operation | None:
         return operations.begin(kind, locked, request)
 
 
-def _refuse_too_early(tenant: Tenant, *, is_due: bool) -> None:
-    if tenant.state == Tenant.State.DELETION_SCHEDULED and is_due:
+def _refuse_too_early(tenant: Tenant) -> None:
+    if _due().filter(pk=tenant.pk).exists():
         return
     if tenant.state == Tenant.State.DELETION_SCHEDULED and tenant.purge_after:
         raise Conflict(
@@ -202,8 +205,8 @@ def _scheduled_because(tenant: Tenant) -> str:
 def due() -> list[Tenant]:
     """Return the tenants whose grace is over by the database's clock, the longest first."""
     with enter_platform():
-        return list(
-            Tenant.objects.filter(
-                state=Tenant.State.DELETION_SCHEDULED, purge_after__lte=Now()
-            ).order_by("purge_after")
-        )
+        return list(_due().order_by("purge_after"))
+
+
+def _due() -> QuerySet[Tenant]:
+    return Tenant.objects.filter(state=Tenant.State.DELETION_SCHEDULED, purge_after__lte=Now())

@@ -71,13 +71,14 @@ def _drop(work: Work) -> None:
 
 def _schema_of(tenant: Tenant) -> str | None:
     """Return the schema to be dropped, ``None`` when it is gone; never one that is not its own."""
-    marked = Tenant.objects.annotate(marker=SchemaComment("schema_name")).get(pk=tenant.pk)
+    marks = Tenant.objects.annotate(marker=SchemaComment("schema_name"))
+    marker = marks.values_list("marker", flat=True).get(pk=tenant.pk)
     with owner_in("public") as owner, owner.cursor() as cursor:
         cursor.execute("SELECT to_regnamespace(%s) IS NOT NULL", [tenant.schema_name])
         [exists] = cursor.fetchone()
     if not exists:
         return None
-    if marked.marker != marker_of(tenant) or not is_schema_name(tenant.schema_name):
+    if marker != marker_of(tenant) or not is_schema_name(tenant.schema_name):
         raise Conflict(
             f'the schema of the tenant "{tenant.slug}" does not carry its mark.',
             "Find out whose it is; without it the deletion can be carried on.",
@@ -97,7 +98,8 @@ def _tables_in(cursor: Any, schema_name: str) -> list[str]:
 def _rows_in(cursor: Any, schema_name: str) -> dict[str, int]:
     rows = {}
     for table in _tables_in(cursor, schema_name):
-        cursor.execute(f"SELECT count(*) FROM {quote_schema_name(schema_name)}.{_quoted(table)}")
+        qualified = f"{quote_schema_name(schema_name)}.{_quoted(table)}"
+        cursor.execute(f"SELECT count(*) FROM {qualified}")  # noqa: S608
         [rows[table]] = cursor.fetchone()
     return rows
 

@@ -61,7 +61,7 @@ def _build_older(tenant: Tenant, migrations: Iterable[str]) -> None:
     with owner_in(tenant.schema_name):
         executor = MigrationExecutor(connections[owner_alias()])
         # What was squashed since is run as it was then.
-        executor.loader.replace_migrations = False
+        executor.loader.replace_migrations = False  # type: ignore[attr-defined]
         executor.loader.build_graph()
         everything = executor.migration_plan(executor.loader.graph.leaf_nodes(), clean_start=True)
         plan = [

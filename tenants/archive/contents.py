@@ -85,6 +85,13 @@ def sequences(cursor: Any, schema_name: str) -> Iterator[tuple[Sequence, str]]:
         yield Sequence(table=table, column=column, next=following), name
 
 
+def migrations(cursor: Any, schema_name: str) -> list[str]:
+    """Return the migrations that a schema has, as ``app.name``."""
+    table = qualified(schema_name, "django_migrations")
+    cursor.execute(f"SELECT app, name FROM {table}")  # noqa: S608
+    return sorted(f"{app}.{name}" for app, name in cursor.fetchall())
+
+
 def quoted(name: str) -> str:
     """Return the name of a table or a column as SQL."""
     return '"' + name.replace('"', '""') + '"'

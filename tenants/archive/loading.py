@@ -232,14 +232,14 @@ def _copy(cursor: Any, schema: str, archive: Archive) -> None:
     cursor.execute("SET CONSTRAINTS ALL DEFERRED")
     for statement in SETTINGS:
         cursor.execute(statement)
-    for table in archive.manifest.tables:
-        columns = ", ".join(quoted(column.name) for column in table.columns)
-        target = qualified(schema, table.name)
-        with archive.rows_of(table) as rows:
+    for part in archive.manifest.tables:
+        columns = ", ".join(quoted(column.name) for column in part.columns)
+        target = qualified(schema, part.name)
+        with archive.rows_of(part) as rows:
             statement = f"COPY {target} ({columns}) FROM STDIN (FORMAT text, ENCODING 'UTF8')"
             with cursor.db.wrap_database_errors:
                 cursor.copy_expert(statement, rows)
-        _refuse_other_count(cursor, target, table.name, table.rows)
+        _refuse_other_count(cursor, target, part.name, part.rows)
     cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
     _refuse_other_migrations(cursor, schema, archive)
     _set_sequences(cursor, schema, archive)
@@ -248,7 +248,7 @@ def _copy(cursor: Any, schema: str, archive: Archive) -> None:
 
 
 def _refuse_other_count(cursor: Any, target: str, name: str, rows: int) -> None:
-    cursor.execute(f"SELECT count(*) FROM {target}")
+    cursor.execute(f"SELECT count(*) FROM {target}")  # noqa: S608
     [found] = cursor.fetchone()
     if found != rows:
         raise InvalidInput(
@@ -257,10 +257,7 @@ def _refuse_other_count(cursor: Any, target: str, name: str, rows: int) -> None:
 
 
 def _refuse_other_migrations(cursor: Any, schema: str, archive: Archive) -> None:
-    cursor.execute(
-        f"SELECT app || '.' || name FROM {qualified(schema, 'django_migrations')} ORDER BY 1"
-    )
-    if sorted(name for (name,) in cursor.fetchall()) != sorted(archive.manifest.migrations):
+    if contents.migrations(cursor, schema) != sorted(archive.manifest.migrations):
         raise InvalidInput(
             "the archive's migrations are not those that its manifest names.",
             "Export the tenant again.",

@@ -96,10 +96,10 @@ def _refuse_other_members(container: Container, manifest: Manifest) -> None:
 @contextmanager
 def _file(path: Path | None) -> Iterator[IO[bytes]]:
     if path is None:
-        with tempfile.TemporaryFile() as file:
+        with tempfile.TemporaryFile() as spool:
             # A pipe can be read once, and an archive is read three times.
-            shutil.copyfileobj(sys.stdin.buffer, file, 1 << 20)
-            yield file
+            shutil.copyfileobj(sys.stdin.buffer, spool, 1 << 20)
+            yield spool
         return
     try:
         if path.exists() and not path.is_file():

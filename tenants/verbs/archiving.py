@@ -51,7 +51,7 @@ class Export(Verb):
             output.document({"output": str(path), **vars(exported)})
         elif path is not None:
             output.say(
-                f"exported {tenant.slug}: {exported.rows} rows of {exported.tables} tables to {path}",
+                f"exported {tenant.slug} to {path}: {exported.rows} rows, {exported.tables} tables",
                 f"  manifest {exported.sha256}",
             )
 

@@ -53,7 +53,8 @@ def rows_of(tenant: Tenant) -> Rows:
     with enter_unserved(tenant), connection.cursor() as cursor:
         cursor.execute("SET timezone = 'UTC'")
         cursor.execute(
-            "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = to_regnamespace(%s)",
+            "SELECT relname FROM pg_class WHERE relkind = 'r'"
+            " AND relnamespace = to_regnamespace(%s)",
             [tenant.schema_name],
         )
         for (table,) in cursor.fetchall():
