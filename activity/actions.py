@@ -61,6 +61,20 @@ _ALL: Final = (
     Action("tenant.created", "{actor} created {target}", Severity.NOTICE),
     Action("tenant.suspended", "{actor} suspended {target}", Severity.WARNING),
     Action("tenant.resumed", "{actor} resumed {target}", Severity.NOTICE),
+    Action("tenant.domain_added", "{actor} added a domain to {target}", Severity.NOTICE),
+    Action("tenant.domain_verified", "{actor} verified a domain of {target}", Severity.NOTICE),
+    Action(
+        "tenant.domain_not_verified",
+        "{actor} could not verify a domain of {target}",
+        Severity.NOTICE,
+    ),
+    Action(
+        "tenant.domain_made_primary",
+        "{actor} made a domain the primary one of {target}",
+        Severity.NOTICE,
+    ),
+    Action("tenant.domain_removed", "{actor} removed a domain of {target}", Severity.NOTICE),
+    Action("tenant.renamed", "{actor} renamed {target}", Severity.NOTICE),
     Action("operation.cancelled", "{actor} gave up the {target}", Severity.WARNING),
     Action(
         "tenant.deletion_scheduled", "{actor} scheduled the deletion of {target}", Severity.WARNING

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from activity.context import Actor, ActorKind, Context, acting_as, current
+from activity.models import Outcome
 from activity.recording import record
 from activity.subjects import Subject
 from tenants import lifecycle, operations
@@ -15,17 +16,30 @@ from tenants.models import Operation, Tenant
 
 
 def record_change(
-    tenant: Tenant, change: str, reason: str, details: dict[str, Any], **_: Any
+    tenant: Tenant,
+    change: str,
+    *,
+    reason: str = "",
+    changes: Mapping[str, tuple[Any, Any]] | None = None,
+    details: Mapping[str, Any] | None = None,
+    succeeded: bool = True,
+    **_: Any,
 ) -> None:
     """Write the event twice: operators read one record, the tenant's people the other."""
-    target = Subject("tenant", str(tenant.pk), tenant.name)
-    action = f"tenant.{change}"
-    record(action, target=target, reason=reason, details=details)
+    event: dict[str, Any] = {
+        "action": f"tenant.{change}",
+        "target": Subject("tenant", str(tenant.pk), tenant.name),
+        "outcome": Outcome.SUCCESS if succeeded else Outcome.FAILURE,
+        "changes": dict(changes or {}),
+        "details": dict(details or {}),
+        "reason": reason,
+    }
+    record(**event)
     if owned(Tenant.objects.filter(pk=tenant.pk)) is None:
         # Its schema is gone or somebody else's, whose record this is not for.
         return
     with enter_unserved(tenant):
-        record(action, target=target, reason=reason, details=details)
+        record(**event)
 
 
 def record_cancelled(operation: Operation, **_: Any) -> None:

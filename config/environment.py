@@ -11,6 +11,7 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -70,6 +71,21 @@ def _time_zone(value: str) -> str:
     return value
 
 
+def _name_servers(values: tuple[str, ...]) -> tuple[str, ...]:
+    for value in values:
+        try:
+            parts = urlsplit(f"//{value}")
+            _ = ip_address(parts.hostname or ""), parts.port
+            is_alone = parts.netloc == value and "@" not in value
+        except ValueError:
+            is_alone = False
+        if not is_alone:
+            raise ValueError(
+                "expected IP addresses such as 9.9.9.9 or [2620:fe::fe]:53, separated by commas"
+            )
+    return values
+
+
 class Environment(BaseModel):
     """What the process was told from outside. Empty values count as not given."""
 
@@ -119,6 +135,13 @@ class Environment(BaseModel):
         le=10,
         description="How many reverse proxies stand in front and append to X-Forwarded-For. "
         "With 0 the header is ignored.",
+    )
+    TENANTRY_DNS_SERVERS: Annotated[
+        tuple[str, ...], BeforeValidator(_split_commas), AfterValidator(_name_servers)
+    ] = Field(
+        (),
+        description="Comma-separated name servers, ip or ip:port, that are asked for proofs of "
+        "custom domains. Not given: the system's.",
     )
     TENANTRY_HOST_CACHE_SECONDS: float = Field(
         5.0,

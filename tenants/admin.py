@@ -5,15 +5,19 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.db import transaction
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import path
 from unfold.admin import ModelAdmin
-from unfold.decorators import display
+from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminTextInputWidget
 
-from tenants import lifecycle, provisioning, requests
+from tenants import domain_pages, lifecycle, provisioning, requests
+from tenants.domains import state_of, with_state
 from tenants.errors import TenantryError
-from tenants.models import Tenant
+from tenants.models import Domain, Tenant
 from tenants.requests import TenantRequest
 from tenants.sites import SoundList, platform_site
 
@@ -70,12 +74,26 @@ class TenantAdmin(SoundList, ModelAdmin):  # type: ignore[misc]
     search_fields = ("slug", "name", "domains__domain")
     search_help_text = "Slug, name or domain"
     actions: ClassVar[Any] = ["suspend", "resume"]
+    actions_detail: ClassVar[Any] = ["open_domains"]
     show_full_result_count = False
+
+    def get_urls(self) -> Any:
+        """Put the page of a tenant's domains before the address that takes any text for a key."""
+        page = transaction.non_atomic_requests(self.admin_site.admin_view(domain_pages.page))
+        return [
+            path("<uuid:tenant_id>/domains/", page, name="tenants_tenant_domains"),
+            *super().get_urls(),
+        ]
+
+    @action(description="Domains", url_path="open-domains", permissions=["view"])
+    def open_domains(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Lead to the tenant's domains."""
+        return redirect("admin:tenants_tenant_domains", tenant_id=object_id)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
         """Return tenants with their domains, in two queries for a page."""
         queryset: QuerySet[Tenant] = super().get_queryset(request)
-        return queryset.prefetch_related("domains")
+        return queryset.prefetch_related(Prefetch("domains", with_state(Domain.objects.all())))
 
     def get_form(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> Any:
         """Return the form that asks for what creating needs."""
@@ -124,8 +142,11 @@ class TenantAdmin(SoundList, ModelAdmin):  # type: ignore[misc]
 
     @display(description="Domains")
     def hosts(self, tenant: Tenant) -> str:
-        """The host names, the primary one first."""
-        return ", ".join(domain.domain for domain in tenant.domains.all())
+        """The host names, the primary one first; those that are not served say so."""
+        words = {"redirects": " (redirects)", "claimed": " (claimed)", "expired": " (expired)"}
+        return ", ".join(
+            f"{domain.domain}{words.get(state_of(domain), '')}" for domain in tenant.domains.all()
+        )
 
     def suspend(self, request: HttpRequest, queryset: QuerySet[Tenant]) -> None:
         """Stop serving the chosen tenants."""

@@ -97,6 +97,14 @@ class Verb:
         raise NotImplementedError
 
 
+class VerbGroup:
+    """Verbs about one part of the noun, behind a word of their own: ``tenant domain add``."""
+
+    name: ClassVar[str]
+    help: ClassVar[str]
+    verbs: ClassVar[tuple[type[Verb], ...]]
+
+
 class VerbParser(CommandParser):
     """Says in one sentence what is wrong with a command line, and what was probably meant."""
 
@@ -117,11 +125,12 @@ class VerbParser(CommandParser):
         return _did_you_mean(unknown[1], self._option_strings()) if unknown else ""
 
     def _option_strings(self) -> list[str]:
-        parsers: list[argparse.ArgumentParser] = [self]
+        options = list(self._option_string_actions)
         for action in self._actions:
             if isinstance(action, argparse._SubParsersAction):
-                parsers += action.choices.values()
-        return [option for parser in parsers for option in parser._option_string_actions]
+                for parser in action.choices.values():
+                    options += parser._option_strings()
+        return options
 
 
 def _did_you_mean(word: str, candidates: Iterable[str]) -> str:
@@ -130,11 +139,14 @@ def _did_you_mean(word: str, candidates: Iterable[str]) -> str:
 
 
 class NounCommand(BaseCommand):
-    """A command of the form ``manage.py <noun> <verb> …``. Subclasses list their verbs."""
+    """A command of the form ``manage.py <noun> <verb> …``. Subclasses list their verbs.
 
-    verbs: ClassVar[tuple[type[Verb], ...]] = ()
+    A group among them is a word with verbs of its own: ``manage.py <noun> <group> <verb> …``.
+    """
+
+    verbs: ClassVar[tuple[type[Verb] | type[VerbGroup], ...]] = ()
     requires_system_checks = []
-    stealth_options = ("verb", "dry_run", "as_json")
+    stealth_options = ("verb", "chosen", "dry_run", "as_json")
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         """Return a parser that suggests, with Django's own options kept out of the help."""
@@ -150,10 +162,29 @@ class NounCommand(BaseCommand):
         parser.add_argument("--skip-checks", action="store_true", help=argparse.SUPPRESS)
         parser.add_argument("--force-color", action="store_true", help=argparse.SUPPRESS)
         _add_display_options(parser, default=False)
-        verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True)
-        for verb in self.verbs:
-            self._add_verb(verbs, verb, bool(parser.called_from_command_line))
+        self._add_verbs(parser, self.verbs, dest="verb")
         return parser
+
+    def _add_verbs(self, parser: Any, verbs: Any, dest: str) -> None:
+        from_command_line = bool(parser.called_from_command_line)
+        subparsers = parser.add_subparsers(dest=dest, metavar="VERB", required=True)
+        for verb in verbs:
+            if issubclass(verb, VerbGroup):
+                self._add_group(subparsers, verb, from_command_line)
+            else:
+                self._add_verb(subparsers, verb, from_command_line)
+
+    def _add_group(self, verbs: Any, group: type[VerbGroup], from_command_line: bool) -> None:
+        parser = verbs.add_parser(
+            group.name,
+            help=group.help,
+            description=group.help,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            called_from_command_line=from_command_line,
+            allow_abbrev=False,
+        )
+        _add_display_options(parser, default=argparse.SUPPRESS)
+        self._add_verbs(parser, group.verbs, dest=f"verb of {group.name}")
 
     def _add_verb(self, verbs: Any, verb: type[Verb], from_command_line: bool) -> None:
         examples = "\n".join(f"  manage.py {example}" for example in verb.examples)
@@ -175,13 +206,15 @@ class NounCommand(BaseCommand):
                 "--dry-run", action="store_true", help="say what would happen, change nothing"
             )
         verb().arguments(parser)
+        # Verbs of two groups may have one name, so it is the verb itself that is carried along.
+        parser.set_defaults(chosen=verb)
 
     def handle(self, *_: Any, **options: Any) -> None:
         """Run the verb that was named and turn every outcome into an exit status."""
         if self.stdout._out is None:  # Closed, as by `>&-`: Python has no stream for it.
             self.stderr.write("error: standard output is closed. Give it a place: > /dev/null")
             sys.exit(1)
-        verb = next(verb for verb in self.verbs if verb.name == options["verb"])
+        verb: type[Verb] = options["chosen"]
         as_json = options.get("as_json", False)
         output = Output(self, as_json=as_json, no_color=options["no_color"])
         try:

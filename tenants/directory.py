@@ -6,14 +6,14 @@ import re
 from tenants.context import enter_platform
 from tenants.errors import NotFound, TenantUnavailable
 from tenants.hosts import owned
-from tenants.models import Tenant
+from tenants.models import FormerSlug, Tenant
 from tenants.names import SLUG_PATTERN
 
 
 def tenant_called(slug: str) -> Tenant:
     """Return the tenant with this slug.
 
-    Raises ``NotFound``, which names the nearest slug if one is near.
+    Raises ``NotFound``, which names today's slug for a former one, and the nearest if one is near.
     """
     with enter_platform():
         wanted = slug.strip().lower()
@@ -22,6 +22,12 @@ def tenant_called(slug: str) -> Tenant:
             tenant = Tenant.objects.filter(slug=wanted).first()
             if tenant is not None:
                 return tenant
+            former = FormerSlug.objects.filter(slug=wanted).select_related("tenant").first()
+            if former is not None:
+                # Not followed: a script that acts on a name should learn that it means another.
+                raise NotFound(
+                    f'the tenant "{wanted}" was renamed.', f"It is called {former.tenant.slug} now."
+                )
         slugs = list(Tenant.objects.values_list("slug", flat=True))
     near = difflib.get_close_matches(slug[:60].lower(), slugs, n=1)
     hint = f"Did you mean {near[0]}?" if near else "`manage.py tenant list` shows all tenants."

@@ -11,7 +11,7 @@ from typing import Final
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Func, QuerySet, TextField
+from django.db.models import F, Func, QuerySet, TextField
 from django.db.models.signals import post_delete, post_save
 
 from tenants.context import enter_platform
@@ -29,10 +29,21 @@ class SchemaComment(Func):
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """Whose a host is, and which host to use in its place if it only redirects."""
+
+    tenant: Tenant | None
+    moved_to: str = ""
+
+
+NOBODY: Final = Answer(None)
+
+
+@dataclass(frozen=True, slots=True)
 class Remembered:
     """An answer and until when, in seconds of the monotonic clock, it may be given."""
 
-    tenant: Tenant | None
+    answer: Answer
     until: float
 
 
@@ -49,6 +60,11 @@ def tenant_for(host: str) -> Tenant | None:
 
     A tenant whose schema is missing, or carries another tenant's marker, belongs to nobody.
     """
+    return answer_for(host).tenant
+
+
+def answer_for(host: str) -> Answer:
+    """Return whose ``host`` (in its normal form) is, as ``tenant_for``, and where it moved to."""
     known = _remembered.get(host)
     now = time.monotonic()
     if known is None or known.until < now:
@@ -56,15 +72,22 @@ def tenant_for(host: str) -> Tenant | None:
         if len(_remembered) >= _MOST_HOSTS:
             _remembered.clear()
         _remembered[host] = known
-    return known.tenant
+    return known.answer
 
 
-def _look_up(host: str) -> Tenant | None:
+def _look_up(host: str) -> Answer:
     with enter_platform():
         # In one filter(), so that both are said of the same domain.
-        return owned(
-            Tenant.objects.filter(domains__domain=host, domains__verified_at__isnull=False)
+        tenant = owned(
+            Tenant.objects.filter(
+                domains__domain=host, domains__verified_at__isnull=False
+            ).annotate(redirects=F("domains__redirects"))
         )
+        if tenant is None or not tenant.redirects:  # type: ignore[attr-defined]
+            return Answer(tenant)
+        primary = primary_host(tenant)
+    # To itself would be for ever.
+    return Answer(tenant, moved_to=primary if primary != host else "")
 
 
 def owned(tenants: QuerySet[Tenant]) -> Tenant | None:
@@ -98,7 +121,18 @@ def primary_host(tenant: Tenant) -> str:
     with enter_platform():
         domains = Domain.objects.verified().filter(tenant=tenant)
         domain = domains.order_by("-is_primary", "redirects", "pk").first()
-    return domain.domain if domain else f"{tenant.slug}.{settings.TENANTRY_BASE_DOMAIN}"
+    return domain.domain if domain else default_host(tenant.slug)
+
+
+def default_host(slug: str) -> str:
+    """Return the host that follows from a slug: every tenant has it."""
+    return f"{slug}.{settings.TENANTRY_BASE_DOMAIN}"
+
+
+def is_platforms_own(host: str) -> bool:
+    """Tell whether a host is the platform's, or below its base domain, where slugs decide."""
+    base = settings.TENANTRY_BASE_DOMAIN
+    return host in settings.TENANTRY_PLATFORM_HOSTS or host.endswith(f".{base}")
 
 
 def origin(host: str) -> str:

@@ -20,17 +20,46 @@ changed = Signal()
 
 ``sender`` is ``Tenant``; ``tenant`` is the tenant after the change; ``change`` is the past tense
 that follows ``tenant.`` in the catalogue of actions, such as ``"suspended"``; ``reason`` is what
-was given for it, maybe empty; ``details`` is what else belongs to it, of texts and numbers.
+was given for it, maybe empty; ``details`` is what else belongs to it, of texts and numbers;
+``changes`` are fields with their value before and after; ``succeeded`` is false for what was tried
+and did not come about.
 """
 
 
 def announce(
-    tenant: Tenant, change: str, reason: str = "", details: Mapping[str, Any] | None = None
+    tenant: Tenant,
+    change: str,
+    reason: str = "",
+    details: Mapping[str, Any] | None = None,
+    *,
+    changes: Mapping[str, tuple[Any, Any]] | None = None,
+    succeeded: bool = True,
 ) -> None:
     """Tell the listeners of ``changed``; an error of one of them undoes the change."""
     changed.send(
-        sender=Tenant, tenant=tenant, change=change, reason=reason, details=dict(details or {})
+        sender=Tenant,
+        tenant=tenant,
+        change=change,
+        reason=reason,
+        changes=dict(changes or {}),
+        details=dict(details or {}),
+        succeeded=succeeded,
     )
+
+
+def lock(tenant: Tenant) -> Tenant:
+    """Return the tenant as it is now, its row locked until the transaction ends.
+
+    For changes of what belongs to a tenant. Raises ``Conflict`` for one that is not made yet, or is
+    on its way out.
+    """
+    locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
+    if locked.state not in (Tenant.State.ACTIVE, Tenant.State.SUSPENDED):
+        raise Conflict(
+            f'the tenant "{locked.slug}" is {locked.get_state_display().lower()}.',
+            "Only a tenant that is active or suspended can be changed.",
+        )
+    return locked
 
 
 def suspend(tenant: Tenant, *, reason: str = "", dry_run: bool = False) -> bool:

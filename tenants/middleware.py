@@ -8,7 +8,7 @@ from django.template.loader import render_to_string
 from django.urls import set_urlconf
 
 from tenants.context import enter_platform, enter_tenant
-from tenants.hosts import tenant_for
+from tenants.hosts import NOBODY, answer_for, origin
 from tenants.models import Tenant
 from tenants.names import request_host
 
@@ -30,7 +30,8 @@ class TenantMiddleware:
         host = request_host(request.META.get("HTTP_HOST") or request.META.get("SERVER_NAME", ""))
         if host in settings.TENANTRY_PLATFORM_HOSTS:
             return self._on_platform(request)
-        tenant = tenant_for(host) if host else None
+        answer = answer_for(host) if host else NOBODY
+        tenant = answer.tenant
         if tenant is None or host is None:
             return HttpResponseNotFound(render_to_string("tenants/unknown_host.html"))
         if tenant.state == Tenant.State.SUSPENDED:
@@ -39,6 +40,8 @@ class TenantMiddleware:
             return HttpResponseForbidden(render_to_string("tenants/closed.html"))
         if not tenant.is_active:
             return HttpResponseNotFound(render_to_string("tenants/unknown_host.html"))
+        if answer.moved_to:
+            return _moved(answer.moved_to, request)
         return self._inside(tenant, host, request)
 
     def _on_platform(self, request: HttpRequest) -> HttpResponse:
@@ -58,3 +61,13 @@ class TenantMiddleware:
         # The URLconf is the root one, which Django has set already.
         with enter_tenant(tenant):
             return self.get_response(request)
+
+
+def _moved(host: str, request: HttpRequest) -> HttpResponse:
+    """Send the client to the same page on another host, with its method and body (RFC 9110).
+
+    The host is the stored one. A browser must not keep the answer: it would go on redirecting when
+    a name has been taken back, then in a circle.
+    """
+    headers = {"Location": origin(host) + request.get_full_path(), "Cache-Control": "no-store"}
+    return HttpResponse(status=308, headers=headers)

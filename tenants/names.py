@@ -60,7 +60,7 @@ def check_slug(slug: str) -> str:
     Raises ``InvalidInput`` with the rule, and a usable suggestion where there is one.
     """
     if not re.fullmatch(SLUG_PATTERN, slug):
-        raise InvalidInput(f'the slug "{_shown(slug)}" is not usable: {SLUG_RULE}.', _suggest(slug))
+        raise InvalidInput(f'the slug "{shown(slug)}" is not usable: {SLUG_RULE}.', _suggest(slug))
     if _is_reserved(slug):
         raise InvalidInput(f'the slug "{slug}" is reserved.', "Choose another one.")
     return slug
@@ -77,10 +77,18 @@ def _suggest(slug: str) -> str:
     return f"Try: {words}" if usable else ""
 
 
-def _shown(text: str) -> str:
-    """What was typed, on one line and at a bearable length."""
-    printable = text.encode("unicode_escape").decode("ascii")
-    return printable if len(printable) <= 60 else printable[:57] + "..."
+def shown(text: str, most: int = 60) -> str:
+    """Return what somebody wrote, in ASCII, on one line and with at most ``most`` characters."""
+    printable = text[:most].encode("unicode_escape").decode("ascii")
+    return printable if len(printable) <= most >= len(text) else printable[: most - 3] + "..."
+
+
+def check_name(name: str) -> str:
+    """Return what people call a tenant, without spaces around it; raises ``InvalidInput``."""
+    name = name.strip()
+    if not name or len(name) > 200 or not name.isprintable():
+        raise InvalidInput("the name is not usable.", "Use at most 200 printable characters.")
+    return name
 
 
 def normalize_host(host: str) -> str:
@@ -90,7 +98,7 @@ def normalize_host(host: str) -> str:
     (RFC 1123), for addresses (a tenant is a name), and for names over 253 characters (RFC 1035).
     """
     invalid = InvalidInput(
-        f'"{_shown(host)}" is not a usable domain: use a host name such as people.example.com,'
+        f'"{shown(host)}" is not a usable domain: use a host name such as people.example.com,'
         " without scheme, port or path."
     )
     name = host.removesuffix(".")

@@ -24,10 +24,11 @@ from tenants.context import enter_platform
 from tenants.errors import Conflict, TenantryError
 from tenants.hosts import marker_of, owned
 from tenants.lifecycle import announce
-from tenants.models import Domain, FormerSlug, Operation, Tenant
+from tenants.models import Domain, Operation, Tenant
 from tenants.operations import Busy, Plan, Progress, Step, Work
 from tenants.owner import may_change_schemas, owner_cursor
-from tenants.requests import TenantRequest, check, existing, hosts_of, slug_taken
+from tenants.renaming import refuse_taken_slug
+from tenants.requests import TenantRequest, check, existing, hosts_of
 
 logger = structlog.get_logger("tenantry.provisioning")
 
@@ -107,8 +108,7 @@ def _insert(request: TenantRequest, tenant: Tenant) -> Tenant:
     tenant.time_zone = request.time_zone or settings.TIME_ZONE
     tenant.save(force_insert=True)
     # Looked for after the insert, which has waited for whoever was just giving the slug up.
-    if FormerSlug.objects.filter(slug=request.slug).exists():
-        raise slug_taken(request.slug)
+    refuse_taken_slug(request.slug, for_tenant=tenant)
     Domain.objects.bulk_create(
         Domain(tenant=tenant, domain=host, is_primary=position == 0, verified_at=Now())
         for position, host in enumerate(hosts_of(request))

@@ -5,15 +5,17 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from django.conf import settings
 from django.db import connection
 from django.db.models import F, Q
 
 from tenants import administrators
 from tenants.context import enter_platform
+from tenants.domains import customers_host
 from tenants.errors import Conflict, InvalidInput
+from tenants.hosts import default_host
 from tenants.models import FormerSlug, Tenant
-from tenants.names import check_slug, normalize_host
+from tenants.names import check_name, check_slug
+from tenants.renaming import slug_reserved, slug_taken
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,15 +35,13 @@ def check(request: TenantRequest) -> TenantRequest:
     Raises ``InvalidInput`` for values that cannot be used. Does not look at other tenants.
     """
     slug = check_slug(request.slug.strip())
-    name = request.name.strip() or slug
-    if len(name) > 200 or not name.isprintable():
-        raise InvalidInput("the name is not usable.", "Use at most 200 printable characters.")
+    name = check_name(request.name) if request.name.strip() else slug
     if request.admin_email:
         administrators.check(None, email=request.admin_email, password=None)
     return TenantRequest(
         slug=slug,
         name=name,
-        domains=tuple(dict.fromkeys(_custom_domain(d) for d in request.domains)),
+        domains=tuple(dict.fromkeys(customers_host(d) for d in request.domains)),
         time_zone=check_time_zone(request.time_zone) if request.time_zone else "",
         admin_email=request.admin_email.strip(),
     )
@@ -55,7 +55,7 @@ def check_time_zone(name: str) -> str:
     """
     try:
         key = ZoneInfo(name).key
-        with connection.cursor() as cursor:
+        with enter_platform(), connection.cursor() as cursor:
             cursor.execute("SELECT EXISTS (SELECT FROM pg_timezone_names WHERE name = %s)", [key])
             [is_known] = cursor.fetchone()
     except (KeyError, ValueError, OSError):
@@ -67,20 +67,9 @@ def check_time_zone(name: str) -> str:
     return key
 
 
-def _custom_domain(domain: str) -> str:
-    name = normalize_host(domain.strip())
-    base = settings.TENANTRY_BASE_DOMAIN
-    if name in settings.TENANTRY_PLATFORM_HOSTS or name.endswith(f".{base}"):
-        raise InvalidInput(
-            f'the domain "{name}" is the platform\'s own.',
-            f"Each tenant has <slug>.{base} already; add domains of the customer's.",
-        )
-    return name
-
-
 def hosts_of(request: TenantRequest) -> list[str]:
     """Return the host names of a checked request, the primary one first."""
-    return [f"{request.slug}.{settings.TENANTRY_BASE_DOMAIN}", *request.domains]
+    return [default_host(request.slug), *request.domains]
 
 
 def existing(request: TenantRequest) -> Tenant | None:
@@ -92,14 +81,14 @@ def existing(request: TenantRequest) -> Tenant | None:
     hosts = hosts_of(request)
     with enter_platform():
         tenant, owners = _holders(request.slug, hosts)
-        was_anybodys = tenant is None and FormerSlug.objects.filter(slug=request.slug).exists()
+        former = FormerSlug.objects.select_related("tenant").filter(slug=request.slug).first()
+    if tenant is None and former is not None:
+        raise slug_reserved(former)
     for host, owner in owners.items():
         if tenant is None or owner != tenant.pk:
             raise Conflict(
                 f'the domain "{host}" is taken by another tenant.', "Choose another one."
             )
-    if was_anybodys:
-        raise slug_taken(request.slug)
     if tenant is None:
         return None
     same = (
@@ -108,7 +97,7 @@ def existing(request: TenantRequest) -> Tenant | None:
         and set(hosts) == set(owners)
     )
     if not same:
-        raise slug_taken(request.slug, tenant.name)
+        raise slug_taken(tenant)
     return tenant
 
 
@@ -125,9 +114,3 @@ def _holders(slug: str, hosts: list[str]) -> tuple[Tenant | None, dict[str, UUID
     )
     owners = {row.host: row.pk for row in rows if row.host in hosts and row.host_verified_at}
     return next((row for row in rows if row.slug == slug), None), owners
-
-
-def slug_taken(slug: str, by: str = "") -> Conflict:
-    """Return the refusal of a slug that somebody has, had, or had until they were deleted."""
-    whose = f'taken by the tenant "{by}"' if by else "another tenant's, or was"
-    return Conflict(f'the slug "{slug}" is {whose}.', "Choose another one.")

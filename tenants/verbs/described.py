@@ -5,15 +5,18 @@ from typing import Any
 from tenants.administrators import Appointment
 from tenants.commandline import Output
 from tenants.context import enter_platform
+from tenants.domains import domains_of, expires_at, proof_of, state_of
 from tenants.hosts import origin
-from tenants.models import Tenant
+from tenants.models import Domain, Tenant
 
 
-def described(tenant: Tenant, hosts: list[str] | None = None) -> dict[str, Any]:
-    """The keys of a tenant in every ``--json`` document. ``hosts`` saves looking them up."""
-    if hosts is None:
-        with enter_platform():
-            hosts = [domain.domain for domain in tenant.domains.all()]
+def described(tenant: Tenant, domains: list[Domain] | None = None) -> dict[str, Any]:
+    """The keys of a tenant in every ``--json`` document. ``domains`` saves looking them up."""
+    if domains is None:
+        domains = domains_of(tenant)
+    with enter_platform():
+        former = [former.slug for former in tenant.former_slugs.all()]
+    hosts = _in_state(domains, "primary", "served")
     return {
         "id": tenant.pk,
         "slug": tenant.slug,
@@ -22,8 +25,31 @@ def described(tenant: Tenant, hosts: list[str] | None = None) -> dict[str, Any]:
         "schema_name": tenant.schema_name,
         "time_zone": tenant.time_zone,
         "domains": hosts,
+        "redirects": _in_state(domains, "redirects"),
+        "claims": _in_state(domains, "claimed", "expired"),
+        "former_slugs": former,
         "url": f"{origin(hosts[0])}/admin/" if hosts else "",
         "created_at": tenant.created_at,
+    }
+
+
+def _in_state(domains: list[Domain], *states: str) -> list[str]:
+    return [domain.domain for domain in domains if state_of(domain) in states]
+
+
+def described_domain(domain: Domain) -> dict[str, Any]:
+    """The keys of a domain in every ``--json`` document."""
+    is_claim = domain.verified_at is None
+    proof = proof_of(domain)
+    return {
+        "domain": domain.domain,
+        "state": state_of(domain),
+        "created_at": domain.created_at,
+        "verified_at": domain.verified_at,
+        "expires_at": expires_at(domain) if is_claim else None,
+        "proof": {"record": proof.record, "url": proof.url, "value": proof.value}
+        if is_claim
+        else None,
     }
 
 

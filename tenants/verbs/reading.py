@@ -2,10 +2,13 @@
 
 import argparse
 
+from django.db.models import Prefetch
+
 from tenants.commandline import Output, Verb
 from tenants.context import enter_platform
 from tenants.directory import tenant_called
-from tenants.models import Tenant
+from tenants.domains import state_of, with_state
+from tenants.models import Domain, Tenant
 from tenants.verbs.described import described
 
 
@@ -23,22 +26,31 @@ class List(Verb):
     def run(self, options: argparse.Namespace, output: Output) -> None:
         """Print a row or an object for each."""
         with enter_platform():
-            tenants = Tenant.objects.prefetch_related("domains")
+            tenants = Tenant.objects.prefetch_related(
+                Prefetch("domains", with_state(Domain.objects.all())), "former_slugs"
+            )
             if options.state:
                 tenants = tenants.filter(state=options.state)
-            rows = [
-                (tenant, [domain.domain for domain in tenant.domains.all()]) for tenant in tenants
-            ]
+            rows = [(tenant, list(tenant.domains.all())) for tenant in tenants]
         if output.as_json:
-            output.document([described(tenant, hosts) for tenant, hosts in rows])
+            output.document([described(tenant, domains) for tenant, domains in rows])
             return
         if not rows:
             output.say("No tenants yet. Make one: manage.py tenant create SLUG")
             return
         output.table(
             ("SLUG", "STATE", "NAME", "DOMAINS"),
-            ((t.slug, t.get_state_display(), t.name, " ".join(hosts)) for t, hosts in rows),
+            (
+                (t.slug, t.get_state_display(), t.name, " ".join(_word(d) for d in domains))
+                for t, domains in rows
+            ),
         )
+
+
+def _word(domain: Domain) -> str:
+    """A host, with its state where it is not simply served."""
+    state = state_of(domain)
+    return domain.domain if state in ("primary", "served") else f"{domain.domain} ({state})"
 
 
 class Show(Verb):

@@ -8,6 +8,7 @@ from functools import cache
 from importlib import import_module
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.core.management.base import CommandParser
@@ -16,7 +17,7 @@ from activity.actions import CATALOGUE
 from activity.management.commands.activity import Command as ActivityCommand
 from activity.models import ActivityEvent
 from activity.reports import REPORTS
-from tenants.commandline import NounCommand
+from tenants.commandline import NounCommand, VerbGroup
 from tenants.management.commands.tenant import Command as TenantCommand
 from tenants.replaced import ReplacedCommand
 
@@ -27,7 +28,18 @@ PAGES = sorted([*CHECKOUT.glob("*.md"), *DOCS.rglob("*.md")])
 APPS = ("config", "accounts", "activity", "tenants")
 
 NOUNS: dict[str, type[NounCommand]] = {"tenant": TenantCommand, "activity": ActivityCommand}
-VERBS = [f"{noun} {verb.name}" for noun, command in NOUNS.items() for verb in command.verbs]
+
+
+def words_of(command: type[NounCommand]) -> Iterator[str]:
+    """What stands after the noun: a verb, or a group and a verb of it."""
+    for verb in command.verbs:
+        if issubclass(verb, VerbGroup):
+            yield from (f"{verb.name} {one.name}" for one in verb.verbs)
+        else:
+            yield verb.name
+
+
+VERBS = [f"{noun} {words}" for noun, command in NOUNS.items() for words in words_of(command)]
 
 
 def name_of(path: Path) -> str:
@@ -191,13 +203,22 @@ class TestActivity:
         ]
 
 
+def subparsers_of(parser: argparse.ArgumentParser) -> dict[str, Any]:
+    """The parsers of the words that may come next; none where a verb's own arguments do."""
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            return dict(action.choices)
+    return {}
+
+
 @cache
 def parsers(noun: str) -> dict[str, CommandParser]:
-    parser = NOUNS[noun]().create_parser("manage.py", noun)
-    subparsers = next(
-        action for action in parser._actions if isinstance(action, argparse._SubParsersAction)
-    )
-    return dict(subparsers.choices)
+    """The parser of each verb, by the words that stand after the noun."""
+    found = {}
+    for word, parser in subparsers_of(NOUNS[noun]().create_parser("manage.py", noun)).items():
+        inner = subparsers_of(parser)
+        found |= {f"{word} {verb}": deeper for verb, deeper in inner.items()} or {word: parser}
+    return found
 
 
 def options_of(parser: CommandParser) -> set[str]:
@@ -252,7 +273,8 @@ class TestCommands:
                 r"manage\.py ((?:tenant|activity) [^`\n|>#]+)", page.read_text()
             ):
                 words = re.findall(r"'[^']*'|\S+", line)
-                verb = parsers(words[0]).get(words[1])
+                known_verbs = parsers(words[0])
+                verb = known_verbs.get(" ".join(words[1:3])) or known_verbs.get(words[1])
                 known = options_of(verb) if verb else set()
                 options = {word.partition("=")[0] for word in words if word.startswith("--")}
                 is_known = verb is not None or words[1] in ("--help", "…")

@@ -6,6 +6,6 @@ from tenants.replaced import ReplacedCommand
 class Command(ReplacedCommand):
     """Names what to use instead."""
 
-    help = "Replaced: use manage.py tenant create --domain."
+    help = "Replaced: use manage.py tenant domain add."
     why = "stores host names as they were typed"
-    instead = "`manage.py tenant create SLUG --domain HOST`"
+    instead = "`manage.py tenant domain add SLUG HOST`"

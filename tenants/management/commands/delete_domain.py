@@ -6,6 +6,6 @@ from tenants.replaced import ReplacedCommand
 class Command(ReplacedCommand):
     """Names what to use instead."""
 
-    help = "Replaced: use manage.py tenant show."
+    help = "Replaced: use manage.py tenant domain remove."
     why = "can leave a tenant without an address"
-    instead = "`manage.py tenant show SLUG` to see a tenant's domains"
+    instead = "`manage.py tenant domain remove SLUG HOST`"

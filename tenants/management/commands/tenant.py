@@ -6,9 +6,11 @@ from tenants.verbs.archiving import Export, Import
 from tenants.verbs.creating import Create
 from tenants.verbs.deleting import CertificateOf, Delete, Purge, Undelete
 from tenants.verbs.doctoring import Doctor
+from tenants.verbs.domains import Domains
 from tenants.verbs.operating import Operations
 from tenants.verbs.pausing import Resume, Suspend
 from tenants.verbs.reading import List, Show
+from tenants.verbs.renaming import Rename
 
 
 class Command(NounCommand):
@@ -28,6 +30,8 @@ class Command(NounCommand):
         Export,
         Import,
         Superuser,
+        Rename,
+        Domains,
         Operations,
         Doctor,
     )

@@ -1,0 +1,89 @@
+"""A tenant's domains in the operators' console."""
+
+from collections.abc import Callable
+from typing import Any, Final
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import get_object_or_404, redirect, render
+
+from tenants import domains
+from tenants.domains import Done, domains_of, expires_at, proof_of, state_of
+from tenants.errors import TenantryError
+from tenants.hosts import is_platforms_own
+from tenants.models import Domain, Tenant
+from tenants.proofs import By
+from tenants.sites import platform_site
+
+_SAYS: Final = {
+    "primary": "The primary one: links in mail and on pages name it.",
+    "served": "Served.",
+    "redirects": "A former address: it redirects to the primary one.",
+    "claimed": "Not served before it is verified.",
+    "expired": "This claim has expired. Add the domain again.",
+}
+
+
+def page(request: HttpRequest, tenant_id: UUID) -> HttpResponse:
+    """Show a tenant's domains and what is to be published; do what was asked for.
+
+    Runs in no transaction of the request's: verifying waits for servers elsewhere.
+    """
+    if not request.user.has_perm("tenants.view_tenant"):  # type: ignore[union-attr]
+        raise PermissionDenied
+    tenant = get_object_or_404(Tenant, pk=tenant_id)
+    may_act = request.user.has_perm("tenants.change_tenant")  # type: ignore[union-attr]
+    if request.method == "POST":
+        if not may_act:
+            raise PermissionDenied
+        _act(request, tenant)
+        return redirect("admin:tenants_tenant_domains", tenant_id=tenant_id)
+    if request.method not in ("GET", "HEAD"):
+        return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
+    context = {
+        **platform_site.each_context(request),
+        "title": f"Domains of {tenant.name}",
+        "tenant": tenant,
+        "rows": [_row(domain) for domain in domains_of(tenant)],
+        "may_act": may_act,
+        "lifetime": domains.CLAIM_LIFETIME.days,
+    }
+    return render(request, "console/domains.html", context)
+
+
+def _row(domain: Domain) -> dict[str, Any]:
+    state = state_of(domain)
+    return {
+        "host": domain.domain,
+        "state": state,
+        "says": _SAYS[state],
+        "proof": proof_of(domain) if state == "claimed" else None,
+        "expires_at": expires_at(domain),
+        "can_be_primary": state == "served",
+        "can_be_removed": not is_platforms_own(domain.domain),
+        "can_be_changed": state == "served" or not is_platforms_own(domain.domain),
+    }
+
+
+def _act(request: HttpRequest, tenant: Tenant) -> None:
+    host, wanted = request.POST.get("domain", ""), request.POST.get("act", "")
+    acts: dict[str, tuple[Callable[[], Done], str]] = {
+        "add": (lambda: domains.add(tenant, host, vouched="vouched" in request.POST), "added"),
+        "dns": (lambda: domains.verify(tenant, host, by=By.DNS), "verified"),
+        "http": (lambda: domains.verify(tenant, host, by=By.HTTP), "verified"),
+        "primary": (lambda: domains.make_primary(tenant, host), "the primary domain"),
+        "remove": (lambda: domains.remove(tenant, host), "removed"),
+    }
+    if wanted not in acts:
+        messages.error(request, "Nothing was asked for that can be done here.")
+        return
+    act, done_word = acts[wanted]
+    try:
+        done = act()
+    except TenantryError as error:
+        messages.error(request, str(error))
+    else:
+        word = f"is {done_word} now" if done.changed else f"is {done_word} already"
+        messages.success(request, f"{done.domain.domain} {word}.")
