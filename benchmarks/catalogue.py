@@ -3,13 +3,22 @@
 import difflib
 from collections.abc import Sequence
 
-from benchmarks.entries import folding, provenance, provisioning, recording, requests, scale
+from benchmarks.entries import (
+    folding,
+    provenance,
+    provisioning,
+    recording,
+    requests,
+    scale,
+    schemas,
+)
 from benchmarks.entry import Entry
 from benchmarks.ground import BenchmarkError
 
 ENTRIES: list[Entry] = [
     *requests.ENTRIES,
     *provisioning.ENTRIES,
+    *schemas.ENTRIES,
     *recording.ENTRIES,
     *folding.ENTRIES,
     *scale.ENTRIES,
