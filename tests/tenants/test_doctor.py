@@ -1,9 +1,11 @@
 """The doctor: every kind of drift is found and named, and repaired where nothing can be lost."""
 
 import re
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
+from typing import Any
 
 import psycopg2
 import pytest
@@ -16,6 +18,7 @@ from tenants.catalog import Catalog
 from tenants.context import enter_platform, enter_tenant
 from tenants.models import Blueprint, Domain, Operation, SpareSchema, Tenant
 from tenants.names import new_schema_name
+from tenants.operations import lock_of
 from tests.tenants.conftest import Run
 
 
@@ -39,6 +42,13 @@ def execute(schema: str, *statements: str) -> None:
             # With rows pending at deferred constraints, tables cannot be altered.
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             cursor.execute(re.sub(r"\bs\.", f"{schema}.", statement))
+
+
+def another_connection() -> Any:
+    names = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD"}
+    place = connection.settings_dict
+    dsn = {key: place[name] or None for key, name in names.items()}
+    return psycopg2.connect(dbname=place["NAME"], **dsn)
 
 
 def schemas() -> set[str]:
@@ -174,12 +184,7 @@ def test_drift_is_found_named_and_repaired(kind: str, acme: Tenant, wanted: Cata
 def test_an_index_that_was_left_half_built_is_found_and_rebuilt(lab: Tenant) -> None:
     """As CREATE INDEX CONCURRENTLY leaves one when it is interrupted: nobody may read it."""
     table, index = f"{lab.schema_name}.activity_activityevent", "event_by_xid"
-    place = {"host": "HOST", "port": "PORT", "user": "USER", "password": "PASSWORD"}
-    dsn = {key: connection.settings_dict[name] or None for key, name in place.items()}
-    with (
-        closing(psycopg2.connect(dbname=connection.settings_dict["NAME"], **dsn)) as builder,
-        closing(psycopg2.connect(dbname=connection.settings_dict["NAME"], **dsn)) as writer,
-    ):
+    with closing(another_connection()) as builder, closing(another_connection()) as writer:
         builder.autocommit = True
         builds = builder.cursor()
         builds.execute(f"DROP INDEX {lab.schema_name}.{index}")
@@ -327,14 +332,21 @@ class TestMarker:
         assert {one.code for one in left} == {"table-missing", "marker-missing"}
 
 
-def test_nothing_is_repaired_while_an_operation_has_the_tenant(
-    acme: Tenant, wanted: Catalog, monkeypatch: pytest.MonkeyPatch
+def test_nothing_is_repaired_while_somebody_works_on_the_tenant(
+    acme: Tenant, wanted: Catalog
 ) -> None:
     execute(acme.schema_name, "DROP INDEX s.event_by_xid")
-    monkeypatch.setattr(doctor, "_is_locked", lambda *_: False)
-    examined = doctor.examine(acme, wanted, fix=True)
-    assert [one.code for one in examined.left] == ["index-missing"]
-    assert examined.repaired == []
+    with closing(another_connection()) as worker:
+        worker.cursor().execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [lock_of(acme)]
+        )
+        examined = doctor.examine(acme, wanted, fix=True)
+        assert [one.code for one in examined.left] == ["index-missing"]
+        assert examined.repaired == []
+    # Closing takes the server a moment.
+    deadline = time.monotonic() + 10
+    while doctor.examine(acme, wanted, fix=True).left:
+        assert time.monotonic() < deadline
 
 
 def test_a_tenant_that_nobody_works_on_is_stuck(acme: Tenant, wanted: Catalog) -> None:
