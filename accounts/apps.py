@@ -22,7 +22,7 @@ class AccountsConfig(AppConfig):
         records.declare_models()
         # A row of Django's model is read by Django's store, whose signature is another.
         store = staticmethod(lambda: sessions.SessionStore)
-        Session.get_session_store_class = store  # type: ignore[assignment]
+        Session.get_session_store_class = store  # type: ignore[method-assign]
         register(administrators.OFFICE)
         leave_out("django_session", "a session belongs to the place where it was begun")
         leave_out("account_emailconfirmation", "one-time links are not for two places")

@@ -7,9 +7,9 @@ browser does that by itself. So a key is a random part and two marks, made with 
 - that this platform made it, which every tenant can check;
 - that it was made for this very tenant, which only this one can.
 
-Genuine and not ours is another tenant's. To somebody without the secret key all of it is random, and
-two keys of one tenant have nothing in common. The marks are looked at only when there is no row,
-so nothing is paid where the session is found.
+Genuine and not ours is another tenant's. To somebody without the secret key all of it is random,
+and two keys of one tenant have nothing in common. The marks are looked at only when there is no
+row, so nothing is paid where the session is found.
 """
 
 import base64

@@ -78,7 +78,7 @@ def examine_platform(wanted: Catalog, *, fix: bool = False) -> Examination:
 def _is_locked(connection: Any, tenant: Tenant) -> bool:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [lock_of(tenant)]
+            "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [lock_of(tenant.pk)]
         )
         [is_locked] = cursor.fetchone()
         return bool(is_locked)

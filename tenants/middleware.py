@@ -32,14 +32,8 @@ class TenantMiddleware:
             return self._on_platform(request)
         answer = answer_for(host) if host else NOBODY
         tenant = answer.tenant
-        if tenant is None or host is None:
-            return HttpResponseNotFound(render_to_string("tenants/unknown_host.html"))
-        if tenant.state == Tenant.State.SUSPENDED:
-            return HttpResponseForbidden(render_to_string("tenants/suspended.html"))
-        if tenant.state == Tenant.State.DELETION_SCHEDULED:
-            return HttpResponseForbidden(render_to_string("tenants/closed.html"))
-        if not tenant.is_active:
-            return HttpResponseNotFound(render_to_string("tenants/unknown_host.html"))
+        if tenant is None or host is None or not tenant.is_active:
+            return _unserved(tenant)
         if answer.moved_to:
             return _moved(answer.moved_to, request)
         return self._inside(tenant, host, request)
@@ -61,6 +55,15 @@ class TenantMiddleware:
         # The URLconf is the root one, which Django has set already.
         with enter_tenant(tenant):
             return self.get_response(request)
+
+
+def _unserved(tenant: Tenant | None) -> HttpResponse:
+    """Say what may be said of a host that is not served: of most, nothing."""
+    if tenant and tenant.state == Tenant.State.SUSPENDED:
+        return HttpResponseForbidden(render_to_string("tenants/suspended.html"))
+    if tenant and tenant.state == Tenant.State.DELETION_SCHEDULED:
+        return HttpResponseForbidden(render_to_string("tenants/closed.html"))
+    return HttpResponseNotFound(render_to_string("tenants/unknown_host.html"))
 
 
 def _moved(host: str, request: HttpRequest) -> HttpResponse:

@@ -5,8 +5,9 @@ whichever tenant one is in when they are used: Acme's Ann, saved in Globex, over
 her key there. Here that is a ``TenantMismatch``
 (``docs/adr/0016-objects-are-good-only-where-they-were-made.md``).
 
-Nothing is paid for a row. Django keeps with each instance the alias it was loaded from; we let that
-alias be a ``Place``, a string equal to it that also knows the schema. All rows of a query share one.
+Nothing is paid for a row. Django keeps with each instance the alias it was loaded from; we let
+that alias be a ``Place``, a string equal to it that also knows the schema. All rows of a query
+share one.
 
 What is made where there is no tenant, or while a module is being imported, belongs to nobody: the
 query set of a form or a view class. Each copy of it is bound where it is made, and the rows that it
@@ -38,7 +39,7 @@ def made_in(thing: Any) -> str:
     if isinstance(thing, Model):
         db = thing._state.db
         return db.schema if type(db) is Place else ""
-    query = thing._query if isinstance(thing, QuerySet) else thing.query
+    query: Any = getattr(thing, "_query", None) or thing.query
     return str(query.made_in)
 
 
@@ -182,7 +183,8 @@ def _db(original: property) -> Any:
     def db(self: Any) -> str:
         """Return the database used if this query is executed now, and which tenant's."""
         alias = self._db or original.fget(self)  # type: ignore[misc]
-        query = self._query if isinstance(self, QuerySet) else self.__dict__.get("query")
+        known = self.__dict__
+        query = known.get("_query") or known.get("query")
         if query is None:
             return _place_of(alias)
         if not query.made_in:
@@ -231,7 +233,7 @@ def _bulk(original: Any) -> Any:
 
 def _save_base(original: Any) -> Any:
     @wraps(original)
-    def save_base(
+    def save_base(  # noqa: PLR0917 (Django's own signature)
         self: Any,
         raw: bool = False,
         force_insert: Any = False,

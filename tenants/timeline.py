@@ -52,7 +52,7 @@ class ReadOnly:
         """What happened stays."""
         return False
 
-    @display(description="State", label=_COLOURS)
+    @display(description="State", label=_COLOURS)  # type: ignore[untyped-decorator]
     def state_label(self, operation: Operation) -> str:
         """One word with a colour."""
         return operation.state

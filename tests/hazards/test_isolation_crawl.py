@@ -33,7 +33,7 @@ from activity.recording import record
 from activity.reports import REPORTS
 from activity.subjects import Subject
 from tenants.context import enter_platform, enter_tenant
-from tenants.models import Tenant
+from tenants.models import Operation, Tenant
 from tenants.sites import platform_site, tenant_site
 from tests.conftest import CANARY, PASSWORD
 
@@ -110,6 +110,7 @@ def _plant(place: Tenant | None, canary: str) -> Planted:
                 "auth/group": [str(Group.objects.order_by("pk")[0].pk), str(role.pk)],
                 "activity/activityevent": [str(event.pk)],
                 "tenants/tenant": [str(pk) for pk in _tenants(place)],
+                "tenants/operation": [str(pk) for pk in _operations(place)],
                 "history": [str(vera.history.first().pk)],
                 "name": list(REPORTS),
                 "app_label": ["tenants", "activity", "accounts", "auth"],
@@ -123,6 +124,13 @@ def _plant(place: Tenant | None, canary: str) -> Planted:
 def _tenants(place: Tenant | None) -> list[Any]:
     with enter_platform():
         every = Tenant.objects.exclude(pk=place.pk) if place else Tenant.objects.all()
+        return list(every.values_list("pk", flat=True))[:1]
+
+
+def _operations(place: Tenant | None) -> list[Any]:
+    with enter_platform():
+        every = Operation.objects.all()
+        every = every.exclude(tenant=place) if place else every
         return list(every.values_list("pk", flat=True))[:1]
 
 

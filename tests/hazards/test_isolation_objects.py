@@ -429,7 +429,7 @@ def test_i02_what_is_made_at_import_is_good_everywhere(late, acme, globex, rf):
             with enter_tenant(tenant):
                 assert late.PEOPLE.first().username == owner
                 assert late.PEOPLE.count() == 3
-                assert list(late.PEOPLE.all())[0].username == owner
+                assert next(iter(late.PEOPLE.all())).username == owner
                 assert late.RAW.prefetch_related(None)[0].username == owner
                 choices = list(late.Choice().fields["person"].choices)
                 assert CANARY[tenant.slug] in str(choices)

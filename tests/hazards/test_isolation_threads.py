@@ -54,7 +54,9 @@ for slug, owner in {owners!r}.items():
         if slug == "beta":
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute("UPDATE django_content_type SET id = id + 1000")
-                cursor.execute("UPDATE auth_permission SET content_type_id = content_type_id + 1000")
+                cursor.execute(
+                    "UPDATE auth_permission SET content_type_id = content_type_id + 1000"
+                )
 """
 COUNT = """
 import django, json, sys; django.setup()

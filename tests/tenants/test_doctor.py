@@ -338,7 +338,7 @@ def test_nothing_is_repaired_while_somebody_works_on_the_tenant(
     execute(acme.schema_name, "DROP INDEX s.event_by_xid")
     with closing(another_connection()) as worker:
         worker.cursor().execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [lock_of(acme)]
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [lock_of(acme.pk)]
         )
         examined = doctor.examine(acme, wanted, fix=True)
         assert [one.code for one in examined.left] == ["index-missing"]
