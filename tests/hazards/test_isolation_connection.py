@@ -271,7 +271,7 @@ def test_i06_an_error_before_the_host_is_known_has_its_page(
     def fail(host: str) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr("tenants.middleware.tenant_for", fail)
+    monkeypatch.setattr("tenants.middleware.answer_for", fail)
 
     def ask() -> int:
         client = Client(headers={"host": "acme.localhost"}, raise_request_exception=False)
