@@ -40,15 +40,17 @@ STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
     CMD ["python", "-c", "import http.client, sys; c = http.client.HTTPConnection('127.0.0.1', 8000, timeout=4); c.request('GET', '/healthz'); sys.exit(c.getresponse().status != 200)"]
 # As many workers as WEB_CONCURRENCY says, which gunicorn reads itself. --preload refuses unsafe
-# settings once, before anything listens. --max-requests replaces workers, and with them the
-# PostgreSQL backends that remember every tenant they have visited; the jitter keeps the workers
-# from leaving at the same moment. No access log: the application logs one line for each request.
+# settings once, before anything listens. Each of a worker's threads has a PostgreSQL connection of
+# its own. --max-requests replaces workers, and with them the PostgreSQL backends that remember
+# every tenant they have visited; the jitter keeps the workers from leaving at the same moment. No
+# access log: the application logs one line for each request.
 CMD ["gunicorn", "config.wsgi:application", \
      "--bind=0.0.0.0:8000", \
-     "--worker-class=sync", \
+     "--worker-class=gthread", \
+     "--threads=4", \
      "--preload", \
-     "--max-requests=2000", \
-     "--max-requests-jitter=400", \
+     "--max-requests=1000", \
+     "--max-requests-jitter=200", \
      "--timeout=60", \
      "--graceful-timeout=30", \
      "--worker-tmp-dir=/dev/shm", \

@@ -11,6 +11,7 @@ from benchmarks.entries import (
     requests,
     scale,
     schemas,
+    threads,
 )
 from benchmarks.entry import Entry
 from benchmarks.ground import BenchmarkError
@@ -23,6 +24,7 @@ ENTRIES: list[Entry] = [
     *folding.ENTRIES,
     *scale.ENTRIES,
     *provenance.ENTRIES,
+    *threads.ENTRIES,
 ]
 
 

@@ -107,7 +107,9 @@ def cpu_nanoseconds(pids: Iterable[int]) -> int | None:
     total = 0
     for pid in pids:
         try:
-            total += int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+            # Of every thread: the process's own file tells of its first one only.
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                total += int((task / "schedstat").read_text().split()[0])
         except (OSError, ValueError, IndexError):
             return None
     return total

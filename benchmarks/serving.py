@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from benchmarks import load, machine
@@ -21,10 +21,10 @@ _LOGGED = re.compile(rb"\[(\d+)\] LOG:  (?:statement|execute [^:]*): ")
 class WebServer:
     """gunicorn with the settings of a place, on a Unix socket."""
 
-    def __init__(self, ground: Ground, place: Place) -> None:
+    def __init__(self, ground: Ground, place: Place, options: Sequence[str] = ()) -> None:
         self._ground = ground
         self.database = place.database
-        name = place.settings.rpartition(".")[2]
+        name = place.settings.rpartition(".")[2] + "".join(options).replace("--", "-")
         self.address = ground.path(f"{name}.sock")
         command = python(
             "gunicorn",
@@ -35,6 +35,7 @@ class WebServer:
             "--log-level=warning",
             # As in production, where log lines are written and somebody else reads them.
             "--access-logfile=/dev/null",
+            *options,
         )
         environment = ground.environment(place.settings, place.database)
         self._child = ground.start(name, command, environment)
@@ -131,8 +132,12 @@ def request(slug: str, path: str, headers: str = "") -> bytes:
     ).encode()
 
 
-def contestant(name: str, place: Place, path: str, *, count: int) -> Contestant:
+def contestant(
+    name: str, place: Place, path: str, *, count: int, options: Sequence[str] = ()
+) -> Contestant:
     """Return the contestant that answers ``path`` with the settings of ``place``.
+
+    ``options`` are gunicorn's, beside those that all servers have.
 
     What the place's preparation returns are the headers that each tenant's visitor sends.
     """
@@ -140,7 +145,9 @@ def contestant(name: str, place: Place, path: str, *, count: int) -> Contestant:
     def prepare(ground: Ground) -> Visited:
         headers = fill(ground, place) or {}
         # Pages of one place share its server, which idles while others take their turns.
-        server = ground.once(("server", place.settings), lambda: WebServer(ground, place))
+        server = ground.once(
+            ("server", place.settings, *options), lambda: WebServer(ground, place, options)
+        )
         return Visited(ground, server, path, count, headers)
 
     return Contestant(name, prepare)

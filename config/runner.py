@@ -100,7 +100,8 @@ def children(options: Options) -> list[Child]:
             "web",
             [
                 *[*python, "gunicorn", "config.wsgi:application", *binds, "--workers=2"],
-                *["--preload", "--no-control-socket", "--log-level=warning"],
+                *["--worker-class=gthread", "--threads=4", "--preload"],
+                *["--no-control-socket", "--log-level=warning"],
             ],
         ),
         Child("worker", [*celery, "worker", "--pool=prefork", "--concurrency=2"]),

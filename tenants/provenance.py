@@ -39,8 +39,13 @@ def made_in(thing: Any) -> str:
     if isinstance(thing, Model):
         db = thing._state.db
         return db.schema if type(db) is Place else ""
-    query: Any = getattr(thing, "_query", None) or thing.query
-    return str(query.made_in)
+    return str(_query_of(thing).made_in)
+
+
+def _query_of(queryset: Any) -> Any:
+    # Not .query of a QuerySet: that applies a filter which is kept until it is needed.
+    state = queryset.__dict__
+    return state["_query"] if isinstance(queryset, QuerySet) else state.get("query")
 
 
 def _refuse(what: str, origin: str, here: str) -> None:
@@ -183,8 +188,7 @@ def _db(original: property) -> Any:
     def db(self: Any) -> str:
         """Return the database used if this query is executed now, and which tenant's."""
         alias = self._db or original.fget(self)  # type: ignore[misc]
-        known = self.__dict__
-        query = known.get("_query") or known.get("query")
+        query = _query_of(self)
         if query is None:
             return _place_of(alias)
         if not query.made_in:
@@ -233,7 +237,7 @@ def _bulk(original: Any) -> Any:
 
 def _save_base(original: Any) -> Any:
     @wraps(original)
-    def save_base(  # noqa: PLR0917 (Django's own signature)
+    def save_base(  # noqa: PLR0917 (as Django's)
         self: Any,
         raw: bool = False,
         force_insert: Any = False,

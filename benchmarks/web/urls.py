@@ -9,4 +9,5 @@ urlpatterns = [
     path("one", views.one_query),
     path("five", views.five_queries),
     path("who", views.who),
+    path("wait", views.wait),
 ]

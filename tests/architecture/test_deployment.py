@@ -272,7 +272,9 @@ def test_the_web_server_recycles_workers_logs_no_access_and_opens_no_control_soc
     assert config.max_requests > config.max_requests_jitter > 0
     assert config.settings["accesslog"].get() is None
     assert config.settings["control_socket_disable"].get() is True
-    assert config.worker_class_str == "sync"
+    assert config.worker_class_str == "gthread"
+    # As in `make up`, and as many connections as the manual counts with.
+    assert config.threads == 4
     assert config.graceful_timeout < int(SERVICES["web"]["stop_grace_period"].removesuffix("s"))
     # Given on the command line, WEB_CONCURRENCY would be silently ignored.
     assert "workers" not in " ".join(options)

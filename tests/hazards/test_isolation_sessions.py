@@ -1,4 +1,4 @@
-"""S25, MT 8: a session of one tenant opens nothing at another; the attempt is on record there."""
+"""S25, MT 8: a session of one tenant opens nothing at another; the attempt is recorded there."""
 
 from typing import Any
 

@@ -53,10 +53,9 @@ for slug, owner in {owners!r}.items():
             CustomUser.objects.create_user("person%d" % number, "p%d@x.example" % number)
         if slug == "beta":
             with transaction.atomic(), connection.cursor() as cursor:
-                cursor.execute("UPDATE django_content_type SET id = id + 1000")
-                cursor.execute(
-                    "UPDATE auth_permission SET content_type_id = content_type_id + 1000"
-                )
+                for table, column in (("django_content_type", "id"),
+                                      ("auth_permission", "content_type_id")):
+                    cursor.execute(f"UPDATE {{table}} SET {{column}} = {{column}} + 1000")
 """
 COUNT = """
 import django, json, sys; django.setup()
