@@ -162,7 +162,7 @@ class Client:
                 operation = self.random.choice(self.operations())
                 try:
                     operation()
-                except DatabaseError:
+                except (DatabaseError, psycopg2.Error):
                     self.seen["errors"] += 1
                 self.seen[operation.__name__] += 1
         finally:

@@ -120,7 +120,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         yield started
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while a browser is open its event loop runs in the main thread, and Django
+# refuses to ask the database there.
+@pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Open Debian's Chromium; without it the journeys are skipped, but never in CI."""
     if CHROMIUM is None:

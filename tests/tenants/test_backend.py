@@ -265,6 +265,20 @@ def test_a_raw_rollback_to_a_savepoint_brings_back_no_other_tenant(
     assert elsewhere(ask) == [OF_GLOBEX, OF_GLOBEX]
 
 
+def test_a_transaction_that_the_driver_ended_took_the_path_along(inside: Any) -> None:
+    def ask() -> list[list[str]]:
+        connection.set_autocommit(False)
+        try:
+            first = column(NAMES)
+            connection.connection.rollback()
+            return [first, column(NAMES)]
+        finally:
+            connection.rollback()
+            connection.set_autocommit(True)
+
+    assert inside(ask) == [OF_ACME, OF_ACME]
+
+
 def test_a_transaction_by_hand_is_read_in_the_tenant(
     acme: Tenant, globex: Tenant, elsewhere: Elsewhere
 ) -> None:
