@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -67,3 +68,14 @@ def test_a_traceback_holds_no_local_variables(lines: Any) -> None:
     [line] = written()
     assert "no such door" in json.dumps(line)
     assert "canary-of-a-password" not in json.dumps(line)
+
+
+def test_a_line_from_nowhere_is_not_the_platforms(
+    lines: Any, acme: Tenant, elsewhere: Callable[..., Any]
+) -> None:
+    logger, written = lines
+
+    elsewhere(logger.info, "from a thread")
+    logger.info("from the platform")
+
+    assert [line["tenant"] for line in written()] == [None, "platform"]
