@@ -22,6 +22,7 @@ from tenants.errors import Conflict, InvalidInput
 from tenants.lifecycle import announce
 from tenants.models import DeletionCertificate, Operation, Tenant
 from tenants.operations import Progress
+from tenants.owner import may_change_schemas
 
 MOST_GRACE_DAYS: Final = 3650
 LONGEST_REASON: Final = 500
@@ -154,7 +155,10 @@ def purge(tenant: Tenant, *, dry_run: bool = False, on_progress: Progress | None
     """
     operation = _begin(tenant, dry_run=dry_run)
     if operation is not None and not dry_run:
-        operations.carry_on(operation, on_progress=on_progress)
+        if may_change_schemas():
+            operations.carry_on(operation, on_progress=on_progress)
+        else:
+            operations.retry(operation)
     with enter_platform():
         tenant.refresh_from_db()
         certificate = DeletionCertificate.objects.filter(tenant=tenant).first()

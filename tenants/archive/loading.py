@@ -15,7 +15,7 @@ from django.db import DataError, IntegrityError, transaction
 from django.db.models.functions import Now
 from django_tenants.utils import quote_schema_name
 
-from tenants import contenttypes, operations, schemas
+from tenants import contenttypes, operations, privileges, schemas
 from tenants.archive import building, contents
 from tenants.archive.contents import qualified, quoted
 from tenants.archive.format import SETTINGS, Facts
@@ -27,7 +27,7 @@ from tenants.lifecycle import announce
 from tenants.models import Domain, FormerSlug, Operation, Tenant
 from tenants.names import check_slug, normalize_host
 from tenants.operations import Busy, Plan, Progress, Step, Work
-from tenants.owner import owner_alias, owner_in
+from tenants.owner import may_change_schemas, owner_alias, owner_in
 from tenants.requests import check_time_zone
 
 IMPORT: Final = Operation.Kind.IMPORT
@@ -51,6 +51,11 @@ def import_archive(
     that cannot be used, ``Conflict`` when the tenant or its slug is, or was, here; then nothing
     was made.
     """
+    if not may_change_schemas():
+        raise TenantryError(
+            "this process may not make schemas.",
+            "Import where DATABASE_OWNER_URL is given, such as the worker's container.",
+        )
     with archive_at(path) as archive:
         operation = _begin(archive, slug, path)
         try:
@@ -209,8 +214,9 @@ def _fill(tenant: Tenant, archive: Archive) -> int:
             with owner_in("public") as owner, owner.cursor() as cursor:
                 _copy(cursor, schema, archive)
             if not building.is_current(archive.manifest):
-                with owner_in(schema):
+                with owner_in(schema) as owner:
                     schemas.migrate(lambda *_: None, using=owner_alias())
+                    privileges.restrict(owner, schema)
     except (DataError, IntegrityError) as error:
         reason = str(error).splitlines()[0]
         raise InvalidInput(

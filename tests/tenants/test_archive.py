@@ -138,18 +138,16 @@ def test_the_schema_is_what_provisioning_makes(acme: Tenant, imported: Imported)
 
 
 def test_export_and_import_are_in_both_records(sample: Sample, imported: Imported) -> None:
-    def events() -> Any:
-        return ActivityEvent.objects.filter(target_id=str(sample.tenant.pk))
-
-    own = hashlib.sha256(sample.content).hexdigest()
     # The whole file but its own digest, which is its last 64 bytes.
     own = hashlib.sha256(sample.content[:-64]).hexdigest()
+    key = str(sample.tenant.pk)
     with enter_platform():
-        event = events().get(action="tenant.imported")
+        event = ActivityEvent.objects.get(target_id=key, action="tenant.imported")
         assert event.details == {"rows": imported.rows, "archive_sha256": own}
     with enter_tenant(imported.tenant):
-        assert events().get(action="tenant.imported").details == event.details
-        assert not events().filter(action="tenant.exported").exists()
+        events = ActivityEvent.objects.filter(target_id=key)
+        assert events.get(action="tenant.imported").details == event.details
+        assert not events.filter(action="tenant.exported").exists()
 
 
 def test_an_export_is_in_both_records_before_the_file_is_there(lab: Tenant, tmp_path: Path) -> None:
