@@ -14,7 +14,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminTextInputWidget
 
-from tenants import domain_pages, lifecycle, provisioning, requests
+from tenants import deletion_pages, domain_pages, lifecycle, provisioning, requests
 from tenants.domains import state_of, with_state
 from tenants.errors import TenantryError
 from tenants.models import Domain, Tenant
@@ -74,7 +74,7 @@ class TenantAdmin(SoundList, ModelAdmin):  # type: ignore[misc]
     search_fields = ("slug", "name", "domains__domain")
     search_help_text = "Slug, name or domain"
     actions: ClassVar[Any] = ["suspend", "resume"]
-    actions_detail: ClassVar[Any] = ["open_domains"]
+    actions_detail: ClassVar[Any] = ["open_domains", "open_deletion"]
     show_full_result_count = False
 
     def get_urls(self) -> Any:
@@ -82,6 +82,11 @@ class TenantAdmin(SoundList, ModelAdmin):  # type: ignore[misc]
         page = transaction.non_atomic_requests(self.admin_site.admin_view(domain_pages.page))
         return [
             path("<uuid:tenant_id>/domains/", page, name="tenants_tenant_domains"),
+            path(
+                "<uuid:tenant_id>/deletion/",
+                self.admin_site.admin_view(deletion_pages.page),
+                name="tenants_tenant_deletion",
+            ),
             *super().get_urls(),
         ]
 
@@ -89,6 +94,11 @@ class TenantAdmin(SoundList, ModelAdmin):  # type: ignore[misc]
     def open_domains(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Lead to the tenant's domains."""
         return redirect("admin:tenants_tenant_domains", tenant_id=object_id)
+
+    @action(description="Deletion", url_path="open-deletion", permissions=["view"])
+    def open_deletion(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Lead to the tenant's end."""
+        return redirect("admin:tenants_tenant_deletion", tenant_id=object_id)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
         """Return tenants with their domains, in two queries for a page."""

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.cache import cache
 from django.db import DatabaseError, connection
 from django.db.models.functions import Now
@@ -485,3 +486,91 @@ def test_the_whole_way_by_command(acme: Tenant, run: Run) -> None:
 def test_there_is_no_certificate_of_the_living(acme: Tenant) -> None:
     with pytest.raises(NotFound, match="it is active"):
         certificates.certificate_of(acme)
+
+
+# The console
+
+
+@pytest.fixture
+def console(browser: Callable[..., Client], operator: CustomUser) -> Client:
+    """The console, as Olga sees it."""
+    return browser(None, operator)
+
+
+def address(tenant: Tenant) -> str:
+    return f"/admin/tenants/tenant/{tenant.pk}/deletion/"
+
+
+ASKED = {"act": "delete", "reason": "contract ended", "grace": "7", "slug": "acme"}
+
+
+def test_olga_schedules_and_takes_back(console: Client, acme: Tenant, operator: CustomUser) -> None:
+    assert "Type acme to go on" in console.get(address(acme)).content.decode()
+
+    page = console.post(address(acme), ASKED, follow=True).content.decode()
+
+    assert "until then it can be brought back" in page
+    assert stored(acme).state == "deletion_scheduled"
+    [event] = events(acme, "tenant.deletion_scheduled")
+    assert (event.actor_id, event.channel) == (str(operator.public_id), "page")
+    console.post(address(acme), {"act": "undelete", "reason": "a mistake"})
+    assert stored(acme).state == "active"
+    assert [event.reason for event in events(acme, "tenant.undeleted")] == ["a mistake"]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        ({"slug": "globex"}, "not its slug"),
+        ({"slug": ""}, "not its slug"),
+        ({"reason": " "}, "needs a reason"),
+        ({"grace": "-1"}, "not possible"),
+        ({"grace": "soon"}, "no number of days"),
+        ({"grace": "9" * 5000}, "no number of days"),
+        ({"act": "purge"}, "nothing was asked"),
+    ],
+)
+def test_the_page_refuses_what_the_command_refuses(
+    console: Client, acme: Tenant, change: dict[str, str], sentence: str
+) -> None:
+    page = console.post(address(acme), {**ASKED, **change}, follow=True).content.decode()
+
+    assert sentence in page
+    assert stored(acme).state == "active"
+
+
+def test_olga_sees_the_certificate_of_what_is_gone(console: Client, acme: Tenant) -> None:
+    certificate = purged(acme)
+
+    page = console.get(address(acme)).content.decode()
+
+    assert certificate.digest in page
+    assert "was altered" not in page
+    DeletionCertificate.objects.filter(tenant=acme).update(reason="another")
+    assert "was altered" in console.get(address(acme)).content.decode()
+
+
+def test_who_may_only_look_deletes_nothing(browser: Callable[..., Client], acme: Tenant) -> None:
+    viewer = CustomUser.objects.create_user(
+        username="vera", email="vera@platform.example", password=None, is_staff=True
+    )
+    viewer.user_permissions.add(Permission.objects.get(codename="view_tenant"))
+    client = browser(None, viewer)
+
+    assert "Schedule deletion" not in client.get(address(acme)).content.decode()
+    assert client.post(address(acme), ASKED).status_code == 403
+    assert stored(acme).state == "active"
+    nobody = CustomUser.objects.create_user(
+        username="nora", email="nora@platform.example", password=None, is_staff=True
+    )
+    assert browser(None, nobody).get(address(acme)).status_code == 403
+
+
+def test_on_a_tenants_host_there_is_no_such_page(
+    browser: Callable[..., Client], acme: Tenant, ann: CustomUser
+) -> None:
+    client = browser(acme, ann)
+
+    assert client.get(address(acme)).status_code == 404
+    assert client.post(address(acme), ASKED).status_code == 404
+    assert stored(acme).state == "active"
