@@ -23,7 +23,9 @@ class TenantsConfig(AppConfig):
             timeline,
         )
         from tenants.archive import loading  # noqa: F401
+        from tenants.fleet import resuming
 
         contenttypes.install()
         provenance.install()
         hosts.connect()
+        resuming.register()

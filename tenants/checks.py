@@ -7,6 +7,14 @@ from django.core.checks import CheckMessage, Error, register
 
 
 @register("tenants")
+def migrations_in_two_phases(**_: Any) -> list[CheckMessage]:
+    """Refuse migrations of ours that break the code before them and do not say why."""
+    from tenants.migration_rules import two_phases
+
+    return two_phases()
+
+
+@register("tenants")
 def settings_fail_closed(**_: Any) -> list[CheckMessage]:
     """Refuse settings of django-tenants with which a stranger reads the wrong schema."""
     problems: list[CheckMessage] = []

@@ -246,7 +246,8 @@ class NounCommand(BaseCommand):
     ) -> NoReturn:
         if output.as_json:
             message, hint = (error.message, error.hint) if error else (line, "")
-            output.document({"error": {"code": code, "message": message, "hint": hint}})
+            details = error.details if error else {}
+            output.document({**details, "error": {"code": code, "message": message, "hint": hint}})
         if not getattr(self, "_called_from_command_line", False):
             raise CommandError(line, returncode=status)
         self.stderr.write(line)

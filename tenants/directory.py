@@ -5,6 +5,7 @@ import re
 
 from tenants.context import enter_platform
 from tenants.errors import NotFound, TenantUnavailable
+from tenants.fleet.serving import require_served
 from tenants.hosts import owned
 from tenants.models import FormerSlug, Tenant
 from tenants.names import SLUG_PATTERN
@@ -35,7 +36,7 @@ def tenant_called(slug: str) -> Tenant:
 
 
 def tenant_to_enter(slug: str) -> Tenant:
-    """Return the tenant with this slug, if the schema it would lead into is its own.
+    """Return the tenant with this slug, if its schema is its own and not behind this release.
 
     Raises ``NotFound`` as ``tenant_called`` does, and ``TenantUnavailable``.
     """
@@ -47,4 +48,4 @@ def tenant_to_enter(slug: str) -> Tenant:
             f'the schema of the tenant "{tenant.slug}" is missing or another tenant\'s.',
             "Restore it before anybody works in it.",
         )
-    return mine
+    return require_served(mine)

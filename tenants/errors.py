@@ -5,7 +5,7 @@ to do. Doors translate it in one place each: ``tenants.commandline`` to an exit 
 ``config.errors`` to an HTTP status.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class TenantryError(Exception):
@@ -22,6 +22,8 @@ class TenantryError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.details: dict[str, Any] = {}
+        """What ``--json`` prints beside the error: what was done until then."""
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".rstrip()

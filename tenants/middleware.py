@@ -8,6 +8,7 @@ from django.template.loader import render_to_string
 from django.urls import set_urlconf
 
 from tenants.context import enter_platform, enter_tenant
+from tenants.fleet.serving import RETRY_SECONDS, lacking
 from tenants.hosts import NOBODY, answer_for, origin
 from tenants.models import Tenant
 from tenants.names import request_host
@@ -19,7 +20,8 @@ class TenantMiddleware:
     """Serve each request inside the one tenant that its host names, or on the platform.
 
     A host that nobody owns gets a 404 that says nothing, a tenant that is suspended, or closed
-    until it is purged, a 403. Both are answered before any session, user or URL is looked at.
+    until it is purged, a 403, one whose schema is behind this code a 503. All are answered before
+    any session, user or URL is looked at.
     ``request.tenant`` is the tenant, or ``None`` on the platform.
     """
 
@@ -36,6 +38,8 @@ class TenantMiddleware:
             return _unserved(tenant)
         if answer.moved_to:
             return _moved(answer.moved_to, request)
+        if lacking(tenant):
+            return _behind()
         return self._inside(tenant, host, request)
 
     def _on_platform(self, request: HttpRequest) -> HttpResponse:
@@ -64,6 +68,12 @@ def _unserved(tenant: Tenant | None) -> HttpResponse:
     if tenant and tenant.state == Tenant.State.DELETION_SCHEDULED:
         return HttpResponseForbidden(render_to_string("tenants/closed.html"))
     return HttpResponseNotFound(render_to_string("tenants/unknown_host.html"))
+
+
+def _behind() -> HttpResponse:
+    """Say that this code would find less in the tenant's schema than it needs."""
+    page = render_to_string("tenants/behind.html")
+    return HttpResponse(page, status=503, headers={"Retry-After": str(RETRY_SECONDS)})
 
 
 def _moved(host: str, request: HttpRequest) -> HttpResponse:

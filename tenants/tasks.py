@@ -14,6 +14,7 @@ from celery import Task, shared_task
 from tenants import deletion, operations, spares
 from tenants.context import enter_platform, enter_tenant
 from tenants.errors import TenantUnavailable
+from tenants.fleet.serving import require_served
 from tenants.hosts import owned
 from tenants.models import Operation, Tenant
 
@@ -27,7 +28,7 @@ class TenantTask(Task):  # type: ignore[type-arg]
     """A task that acts in the tenant whose UUID is passed as ``tenant_id``.
 
     Raises ``TenantUnavailable``, and never runs the body, when the argument is missing or no UUID,
-    or when the tenant does not exist, is not active, or its schema is not its own.
+    or when the tenant does not exist, is not active, or its schema is not its own or is behind.
     """
 
     abstract = True
@@ -63,7 +64,7 @@ def _tenant(tenant_id: Any, task: str) -> Tenant:
         tenant = owned(Tenant.objects.filter(pk=key))
     if tenant is None:
         raise TenantUnavailable(f"there is no tenant {key}.", "It was deleted, or never complete.")
-    return tenant
+    return require_served(tenant)
 
 
 def for_each_active_tenant(task: TenantTask) -> int:

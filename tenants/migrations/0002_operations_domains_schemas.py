@@ -10,6 +10,8 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
 
+    contract = "No release came before it: the constraints on domains bind nobody else's code."
+
     dependencies = [
         ('tenants', '0001_initial'),
     ]

@@ -7,6 +7,7 @@ from tenants.verbs.creating import Create
 from tenants.verbs.deleting import CertificateOf, Delete, Purge, Undelete
 from tenants.verbs.doctoring import Doctor
 from tenants.verbs.domains import Domains
+from tenants.verbs.migrating import Migrate
 from tenants.verbs.operating import Operations
 from tenants.verbs.pausing import Resume, Suspend
 from tenants.verbs.reading import List, Show
@@ -32,6 +33,7 @@ class Command(NounCommand):
         Superuser,
         Rename,
         Domains,
+        Migrate,
         Operations,
         Doctor,
     )
