@@ -33,6 +33,8 @@ if ENVIRONMENT.DATABASE_OWNER_URL:
     # For schemas alone, by tenants.owner. Used seldom, and then often one after the other.
     DATABASES["owner"] = _connection(ENVIRONMENT.DATABASE_OWNER_URL, CONN_MAX_AGE=60)
 
+# Where django-tenants lets migrations change schemas.
+TENANT_DB_ALIAS = "owner" if "owner" in DATABASES else "default"
 DATABASE_ROUTERS = ["tenants.provenance.TenantRouter", "django_tenants.routers.TenantSyncRouter"]
 
 TENANTRY_SPARE_SCHEMAS = ENVIRONMENT.TENANTRY_SPARE_SCHEMAS

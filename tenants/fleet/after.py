@@ -2,6 +2,9 @@
 
 from typing import Final
 
+from tenants import privileges, spares
+from tenants.backend.defaults import close_default_path
+from tenants.blueprint import blueprint
 from tenants.fleet.lag import PUBLIC
 from tenants.fleet.report import Report
 from tenants.owner import owner_in
@@ -21,7 +24,17 @@ _GROWN: Final = (
 
 
 def migrated(report: Report) -> None:
-    """Make what depends on the migrations, and let PostgreSQL count its catalogue anew."""
+    """Bring up to date what depends on migrations. Where it is so already, that is all it costs.
+
+    A run that had nothing to migrate does it too: the one before may have been killed here.
+    """
+    with owner_in(PUBLIC) as connection:
+        close_default_path(connection)
+    if report.migrated:
+        # Tables that are new in tenants.
+        privileges.settle()
+    blueprint()
+    spares.discard_stale()
     if report.migrated >= _MANY:
         _count_catalogue()
 

@@ -14,7 +14,6 @@ from django_tenants.utils import quote_schema_name
 from tenants import contenttypes
 from tenants.fleet.bounds import Bounds
 from tenants.fleet.lag import DIGEST, Member
-from tenants.models import Tenant
 from tenants.operations import lock_of
 from tenants.owner import owner_in
 
@@ -63,7 +62,7 @@ def guard(member: Member, bounds: Bounds) -> str:
     ``CHANGED`` unless the schema is the tenant's own and still has applied what it had.
     """
     schema = quote_schema_name(member.schema_name)
-    lock = lock_of(Tenant(pk=member.id))
+    lock = lock_of(member.id)
     applied = (
         f"SELECT {DIGEST} FROM {schema}.django_migrations"  # noqa: S608 (quoted)
         if member.has_table

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Final
 from uuid import UUID
 
-from tenants import hosts
+from tenants import hosts, privileges
 from tenants.directory import tenant_called
 from tenants.errors import InvalidInput, TenantryError
 from tenants.fleet import after, lag, serving
@@ -69,6 +69,8 @@ def migrate_fleet(
         if report.public:
             on_progress("public", 0, None)
             public()
+        # What follows asks as the role that serves people, which may not do so yet.
+        privileges.settle()
         _check(wish)
         run = Run(wish, report, on_progress)
         if run.find() or unfinished():

@@ -391,9 +391,8 @@ def test_p12_old_code_serves_the_new_schema_and_new_code_all_but_who_is_behind(
     assert before == dict.fromkeys(three.slugs, SERVED)
     # New people too: the column that they do not know has a default in the database.
     for slug in ("tenant-01", "tenant-03"):
-        three.ask(
-            f"UPDATE {three.schemas[slug]}.accounts_customuser SET username = 'bea', email = 'b@c.de'"
-        )
+        people = f"{three.schemas[slug]}.accounts_customuser"
+        three.ask(f"UPDATE {people} SET username = 'bea', email = 'bea@example.com'")
     assert visit(old, *three.slugs) == before
     assert visit(new, *three.slugs) == {**before, "tenant-02": [503]}
     assert three.run("migrate", release=new).status == 0
