@@ -81,9 +81,9 @@ class TenantAdmin(SoundList, ModelAdmin):  # type: ignore[misc]
         """Put the page of a tenant's domains before the address that takes any text for a key."""
         page = transaction.non_atomic_requests(self.admin_site.admin_view(domain_pages.page))
         return [
-            path("<uuid:tenant_id>/domains/", page, name="tenants_tenant_domains"),
+            path("<uuid:object_id>/domains/", page, name="tenants_tenant_domains"),
             path(
-                "<uuid:tenant_id>/deletion/",
+                "<uuid:object_id>/deletion/",
                 self.admin_site.admin_view(deletion_pages.page),
                 name="tenants_tenant_deletion",
             ),
@@ -93,12 +93,12 @@ class TenantAdmin(SoundList, ModelAdmin):  # type: ignore[misc]
     @action(description="Domains", url_path="open-domains", permissions=["view"])
     def open_domains(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Lead to the tenant's domains."""
-        return redirect("admin:tenants_tenant_domains", tenant_id=object_id)
+        return redirect("admin:tenants_tenant_domains", object_id=object_id)
 
     @action(description="Deletion", url_path="open-deletion", permissions=["view"])
     def open_deletion(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Lead to the tenant's end."""
-        return redirect("admin:tenants_tenant_deletion", tenant_id=object_id)
+        return redirect("admin:tenants_tenant_deletion", object_id=object_id)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
         """Return tenants with their domains, in two queries for a page."""

@@ -19,17 +19,17 @@ from tenants.models import Tenant
 from tenants.sites import platform_site
 
 
-def page(request: HttpRequest, tenant_id: UUID) -> HttpResponse:
+def page(request: HttpRequest, object_id: UUID) -> HttpResponse:
     """Show how far a tenant's end is; schedule it, or take it back."""
     if not request.user.has_perm("tenants.view_tenant"):  # type: ignore[union-attr]
         raise PermissionDenied
-    tenant = get_object_or_404(Tenant, pk=tenant_id)
+    tenant = get_object_or_404(Tenant, pk=object_id)
     may_act = request.user.has_perm("tenants.change_tenant")  # type: ignore[union-attr]
     if request.method == "POST":
         if not may_act:
             raise PermissionDenied
         _act(request, tenant)
-        return redirect("admin:tenants_tenant_deletion", tenant_id=tenant_id)
+        return redirect("admin:tenants_tenant_deletion", object_id=object_id)
     if request.method not in ("GET", "HEAD"):
         return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
     state, states = tenant.state, Tenant.State

@@ -26,20 +26,20 @@ _SAYS: Final = {
 }
 
 
-def page(request: HttpRequest, tenant_id: UUID) -> HttpResponse:
+def page(request: HttpRequest, object_id: UUID) -> HttpResponse:
     """Show a tenant's domains and what is to be published; do what was asked for.
 
     Runs in no transaction of the request's: verifying waits for servers elsewhere.
     """
     if not request.user.has_perm("tenants.view_tenant"):  # type: ignore[union-attr]
         raise PermissionDenied
-    tenant = get_object_or_404(Tenant, pk=tenant_id)
+    tenant = get_object_or_404(Tenant, pk=object_id)
     may_act = request.user.has_perm("tenants.change_tenant")  # type: ignore[union-attr]
     if request.method == "POST":
         if not may_act:
             raise PermissionDenied
         _act(request, tenant)
-        return redirect("admin:tenants_tenant_domains", tenant_id=tenant_id)
+        return redirect("admin:tenants_tenant_domains", object_id=object_id)
     if request.method not in ("GET", "HEAD"):
         return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
     context = {
