@@ -30,9 +30,8 @@ def migrated(report: Report) -> None:
     """
     with owner_in(PUBLIC) as connection:
         close_default_path(connection)
-    if report.migrated:
-        # Tables that are new in tenants.
-        privileges.settle()
+    # Tables that are new, roles that are, and what somebody changed by hand.
+    privileges.settle()
     blueprint()
     spares.discard_stale()
     if report.migrated >= _MANY:

@@ -52,6 +52,8 @@ def as_owner(django_db_setup: None) -> Iterator[Manage]:
         _drop(cursor)
         for role in (OWNER, APP):
             cursor.execute(f"CREATE ROLE \"{role}\" LOGIN PASSWORD '{SECRET}'")
+            # Who is no superuser gives databases only to roles that they could be.
+            cursor.execute(f'GRANT "{role}" TO CURRENT_USER WITH SET TRUE')
         cursor.execute(f'CREATE DATABASE "{NAME}" OWNER "{OWNER}"')
         try:
             both = {"DATABASE_URL": _url(APP), "DATABASE_OWNER_URL": _url(OWNER)}
