@@ -285,7 +285,7 @@ def rows_in_the_wrong_place(past_the_pooler: Any) -> int:
     return wrong
 
 
-def test_behind_a_pooler_nobody_reads_or_writes_anothers_rows(
+def test_i14_behind_a_pooler_nobody_reads_or_writes_anothers_rows(
     pooler: dict[str, Any], tenants: Any
 ) -> None:
     seen, written = storm(DatabaseWrapper, pooler)
@@ -302,7 +302,7 @@ def test_behind_a_pooler_nobody_reads_or_writes_anothers_rows(
         assert tenants.fetchone() == (written[name],)
 
 
-def test_with_the_library_the_same_threads_read_and_write_anothers_rows(
+def test_i14_with_the_library_the_same_threads_read_and_write_anothers_rows(
     pooler: dict[str, Any], tenants: Any
 ) -> None:
     seen, _ = storm(StockWrapper, pooler)
@@ -327,13 +327,13 @@ def paths_of_the_servers(place: dict[str, Any]) -> list[str]:
             client.close()
 
 
-def test_nothing_is_left_on_the_servers_of_a_pooler(pooler: dict[str, Any], tenants: Any) -> None:
+def test_i14_nothing_is_left_on_the_servers_of_a_pooler(pooler: dict[str, Any], tenants: Any) -> None:
     storm(DatabaseWrapper, pooler)
 
     assert paths_of_the_servers(pooler) == ['""'] * SERVERS
 
 
-def test_the_library_leaves_a_tenant_on_each(pooler: dict[str, Any], tenants: Any) -> None:
+def test_i14_the_library_leaves_a_tenant_on_each(pooler: dict[str, Any], tenants: Any) -> None:
     storm(StockWrapper, pooler)
 
     assert all(path.startswith("pooled_") for path in paths_of_the_servers(pooler))
