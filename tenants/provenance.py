@@ -31,7 +31,6 @@ from django_tenants.utils import get_public_schema_name
 
 from tenants import places
 from tenants.errors import TenantMismatch
-from tenants.owner import OWNER_ALIAS
 from tenants.places import Place, made_here, place
 
 
@@ -62,26 +61,15 @@ def _called(schema: str) -> str:
     return f"the tenant in {schema}" if schema else "no tenant at all"
 
 
-def check_instance(instance: Any, here: str | None = None, alias: str | None = None) -> None:
-    """Raise ``TenantMismatch`` if an instance was made for another place than one is in.
-
-    ``alias`` is what it is used with, where that is not where it came from.
-    """
+def check_instance(instance: Any, here: str | None = None) -> None:
+    """Raise ``TenantMismatch`` if an instance was made for another place than one is in."""
     db = instance._state.db
-    if type(db) is not Place or (alias is not None and alias != db and not _binds(alias)):
+    if type(db) is not Place:
         return
     if here is None:
         here = places.here(db)
     if db.schema != here:
         _refuse(f"an object of {type(instance).__name__}", db.schema, here)
-
-
-def _binds(alias: str | None) -> bool:
-    """Tell whether what is asked of an alias is asked of where the thread is.
-
-    The owner's connection is pointed at schemas by itself: migrations name it with each query.
-    """
-    return alias != OWNER_ALIAS
 
 
 def _refuse_query(query: Any, here: str) -> None:
@@ -99,16 +87,11 @@ class TenantRouter:
 
     db_for_write = db_for_read
 
-    def allow_relation(self, one: Any, other: Any, **hints: Any) -> bool | None:
+    def allow_relation(self, one: Any, other: Any, **hints: Any) -> None:
         """Object to relating instances of two places."""
         db, place_of_other = one._state.db, other._state.db
-        if type(db) is not Place or type(place_of_other) is not Place:
-            return None
-        if db != place_of_other and not (_binds(db) and _binds(place_of_other)):
-            # A migration relates what it has just made to what the owner's connection has read.
-            return True
-        check_instance(one, place_of_other.schema)
-        return None
+        if type(db) is Place and type(place_of_other) is Place:
+            check_instance(one, place_of_other.schema)
 
 
 def _place_of(alias: str, instance: Any = None) -> str:
@@ -117,7 +100,7 @@ def _place_of(alias: str, instance: Any = None) -> str:
     if type(alias) is Place and alias.schema != here:
         _refuse("a database alias", alias.schema, here)
     if instance is not None:
-        check_instance(instance, here, alias)
+        check_instance(instance, here)
     return place(str(alias), here) if here else alias
 
 
@@ -158,7 +141,7 @@ def _get_compiler(original: Any) -> Any:
     def get_compiler(
         self: Any, using: Any = None, connection: Any = None, elide_empty: bool = True
     ) -> Any:
-        if (origin := self.made_in) and _binds(connection.alias if connection else using):
+        if origin := self.made_in:
             here = getattr(connection, "schema_name", "") if connection else places.here(using)
             if origin != here:
                 _refuse_query(self, here)
@@ -194,7 +177,7 @@ def _check_query_object_type(original: Any) -> Any:
 def _execute_raw(original: Any) -> Any:
     def _execute_query(self: Any) -> None:
         here = places.here(self.using)
-        if self.made_in and self.made_in != here and _binds(self.using):
+        if self.made_in and self.made_in != here:
             _refuse_query(self, here)
         original(self)
 
@@ -212,9 +195,7 @@ def _db(original: property) -> Any:
             # raw() asks for the database at once, so one of a module knows where it was imported.
             alias = str(alias)
         here = _place_of(alias, self._hints.get("instance"))
-        if type(here) is not Place or not query.made_in or not _binds(here):
-            return here
-        if query.made_in != here.schema:
+        if type(here) is Place and query.made_in and query.made_in != here.schema:
             _refuse_query(query, here.schema)
         return here
 
@@ -244,12 +225,11 @@ def _bulk(original: Any) -> Any:
     @wraps(original)
     def bulk(self: Any, objs: Any, *args: Any, **kwargs: Any) -> Any:
         objs = list(objs)
-        alias = self.db
-        here = places.here(alias)
+        here = places.here(self.db)
         for instance in objs:
             db = instance._state.db
             if type(db) is Place and db.schema != here:
-                check_instance(instance, here, alias)
+                check_instance(instance, here)
         return original(self, objs, *args, **kwargs)
 
     return bulk
