@@ -6,6 +6,7 @@ import sys
 import tomllib
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from django.contrib.auth.models import Group
 from django.db import connection, transaction
 from django.test import Client
 
+from accounts.models import CustomUser
 from activity import rollups
 from activity.models import ActivityEvent, DailyRollup, RollupCursor
 from activity.recording import record
@@ -173,6 +175,27 @@ def test_an_export_is_in_both_records_before_the_file_is_there(lab: Tenant, tmp_
         assert Operation.objects.get(tenant=lab, kind="export").state == "finished"
     with enter_tenant(lab):
         assert ActivityEvent.objects.filter(action="tenant.exported").count() == 1
+
+
+def test_what_commits_meanwhile_is_in_no_table(lab: Tenant, tmp_path: Path) -> None:
+    """An event without its person, or a person without hers, would be in it otherwise."""
+
+    def come() -> None:
+        with enter_tenant(lab):
+            CustomUser.objects.create_user("late", "late@lab.example", PASSWORD)
+        connection.close()
+
+    def after_the_first_table(name: str, done: int, of: int | None) -> None:
+        if done == 1:
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(come).result(timeout=30)
+
+    export(lab, tmp_path / "lab.tenant", on_progress=after_the_first_table)
+
+    with enter_tenant(lab):
+        assert CustomUser.objects.filter(username="late").exists()
+    members = members_of((tmp_path / "lab.tenant").read_bytes())
+    assert [name for name, content in members.items() if b"late@lab.example" in content] == []
 
 
 def test_without_its_event_there_is_no_file(lab: Tenant, tmp_path: Path) -> None:
