@@ -30,15 +30,18 @@ def owner_connection() -> Any:
 def owner_in(schema_name: str) -> Iterator[Any]:
     """Yield the owner's connection, pointed at a schema until the block ends.
 
-    Where owner and run-time role are one, the thread is in that schema too, but in no tenant.
+    The thread's own connection is in that schema too, but in no tenant, whether both are one or
+    not: what is made in the block belongs to one place.
     """
-    connection = owner_connection()
-    before = connection.tenant
-    connection.set_schema(schema_name)
+    connections_here = [connections[alias] for alias in {DEFAULT_DB_ALIAS, owner_alias()}]
+    before = [connection.tenant for connection in connections_here]
+    for connection in connections_here:
+        connection.set_schema(schema_name)
     try:
-        yield connection
+        yield owner_connection()
     finally:
-        connection.set_tenant(before)
+        for connection, place in zip(connections_here, before, strict=True):
+            connection.point_at(place)
 
 
 @contextmanager
