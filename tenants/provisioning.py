@@ -92,10 +92,11 @@ def _begin(request: TenantRequest, on_progress: Progress | None) -> Provisioned:
 def _make_at_once(
     request: TenantRequest, tenant: Tenant, on_progress: Progress | None
 ) -> Provisioned:
-    tenant.state = Tenant.State.PROVISIONING
+    # Nobody sees it before all of it is there: the commit is what opens it.
+    tenant.state = Tenant.State.ACTIVE
     _insert(request, tenant)
     administrator = _appoint(tenant, request.admin_email)
-    _activate(tenant)
+    announce(tenant, "created")
     operations.finished(CREATE, tenant, asdict(request))
     if on_progress:
         on_progress("schema", 1, 1)
