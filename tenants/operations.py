@@ -118,8 +118,17 @@ def lock_of(tenant_id: UUID | None) -> str:
     return f"tenantry:operation:{tenant_id or 'fleet'}"
 
 
-def begin(kind: Operation.Kind, tenant: Tenant | None, request: Mapping[str, Any]) -> Operation:
+def begin(
+    kind: Operation.Kind,
+    tenant: Tenant | None,
+    request: Mapping[str, Any],
+    *,
+    at_once: bool = False,
+) -> Operation:
     """Store what is to be done. Nothing is done yet: ``carry_on`` does it, or a worker.
+
+    ``at_once`` says that whoever begins carries on in the next moment, with ``begun``: the first
+    attempt is counted here, which saves a transaction.
 
     Belongs in the transaction that makes the request hold, if there is one. Raises ``Conflict``
     when an operation of the kind is unfinished for this tenant.
@@ -132,6 +141,7 @@ def begin(kind: Operation.Kind, tenant: Tenant | None, request: Mapping[str, Any
                 steps=[step.name for step in _plans[kind].steps],
                 request=dict(request),
                 actor=_actor(),
+                **(_first_attempt() if at_once else {}),
             )
     except IntegrityError:
         with enter_platform():
@@ -142,6 +152,10 @@ def begin(kind: Operation.Kind, tenant: Tenant | None, request: Mapping[str, Any
             f'the operation "{other}" is not finished.',
             f"Carry it on: manage.py tenant operations --resume {other.pk}",
         ) from None
+
+
+def _first_attempt() -> dict[str, Any]:
+    return {"state": Operation.State.RUNNING, "attempt": 1, "started_at": Now()}
 
 
 def hint(operation: Operation) -> None:
@@ -206,9 +220,11 @@ def carry_on(
     *,
     on_progress: Progress | None = None,
     transient: dict[str, Any] | None = None,
+    begun: bool = False,
 ) -> Work:
     """Do the steps that are left, as whoever asked for it.
 
+    ``begun`` says that the operation comes from ``begin`` with ``at_once`` in this very moment.
     ``transient`` is handed to the steps; one must be able to do without what was not stored.
     Raises ``Conflict`` while somebody else takes a step of it, and what a step raises; then the
     operation is ``failed`` and can be carried on again.
@@ -216,12 +232,15 @@ def carry_on(
     plan = _plans[operation.kind]
     report = on_progress or (lambda *_: None)
     work = Work(operation=operation, transient=transient or {})
-    _start(work)
+    if not begun:
+        _start(work)
     with _acting_for(operation):
         for position, step in enumerate(plan.steps):
             if position >= work.operation.done:
                 _take(work, position, step)
             report(step.name, position + 1, len(plan.steps))
+    with enter_platform():
+        operation.refresh_from_db()
     return work
 
 
@@ -288,6 +307,7 @@ def cancel(operation: Operation) -> Operation:
             current.state = Operation.State.CANCELLED
             current.finished_at = Now()
             _save(current)
+            current.refresh_from_db()
     return work.operation
 
 
@@ -326,9 +346,9 @@ class Busy(Conflict):
 
 
 def _save(operation: Operation) -> None:
+    # What the database's clock says is read again with the row, at the next step or the end.
     operation.touched_at = Now()
     operation.save()
-    operation.refresh_from_db()
 
 
 def _fail(operation: Operation, step: Step, error: Exception) -> None:

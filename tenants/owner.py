@@ -33,7 +33,9 @@ def owner_in(schema_name: str) -> Iterator[Any]:
     The thread's own connection is in that schema too, but in no tenant, whether both are one or
     not: what is made in the block belongs to one place.
     """
-    connections_here = [connections[alias] for alias in {DEFAULT_DB_ALIAS, owner_alias()}]
+    connections_here: list[Any] = [
+        connections[alias] for alias in {DEFAULT_DB_ALIAS, owner_alias()}
+    ]
     before = [connection.tenant for connection in connections_here]
     for connection in connections_here:
         connection.set_schema(schema_name)

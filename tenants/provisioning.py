@@ -78,12 +78,12 @@ def _begin(request: TenantRequest, on_progress: Progress | None) -> Provisioned:
             tenant = Tenant(id=spare.tenant_id, schema_name=spare.schema_name)
             return _make_at_once(request, tenant, on_progress)
         tenant = _insert(request, Tenant(state=Tenant.State.REQUESTED))
-        operation = operations.begin(CREATE, tenant, asdict(request))
+        operation = operations.begin(CREATE, tenant, asdict(request), at_once=may_change_schemas())
     if not may_change_schemas():
         operations.hint(operation)
         return Provisioned(tenant=tenant, created=True)
     try:
-        return _carry_on(operation, on_progress)
+        return _carry_on(operation, on_progress, begun=True)
     except Busy:
         # We were silent for so long that somebody else carries it on.
         return _continue(tenant, on_progress)
@@ -121,12 +121,6 @@ def _appoint(tenant: Tenant, email: str) -> Appointment | None:
     return administrators.appoint(tenant, email=email) if email else None
 
 
-def _activate(tenant: Tenant) -> None:
-    tenant.state = Tenant.State.ACTIVE
-    tenant.save(update_fields=["state"])
-    announce(tenant, "created")
-
-
 def _continue(tenant: Tenant, on_progress: Progress | None) -> Provisioned:
     """Wait for whoever is making the tenant, or carry on if nobody is."""
     give_up_at = time.monotonic() + _WAIT_SECONDS
@@ -157,9 +151,11 @@ def _unfinished(tenant: Tenant) -> Operation | None:
         return making.annotate(is_alive=alive).first()
 
 
-def _carry_on(operation: Operation, on_progress: Progress | None) -> Provisioned:
+def _carry_on(
+    operation: Operation, on_progress: Progress | None, *, begun: bool = False
+) -> Provisioned:
     try:
-        work = operations.carry_on(operation, on_progress=on_progress)
+        work = operations.carry_on(operation, on_progress=on_progress, begun=begun)
     except Busy:
         raise
     except BaseException:
@@ -197,13 +193,13 @@ def _build(work: Work) -> None:
     contenttypes.forget(tenant.schema_name)
 
 
-def _staff(work: Work) -> None:
-    appointment = _appoint(_tenant_of(work), work.request.get("admin_email", ""))
-    work.transient["administrator"] = appointment
-
-
 def _open(work: Work) -> None:
-    _activate(_tenant_of(work))
+    """Appoint the administrator, open the tenant and record its birth, all at once."""
+    tenant = _tenant_of(work)
+    work.transient["administrator"] = _appoint(tenant, work.request.get("admin_email", ""))
+    tenant.state = Tenant.State.ACTIVE
+    tenant.save(update_fields=["state"])
+    announce(tenant, "created")
 
 
 def _undo(work: Work) -> None:
@@ -226,8 +222,7 @@ operations.register(
     Plan(
         steps=(
             Step("schema", _build),
-            Step("administrator", _staff),
-            Step("activation", _open),
+            Step("opening", _open),
         ),
         undo=_undo,
     ),
