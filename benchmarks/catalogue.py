@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Sequence
 
 from benchmarks.entries import (
+    fleet,
     folding,
     provenance,
     provisioning,
@@ -20,6 +21,7 @@ ENTRIES: list[Entry] = [
     *requests.ENTRIES,
     *provisioning.ENTRIES,
     *schemas.ENTRIES,
+    *fleet.ENTRIES,
     *recording.ENTRIES,
     *folding.ENTRIES,
     *scale.ENTRIES,
@@ -29,7 +31,9 @@ ENTRIES: list[Entry] = [
 
 
 def chosen(names: Sequence[str]) -> list[Entry]:
-    """Return the entries of these names, or of families such as ``request``; without names, all.
+    """Return the entries of these names, or of families such as ``request``.
+
+    Without names, all but those that take long.
 
     Raises ``BenchmarkError`` for a name that nothing has.
     """
@@ -39,7 +43,9 @@ def chosen(names: Sequence[str]) -> list[Entry]:
             near = difflib.get_close_matches(name, known, n=1)
             hint = f"Did you mean {near[0]}?" if near else "--list shows all."
             raise BenchmarkError(f"there is no benchmark {name[:60]!r}. {hint}")
-    return [entry for entry in ENTRIES if not names or any(_has(entry, name) for name in names)]
+    if not names:
+        return [entry for entry in ENTRIES if not entry.is_seldom]
+    return [entry for entry in ENTRIES if any(_has(entry, name) for name in names)]
 
 
 def _has(entry: Entry, name: str) -> bool:

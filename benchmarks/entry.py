@@ -55,6 +55,10 @@ class Entry:
     contestants: Sequence[Contestant]
     more_is_better: bool = True
     rounds: int = 9
+    warms_up: bool = True
+    """Whether a first round is dropped. Not where a round takes minutes."""
+    is_seldom: bool = False
+    """Whether it runs only when it is named."""
     goal: Goal | None = None
 
 

@@ -25,7 +25,7 @@ def run(entry: Entry, ground: Ground, *, rounds: int | None, say: Say) -> Result
     running = [(one.name, one.prepare(ground)) for one in entry.contestants]
     samples: dict[str, list[Sample]] = {name: [] for name, _ in running}
     total = rounds or entry.rounds
-    for _, contestant in running:
+    for _, contestant in running if entry.warms_up else ():
         contestant.measure()
     before = machine.cpu_time(ground.processes())
     deadline = time.monotonic() + LONGEST

@@ -9,9 +9,17 @@ from django.core.checks import CheckMessage, Error, register
 @register("tenants")
 def migrations_in_two_phases(**_: Any) -> list[CheckMessage]:
     """Refuse migrations of ours that break the code before them and do not say why."""
-    from tenants.migration_rules import two_phases
+    from tenants.migration_rules import unexplained
 
-    return two_phases()
+    return [
+        Error(
+            problem,
+            hint="Do it in a later release than the one that stops using it, and say so on the"
+            ' class: contract = "unused since VERSION: why". See docs/operations.md, Migrations.',
+            id="tenants.E005",
+        )
+        for problem in unexplained()
+    ]
 
 
 @register("tenants")

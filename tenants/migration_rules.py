@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from django.core.checks import CheckMessage, Error
 from django.db import migrations
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.migration import Migration
@@ -223,22 +222,19 @@ _JUDGES: Final[Mapping[type[Operation], Callable[[Any, _Before], Effect]]] = {
 }
 
 
-def two_phases(**_: Any) -> list[CheckMessage]:
-    """Ask a reason of each migration of ours that breaks the code before it."""
-    return check(MigrationLoader(None), is_ours)
+def unexplained(
+    loader: MigrationLoader | None = None, ours: Callable[[Migration], bool] | None = None
+) -> list[str]:
+    """Return what is wrong with each migration of ours that breaks the code before it.
 
-
-def check(loader: MigrationLoader, is_ours: Callable[[Migration], bool]) -> list[CheckMessage]:
-    """Return an error for each migration that ``is_ours`` and breaks the code before it."""
+    Those that are the first of their app break nobody, and those that say why it is well are
+    believed. ``ours`` tells which to look at, by default those that are written here.
+    """
+    loader = loader or MigrationLoader(None)
     return [
-        Error(
-            f"{migration.app_label}.{migration.name} {problems[0]}.",
-            hint="Do it in a later release than the one that stops using it, and say so on the"
-            ' class: contract = "unused since VERSION: why". See docs/operations.md, Migrations.',
-            id="tenants.E010",
-        )
+        f"{migration.app_label}.{migration.name} {problems[0]}."
         for key, found in effects(loader).items()
-        if is_ours(migration := loader.graph.nodes[key])
+        if (ours or is_ours)(migration := loader.graph.nodes[key])
         and not migration.initial
         and not str(getattr(migration, "contract", "")).strip()
         and (problems := [effect.before for effect in found if effect.before])

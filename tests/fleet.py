@@ -38,14 +38,20 @@ class Migration(migrations.Migration):
     ]
 """
 
+# A new schema has no groups, so the blueprint has none either.
 RUNS_PYTHON = ADDS_A_COLUMN.replace(
+    "class Migration",
+    """
+def found(apps, editor):
+    Group = apps.get_model("auth", "Group")
+    for group in Group.objects.using(editor.connection.alias).all():
+        Group.objects.using(editor.connection.alias).create(name=f"Founders of {group.name}")
+
+
+class Migration""",
+).replace(
     "    operations = [",
-    """    operations = [
-        migrations.RunPython(
-            lambda apps, editor: apps.get_model("auth", "Group").objects.create(name="Founders"),
-            migrations.RunPython.noop,
-        ),
-    ] + [""",
+    "    operations = [migrations.RunPython(found, migrations.RunPython.noop)] + [",
 )
 
 # The models as the code of that release has them.
@@ -172,6 +178,15 @@ class Fleet:
             self.ask(f"DELETE FROM {schema}.auth_group")
         self.ask("UPDATE tenants_tenant SET lacks = '[]', state = 'active'")
         self.ask("DELETE FROM tenants_operation")
+
+    def group(self, name: str) -> None:
+        """Make a group in every tenant."""
+        for schema in self.schemas.values():
+            self.ask(f"INSERT INTO {schema}.auth_group (name) VALUES (%s)", name)
+
+    def groups(self, slug: str) -> list[str]:
+        """Return the names of a tenant's groups."""
+        return [name for (name,) in self.ask(f"SELECT name FROM {self.schemas[slug]}.auth_group")]
 
     def states(self) -> dict[str, str]:
         """Say of each tenant whether its schema is ``old``, ``new`` or ``half`` migrated."""

@@ -13,6 +13,7 @@ from typing import Any, Final
 from django.db.migrations import AddField, AlterField, RenameModel, RunSQL, SeparateDatabaseAndState
 from django.db.migrations.migration import Migration
 from django.db.migrations.operations.base import Operation
+from django.db.models.fields import NOT_PROVIDED
 from pgtrigger.migrations import AddTrigger, RemoveTrigger
 
 from tenants.fleet.graph import is_in_tenants, name_of
@@ -83,7 +84,13 @@ def _why_not(operation: Operation) -> str:
 
 
 def _makes_values(field: Any) -> bool:
-    return bool(field.has_default() and callable(field.default) and field.default not in _CONSTANT)
+    return bool(
+        # With a default of its own, the database fills the column.
+        field.db_default is NOT_PROVIDED
+        and field.has_default()
+        and callable(field.default)
+        and field.default not in _CONSTANT
+    )
 
 
 def _is_static(operation: RunSQL) -> bool:

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from tenants.models import Tenant
 from tests.fleet import ADDS_A_COLUMN, COLUMN, RUNS_PYTHON, Fleet, copy_of
+from tests.tenants.conftest import Run
 
 
 @pytest.fixture(scope="module")
@@ -152,8 +154,7 @@ def everything_in(fleet: Fleet, slug: str) -> list[Any]:
 
 
 def test_what_is_replayed_equals_what_django_makes(copy: Fleet) -> None:
-    for schema in copy.schemas.values():
-        copy.ask(f"INSERT INTO {schema}.auth_group (name) VALUES ('Readers')")
+    copy.group("Readers")
     ran = copy.run("tenant", "migrate", "--json", release=copy.release(MANY_THINGS))
 
     assert ran.status == 0, ran.stderr
@@ -176,18 +177,17 @@ def test_without_replay_django_makes_the_same_everywhere(copy: Fleet) -> None:
 
 
 def test_what_runs_python_runs_in_every_tenant(fleet: Fleet) -> None:
+    fleet.group("Readers")
     ran = fleet.run("tenant", "migrate", "--json", release=fleet.release(RUNS_PYTHON))
 
     assert ran.status == 0, ran.stderr
     assert (ran.document["executed"], ran.document["how"]) == (4, "executed")
     assert ran.document["why_executed"] == ["accounts.0099_next has a RunPython"]
-    for schema in fleet.schemas.values():
-        assert fleet.ask(f"SELECT name FROM {schema}.auth_group") == [("Founders",)]
+    for slug in fleet.slugs:
+        assert fleet.groups(slug) == ["Readers", "Founders of Readers"]
 
 
 def test_a_value_that_is_made_up_differs_between_tenants(fleet: Fleet) -> None:
-    for schema in fleet.schemas.values():
-        fleet.ask(f"INSERT INTO {schema}.auth_group (name) VALUES ('Readers')")
     release = fleet.release(
         ADDS_A_COLUMN.replace('default="", db_default=""', "default=uuid.uuid4").replace(
             "from django.db", "import uuid\n\nfrom django.db", 1
@@ -352,3 +352,12 @@ def test_what_cannot_be_is_refused_with_a_sentence(
 
     assert ran.status == 2
     assert sentence in ran.stderr
+
+
+@pytest.mark.parametrize("command", ["migrate", "migrate_schemas"])
+@pytest.mark.parametrize("name", ["1", "acme", "T_ABC", 'x"; --', "pg_catalog"])
+def test_a_schema_is_named_exactly(acme: Tenant, run: Run, command: str, name: str) -> None:
+    ran = run(f"--schema={name}", command=command)
+
+    assert ran.status == 3
+    assert f"no tenant has the schema {name!r}" in ran.stderr
