@@ -327,7 +327,9 @@ def paths_of_the_servers(place: dict[str, Any]) -> list[str]:
             client.close()
 
 
-def test_i14_nothing_is_left_on_the_servers_of_a_pooler(pooler: dict[str, Any], tenants: Any) -> None:
+def test_i14_nothing_is_left_on_the_servers_of_a_pooler(
+    pooler: dict[str, Any], tenants: Any
+) -> None:
     storm(DatabaseWrapper, pooler)
 
     assert paths_of_the_servers(pooler) == ['""'] * SERVERS

@@ -252,6 +252,7 @@ with enter_platform():
 print(count)
 """
 
+
 def whole(fleet: Fleet) -> None:
     """Nobody is half migrated, and nobody is said to lack nothing who does."""
     states, lacks = fleet.states(), fleet.lacks()
