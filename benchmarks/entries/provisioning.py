@@ -1,7 +1,7 @@
 """What making a tenant costs.
 
-*Tenantry* is ``tenants.provisioning.create``: row, domain, schema with all tables, marker, operation
-and first events; once with a spare schema that waits, once without, from the blueprint.
+*Tenantry* is ``tenants.provisioning.create``: row, domain, schema and tables, marker, operation and
+first events; once with a spare schema that waits, once without, from the blueprint.
 *django-tenants* makes the same tables its way: saving the tenant makes the schema and migrates it,
 and a domain is added. Each begins with no tenant and goes on until there is one for each round.
 Starting a process is not in it, nor is making the spare.
