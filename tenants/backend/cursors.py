@@ -90,6 +90,11 @@ class PinnedCursor(CursorWrapper):
                 "A message that ends a transaction or a savepoint cannot go on: what follows would"
                 " be read in another place. Send what follows by itself."
             )
+        if statement.outlives:
+            raise NotSupportedError(
+                "What is temporary stays on the connection, where the next tenant would find it."
+                " Use CREATE TEMPORARY TABLE … ON COMMIT DROP in a transaction."
+            )
         return statement
 
     @contextmanager

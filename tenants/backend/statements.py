@@ -34,8 +34,9 @@ class Statement(NamedTuple):
     ends_within: bool
     """It ends a transaction or a savepoint, and then goes on: on whose path nobody knows."""
 
+    outlives: bool
+    """It leaves rows or a view of one place on the connection, to be read in the next."""
 
-PLAIN: Final = Statement(Kind.PLAIN, keeps_path=True, ends_within=False)
 
 _GAP: Final = r"(?:\s|--[^\n]*|/\*.*?\*/)*+"
 _ENDS: Final = (
@@ -58,7 +59,22 @@ _ALONE = re.compile(
     r"|ALTER\s+TABLE\b[^;]*?\bDETACH\s+PARTITION\b[^;]*?\bCONCURRENTLY\b)",
     _FLAGS,
 )
-_MOVES_PATH = re.compile(rf"search_path|set_config|(?:\A|;){_GAP}(?:RESET|DISCARD)\b", _FLAGS)
+# What each statement of a message begins with, if it leaves the path alone. Whatever is not listed,
+# such as SET, CALL, DO and EXECUTE, may move it by words that are not in the message.
+_STAYS = re.compile(
+    rf"{_GAP}(?:\(|(?:SELECT|INSERT|UPDATE|DELETE|MERGE|WITH|VALUES|TABLE|CREATE|ALTER|DROP|TRUNCATE"
+    r"|COMMENT|GRANT|REVOKE|LOCK|EXPLAIN|ANALYZE|COPY|REFRESH|REINDEX|CLUSTER|SHOW)\b)",
+    _FLAGS,
+)
+# Comments within comments, which PostgreSQL has, are not understood here.
+_MOVES_PATH = re.compile(r"search_path|set_config|pg_settings|/\*(?:(?!\*/).)*/\*", _FLAGS)
+# PostgreSQL looks for them before the path, whose tenant they may not be of.
+_OUTLIVES = re.compile(
+    r"\bCREATE\s+(?:OR\s+REPLACE\s+)?(?:(?:GLOBAL|LOCAL)\s+)?TEMP(?:ORARY)?\s"
+    r"(?!\s*TABLE\b[^;]*\bON\s+COMMIT\s+DROP\b)"
+    r"|\bWITH\s+HOLD\b",
+    _FLAGS,
+)
 
 # Strings, names, bodies of functions and comments, in which a semicolon separates nothing.
 _QUOTED = re.compile(
@@ -75,10 +91,10 @@ def is_ordinary(sql: object) -> bool:
     """Tell at a glance that a statement is one of those that Django makes for models."""
     return (
         type(sql) is str
-        and sql.startswith(("SELECT ", "INSERT ", "UPDATE ", "DELETE "))
+        # Django quotes the table. One that is not may be pg_settings.
+        and sql.startswith(("SELECT ", "INSERT ", 'UPDATE "', "DELETE "))
         and ";" not in sql
-        and "search_path" not in sql
-        and "set_config" not in sql
+        and "set_config" not in sql.lower()
     )
 
 
@@ -96,6 +112,9 @@ def read(sql: str) -> Statement:
         kind = Kind.ALONE
     return Statement(
         kind,
-        keeps_path=not (kind is Kind.CONTROL or ends_later or _MOVES_PATH.search(sql)),
+        keeps_path=not (kind is Kind.CONTROL or ends_later or _MOVES_PATH.search(sql))
+        and all(_STAYS.match(one) for one in bare.split(";") if one.strip()),
         ends_within=several and _GOES_ON.search(bare) is not None,
+        outlives=_OUTLIVES.search(sql) is not None
+        and _OUTLIVES.search(_QUOTED.sub(" ", sql)) is not None,
     )

@@ -552,3 +552,61 @@ def test_a_command_called_from_anywhere_migrates_the_platform(elsewhere: Elsewhe
             return column("SELECT 1") == [1]
 
     assert elsewhere(migrate)
+
+
+# What could lead elsewhere
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT SET_CONFIG('SEARCH_PATH', 'public', true)",
+        "SET LOCAL SCHEMA 'public'",
+        "DO $$ BEGIN EXECUTE 'SET LOCAL search' || '_path TO public'; END $$",
+    ],
+)
+def test_what_moves_the_path_moves_nobody(inside: Callable[..., Any], sql: str) -> None:
+    def ask() -> list[Any]:
+        with transaction.atomic():
+            column(NAMES)
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+            return column(NAMES)
+
+    assert inside(ask) == OF_ACME
+
+
+def test_what_moves_the_path_when_it_is_executed_moves_nobody(inside: Callable[..., Any]) -> None:
+    def ask() -> list[Any]:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("PREPARE move AS SELECT set_config('search_path', 'public', true)")
+            column(NAMES)
+            cursor.execute("EXECUTE move")
+            cursor.execute("DEALLOCATE move")
+            return column(NAMES)
+
+    assert inside(ask) == OF_ACME
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TEMP TABLE kept AS SELECT username FROM accounts_customuser",
+        "CREATE TEMPORARY VIEW kept AS SELECT username FROM accounts_customuser",
+        "DECLARE kept CURSOR WITH HOLD FOR SELECT username FROM accounts_customuser",
+    ],
+)
+def test_nothing_temporary_is_left_for_the_next_tenant(
+    inside: Callable[..., Any], sql: str
+) -> None:
+    with pytest.raises(NotSupportedError, match="ON COMMIT DROP"):
+        inside(column, sql)
+
+
+def test_what_is_temporary_can_last_as_long_as_a_transaction(inside: Callable[..., Any]) -> None:
+    def ask() -> list[Any]:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("CREATE TEMP TABLE short ON COMMIT DROP AS SELECT 1 AS one")
+            return column("SELECT one FROM short")
+
+    assert inside(ask) == [1]

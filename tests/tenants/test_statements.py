@@ -2,7 +2,7 @@
 
 import pytest
 
-from tenants.backend.statements import Kind, is_ordinary, read
+from tenants.backend.statements import Kind, Statement, is_ordinary, read
 
 
 @pytest.mark.parametrize(
@@ -54,6 +54,14 @@ def test_how_a_statement_is_sent(sql: str, kind: Kind) -> None:
         "set SEARCH_PATH to x",
         "SELECT set_config('search_path', 'x', true)",
         "SELECT set_config(%s, %s, true)",
+        "SELECT SET_CONFIG('SEARCH_PATH', 'x', true)",
+        "UPDATE pg_settings SET setting = %s WHERE name = %s",
+        "SET SCHEMA 'x'",
+        "SELECT 1; SET LOCAL SCHEMA 'x'",
+        "/* a /* nested */ comment */ SET LOCAL SCHEMA 'x'",
+        "EXECUTE prepared",
+        "CALL p()",
+        "DO $$ BEGIN EXECUTE what_is_in(a_table); END $$",
         "RESET ALL",
         "SELECT 1; RESET ALL",
         "DISCARD ALL",
@@ -72,7 +80,6 @@ def test_after_what_could_have_moved_it_the_path_is_sent_again(sql: str) -> None
     [
         "SELECT 1; SELECT 2",
         "CREATE FUNCTION f() RETURNS trigger AS $$ BEGIN NEW.x = 1; END; $$ LANGUAGE plpgsql",
-        "DO $body$ BEGIN PERFORM 1; ROLLBACK; END; $body$; SELECT 1",
         "SELECT ';ROLLBACK;', \";COMMIT;\" FROM x; SELECT 1",
         "SELECT E'\\';ROLLBACK;'; SELECT 1",
         "SELECT 1 -- ;ROLLBACK;\n; SELECT 1",
@@ -82,6 +89,46 @@ def test_what_only_looks_like_the_end_of_a_transaction_is_none(sql: str) -> None
     statement = read(sql)
 
     assert statement == read("SELECT 1")
+
+
+def test_a_block_that_ends_a_transaction_within_itself_is_no_end_of_the_message() -> None:
+    statement = read("DO $body$ BEGIN PERFORM 1; ROLLBACK; END; $body$; SELECT 1")
+
+    assert statement == Statement(Kind.PLAIN, keeps_path=False, ends_within=False, outlives=False)
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT 1",
+        "(SELECT 1) UNION (SELECT 2)",
+        "  -- why\n WITH x AS (SELECT 1) SELECT * FROM x",
+        "INSERT INTO x VALUES (';'); UPDATE x SET y = 1",
+        "CREATE TABLE x (id int); COMMENT ON TABLE x IS 'SET SCHEMA'",
+    ],
+)
+def test_after_what_cannot_have_moved_it_the_path_is_not_sent_again(sql: str) -> None:
+    assert read(sql).keeps_path
+
+
+@pytest.mark.parametrize(
+    ("sql", "outlives"),
+    [
+        ("CREATE TEMP TABLE x (id int)", True),
+        ("create temporary table x as select 1", True),
+        ("/* */ CREATE LOCAL TEMPORARY TABLE x (id int) ON COMMIT DELETE ROWS", True),
+        ("CREATE OR REPLACE TEMP VIEW x AS SELECT 1", True),
+        ("CREATE TEMP SEQUENCE x", True),
+        ("SELECT 1; CREATE TEMP TABLE x (id int); SELECT 'ON COMMIT DROP'", True),
+        ("DECLARE x CURSOR WITH HOLD FOR SELECT 1", True),
+        ("CREATE TEMP TABLE x (id int) ON COMMIT DROP", False),
+        ("CREATE TEMP TABLE x ON COMMIT DROP AS SELECT 1", False),
+        ("CREATE TABLE temp (id int)", False),
+        ("CREATE INDEX x ON y (z); COMMENT ON INDEX x IS 'CREATE TEMP TABLE '", False),
+    ],
+)
+def test_what_stays_on_the_connection_is_told(sql: str, outlives: bool) -> None:
+    assert read(sql).outlives is outlives
 
 
 @pytest.mark.parametrize(
