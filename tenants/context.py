@@ -49,24 +49,43 @@ def enter_tenant(tenant: Tenant) -> AbstractContextManager[Tenant]:
 def enter_unserved(tenant: Tenant) -> Iterator[Tenant]:
     """Act inside a tenant whatever its state: for the code that builds, records and ends it."""
     connection = _connection()
-    before = connection.tenant
+    before, stay = connection.tenant, object()
     connection.set_tenant(tenant)
+    connection.stays.append(stay)
     try:
         yield tenant
     finally:
-        connection.point_at(before)
+        _leave(connection, stay, before)
 
 
 @contextmanager
 def enter_platform() -> Iterator[None]:
     """Act in ``public``, where tenants, domains and operators are, until the block ends."""
     connection = _connection()
-    before = connection.tenant
+    before, stay = connection.tenant, object()
     connection.set_schema_to_public()
+    connection.stays.append(stay)
     try:
         yield
     finally:
+        _leave(connection, stay, before)
+
+
+def _leave(connection: Any, stay: object, before: Any) -> None:
+    """Be again where one was before a block, if it is the innermost.
+
+    A generator that yields inside a block can be closed at any time, also by the garbage collector:
+    in another block, or in the next request. What was before has nothing to do with that one. If
+    the block around has ended, so has this; if others were entered since, nobody knows any more
+    where one should be, and one is nowhere.
+    """
+    stays = connection.stays
+    if stays and stays[-1] is stay:
+        stays.pop()
         connection.point_at(before)
+    elif stay in stays:
+        del stays[stays.index(stay) :]
+        connection.point_at(None)
 
 
 def start_on_platform() -> None:

@@ -8,6 +8,7 @@ no tenant and not on the platform. Its statements are refused until somebody ent
 from asyncio import _get_running_loop
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import wraps
 from typing import Any, Final
 
 from django.core.exceptions import SynchronousOnlyOperation
@@ -48,6 +49,8 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
         # Past django-tenants, which begins in public. Its introspection is left out too: it sets
         # the path of the session. Django's own lists what is visible, which is one schema.
         super(base.DatabaseWrapper, self).__init__(*args, **kwargs)
+        self.stays: list[object] = []
+        """The blocks of ``tenants.context`` that one is in, the innermost last."""
         self.point_at(None)
 
     # Where the connection is
@@ -131,6 +134,25 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
         """Close; the next connection is where this one was."""
         self.unpin()
         super().close()
+
+    def on_commit(self, func: Any, robust: bool = False) -> None:
+        """Call ``func`` after the commit, in the place in which this was asked for.
+
+        The transaction may have begun, and may end, in another.
+        """
+        asked_in = self.tenant
+
+        @wraps(func)
+        def run_there() -> None:
+            before = self.tenant
+            self.point_at(asked_in)
+            try:
+                func()
+            finally:
+                self.point_at(before)
+
+        # Django refuses what cannot be called.
+        super().on_commit(run_there if callable(func) else func, robust)
 
     # Cursors
 

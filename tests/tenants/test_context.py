@@ -99,6 +99,76 @@ def test_an_error_inside_leads_back_too(
         assert schemas() == alone(acme)
 
 
+def pause_inside(tenant: Tenant) -> Iterator[None]:
+    with enter_tenant(tenant):
+        yield
+
+
+def test_a_generator_that_outlives_the_block_around_it_moves_nobody(
+    acme: Tenant, globex: Tenant, elsewhere: Callable[..., Any]
+) -> None:
+    def work() -> None:
+        paused = pause_inside(acme)
+        with enter_platform():
+            next(paused)
+        with enter_tenant(globex):
+            paused.close()
+            assert current_tenant() == globex
+        assert is_nowhere()
+
+    elsewhere(work)
+
+
+def test_a_generator_that_is_closed_inside_another_block_leads_nowhere(
+    acme: Tenant, globex: Tenant, elsewhere: Callable[..., Any]
+) -> None:
+    def work() -> None:
+        with enter_platform():
+            paused = pause_inside(acme)
+            next(paused)
+            with enter_tenant(globex):
+                paused.close()
+                with pytest.raises(NotInTenant):
+                    current_tenant()
+
+    elsewhere(work)
+
+
+def test_what_waits_for_the_commit_runs_where_it_was_asked_for(
+    acme: Tenant, globex: Tenant, elsewhere: Callable[..., Any]
+) -> None:
+    where: list[Any] = []
+
+    def work() -> None:
+        with enter_tenant(acme), transaction.atomic():
+            with enter_tenant(globex):
+                transaction.on_commit(lambda: where.append(current_tenant()))
+            with enter_platform():
+                transaction.on_commit(lambda: where.append(current_tenant()))
+            transaction.on_commit(lambda: where.append(current_tenant()))
+        with enter_tenant(acme):
+            transaction.on_commit(lambda: where.append(current_tenant()))
+
+    elsewhere(work)
+
+    assert where == [globex, None, acme, acme]
+
+
+def test_an_error_after_the_commit_leads_back_too(
+    acme: Tenant, globex: Tenant, elsewhere: Callable[..., Any]
+) -> None:
+    def stumble() -> None:
+        raise StumbleError
+
+    def work() -> None:
+        with enter_tenant(acme):
+            with pytest.raises(StumbleError), transaction.atomic(), enter_tenant(globex):
+                transaction.on_commit(stumble)
+            assert current_tenant() == acme
+
+    elsewhere(work)
+
+
 def test_the_scope_of_keys_and_signatures_is_the_tenants_uuid(acme: Tenant) -> None:
     assert current_scope() == PLATFORM
 
