@@ -17,7 +17,7 @@ from typing import Any, Final
 from uuid import UUID
 
 import structlog
-from django.db import IntegrityError, connection, transaction
+from django.db import DatabaseError, IntegrityError, connection, transaction
 from django.db.models.functions import Now
 from django.dispatch import Signal
 from kombu.exceptions import OperationalError
@@ -90,6 +90,9 @@ class Circumstances:
     capture: Callable[[], dict[str, Any]]
     restore: Callable[[Mapping[str, Any]], AbstractContextManager[Any]]
 
+
+_AT_ONCE: Final = Plan(steps=())
+"""How what ``finished`` stores was done: nothing of it can be left, or given up."""
 
 _plans: dict[str, Plan] = {}
 _circumstances: list[Circumstances] = []
@@ -226,10 +229,15 @@ def carry_on(
 
     ``begun`` says that the operation comes from ``begin`` with ``at_once`` in this very moment.
     ``transient`` is handed to the steps; one must be able to do without what was not stored.
-    Raises ``Conflict`` while somebody else takes a step of it, and what a step raises; then the
-    operation is ``failed`` and can be carried on again.
+    Raises ``Conflict`` while somebody else takes a step of it, for one that was cancelled and for
+    one whose steps are not known here, and what a step raises; then the operation is ``failed`` and
+    can be carried on again.
     """
-    plan = _plans[operation.kind]
+    plan = _plans.get(operation.kind, _AT_ONCE)
+    if operation.is_unfinished and not plan.steps:
+        raise Conflict(
+            f'nobody knows the steps of "{operation}".', "Ask the release that began it."
+        )
     report = on_progress or (lambda *_: None)
     work = Work(operation=operation, transient=transient or {})
     if not begun:
@@ -289,7 +297,7 @@ def cancel(operation: Operation) -> Operation:
     Sends ``cancelled`` in the transaction. Raises ``Conflict`` for one that is finished or being
     run, or that cannot be undone.
     """
-    plan = _plans[operation.kind]
+    plan = _plans.get(operation.kind, _AT_ONCE)
     work = Work(operation=operation)
     with _locked(work), _acting_for(operation):
         current = work.operation
@@ -355,7 +363,7 @@ def _fail(operation: Operation, step: Step, error: Exception) -> None:
     """Store why a step failed, unless somebody else is at it."""
     if isinstance(error, Busy | NotFound):
         return
-    said = str(error) if isinstance(error, TenantryError) else f"{type(error).__name__}: {error}"
+    said = _said(error)
     text = f"{step.name}: {said}".replace("\x00", "")[:_LONGEST_ERROR]
     logger.warning("operation failed", operation=str(operation.pk), step=step.name, error=said)
     with enter_platform():
@@ -363,6 +371,16 @@ def _fail(operation: Operation, step: Step, error: Exception) -> None:
             state=Operation.State.FAILED, error=text, touched_at=Now()
         )
         operation.state, operation.error = Operation.State.FAILED, text
+
+
+def _said(error: Exception) -> str:
+    if isinstance(error, TenantryError):
+        return str(error)
+    text = str(error)
+    if isinstance(error, DatabaseError):
+        # PostgreSQL's first line says what is wrong. The others say with which row of whom.
+        text = text.partition("\n")[0]
+    return f"{type(error).__name__}: {text}"
 
 
 def forgotten(*, silent_seconds: int = SILENT_SECONDS) -> list[Operation]:

@@ -54,9 +54,9 @@ class Operations(Verb):
 
     def run(self, options: argparse.Namespace, output: Output) -> None:
         """Do one of the three."""
-        if options.resume:
+        if options.resume is not None:
             self._resume(_key(options.resume), output)
-        elif options.cancel:
+        elif options.cancel is not None:
             cancelled = operations.cancel(operations.operation_with(_key(options.cancel)))
             self._answer("cancelled", cancelled, output)
         else:
@@ -76,7 +76,7 @@ class Operations(Verb):
         output.say(f"{done} {operation.get_kind_display().lower()} of {slug}")
 
     def _list(self, options: argparse.Namespace, output: Output) -> None:
-        tenant = tenant_called(options.tenant) if options.tenant else None
+        tenant = tenant_called(options.tenant) if options.tenant is not None else None
         with enter_platform():
             chosen = Operation.objects.select_related("tenant")
             if tenant:

@@ -5,10 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 
 import pytest
-from django.db import connection
+from django.db import IntegrityError, connection
 
+from accounts.models import CustomUser
 from tenants import operations
-from tenants.context import enter_platform
+from tenants.context import enter_platform, enter_tenant
 from tenants.errors import Conflict, InvalidInput, NotFound
 from tenants.models import Operation, Tenant
 from tenants.operations import Plan, Step, Work
@@ -178,3 +179,45 @@ def test_an_operation_that_does_not_exist_is_said_so(db: None, run: Run) -> None
     nonsense = run("operations", "--cancel", "nonsense")
     assert nonsense.status == InvalidInput.exit_status
     assert "'nonsense' is no id of an operation" in nonsense.stderr
+
+
+@pytest.mark.parametrize("option", ["--resume", "--cancel"])
+@pytest.mark.parametrize("kind", [Operation.Kind.RENAME, Operation.Kind.SUSPEND])
+def test_what_was_done_at_once_can_neither_be_carried_on_nor_given_up(
+    acme: Tenant, run: Run, kind: Operation.Kind, option: str
+) -> None:
+    done = operations.finished(kind, acme, {})
+    ran = run("operations", option, str(done.pk))
+    if option == "--resume":
+        assert (ran.status, ran.stdout) == (0, f"already finished: {kind.label.lower()} of acme\n")
+    else:
+        assert ran.status == 4
+        assert "is finished and cannot be undone" in ran.stderr
+    done.refresh_from_db()
+    assert done.state == Operation.State.FINISHED
+
+
+def test_an_error_of_the_database_is_stored_without_the_row_it_names(acme: Tenant) -> None:
+    def duplicate(work: Work) -> None:
+        with enter_tenant(acme):
+            CustomUser.objects.create(username="ann", email="somebody@else.example")
+
+    before = dict(operations._plans)
+    operations.register(KIND, Plan(steps=(Step("duplicate", duplicate),)))
+    try:
+        operation = operations.begin(KIND, acme, {})
+        with pytest.raises(IntegrityError, match="ann"):
+            operations.carry_on(operation)
+    finally:
+        operations._plans.clear()
+        operations._plans.update(before)
+    operation.refresh_from_db()
+    assert operation.error.startswith("duplicate: IntegrityError: duplicate key value violates")
+    assert "ann" not in operation.error
+
+
+@pytest.mark.parametrize("option", ["--resume", "--cancel", "--tenant"])
+def test_an_empty_value_is_not_taken_for_none(acme: Tenant, run: Run, option: str) -> None:
+    ran = run("operations", option, "")
+    assert ran.status in (2, 3)
+    assert "there is no tenant" in ran.stderr or "is no id of an operation" in ran.stderr
