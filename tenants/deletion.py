@@ -19,13 +19,12 @@ from django.db.models.functions import Now
 from tenants import certificates, operations
 from tenants.context import enter_platform
 from tenants.errors import Conflict, InvalidInput
-from tenants.lifecycle import announce
+from tenants.lifecycle import LONGEST_REASON, announce, check_optional_reason
 from tenants.models import DeletionCertificate, Operation, Tenant
 from tenants.operations import Progress
 from tenants.owner import may_change_schemas
 
 MOST_GRACE_DAYS: Final = 3650
-LONGEST_REASON: Final = 500
 
 
 # Scheduling and taking it back
@@ -97,8 +96,9 @@ def check_grace(days: int | None) -> int:
 def undelete(tenant: Tenant, *, reason: str = "", dry_run: bool = False) -> bool:
     """Bring a tenant back to the state it had. Returns ``False`` when nothing is scheduled.
 
-    Raises ``Conflict`` once it is being purged.
+    Raises ``InvalidInput`` for a reason that cannot be kept, ``Conflict`` once it is being purged.
     """
+    reason = check_optional_reason(reason)
     with enter_platform(), transaction.atomic():
         locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
         if locked.state in (Tenant.State.DELETING, Tenant.State.DELETED):

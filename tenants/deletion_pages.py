@@ -15,6 +15,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 
 from tenants import certificates, deletion
 from tenants.errors import InvalidInput, TenantryError
+from tenants.lifecycle import LONGEST_REASON
 from tenants.models import Tenant
 from tenants.sites import platform_site
 
@@ -41,7 +42,7 @@ def page(request: HttpRequest, object_id: UUID) -> HttpResponse:
         "may_undelete": may_act and state == states.DELETION_SCHEDULED,
         "grace": settings.TENANTRY_DELETION_GRACE_DAYS,
         "most_grace": deletion.MOST_GRACE_DAYS,
-        "longest_reason": deletion.LONGEST_REASON,
+        "longest_reason": LONGEST_REASON,
         "certificate": _certificate(tenant),
     }
     return render(request, "console/deletion.html", context)

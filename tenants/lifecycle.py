@@ -5,15 +5,17 @@ does) succeeds or fails with the change.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from django.db import transaction
 from django.dispatch import Signal
 
 from tenants import operations
 from tenants.context import enter_platform
-from tenants.errors import Conflict
+from tenants.errors import Conflict, InvalidInput
 from tenants.models import Operation, Tenant
+
+LONGEST_REASON: Final = 500
 
 changed = Signal()
 """Sent in the transaction of a life-cycle change, on the platform.
@@ -62,10 +64,22 @@ def lock(tenant: Tenant) -> Tenant:
     return locked
 
 
+def check_optional_reason(reason: str) -> str:
+    """Return a reason as it is stored, maybe empty; raises ``InvalidInput`` for what cannot be."""
+    text = reason.strip()
+    if len(text) > LONGEST_REASON or not text.isprintable():
+        raise InvalidInput(
+            "the reason cannot be kept.",
+            f"Use at most {LONGEST_REASON} printable characters on one line, or give none.",
+        )
+    return text
+
+
 def suspend(tenant: Tenant, *, reason: str = "", dry_run: bool = False) -> bool:
     """Stop serving a tenant. Returns ``False`` when it was suspended already.
 
-    Raises ``Conflict`` when the tenant is neither active nor suspended.
+    Raises ``InvalidInput`` for a reason that cannot be kept, ``Conflict`` when the tenant is
+    neither active nor suspended.
     """
     active, suspended = Tenant.State.ACTIVE, Tenant.State.SUSPENDED
     return _move(tenant, active, suspended, change="suspended", reason=reason, dry_run=dry_run)
@@ -74,7 +88,8 @@ def suspend(tenant: Tenant, *, reason: str = "", dry_run: bool = False) -> bool:
 def resume(tenant: Tenant, *, reason: str = "", dry_run: bool = False) -> bool:
     """Serve a suspended tenant again. Returns ``False`` when it was active already.
 
-    Raises ``Conflict`` when the tenant is neither active nor suspended.
+    Raises ``InvalidInput`` for a reason that cannot be kept, ``Conflict`` when the tenant is
+    neither active nor suspended.
     """
     active, suspended = Tenant.State.ACTIVE, Tenant.State.SUSPENDED
     return _move(tenant, suspended, active, change="resumed", reason=reason, dry_run=dry_run)
@@ -92,6 +107,7 @@ def _move(
     reason: str,
     dry_run: bool,
 ) -> bool:
+    reason = check_optional_reason(reason)
     with enter_platform(), transaction.atomic():
         locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
         if locked.state == after:

@@ -158,6 +158,18 @@ def test_undeleting_brings_back_the_state_it_had(acme: Tenant, before: str) -> N
     assert Operation.objects.get(tenant=acme, kind="undelete").state == "finished"
 
 
+@pytest.mark.parametrize("reason", ["nul \0 inside", "two\nlines", "x" * 501])
+def test_with_a_reason_that_cannot_be_kept_nothing_is_brought_back(
+    acme: Tenant, reason: str
+) -> None:
+    scheduled(acme, days=7)
+
+    with pytest.raises(InvalidInput, match="cannot be kept"):
+        deletion.undelete(acme, reason=reason)
+
+    assert stored(acme).state == "deletion_scheduled"
+
+
 def test_a_rehearsal_changes_nothing(acme: Tenant) -> None:
     assert deletion.schedule(acme, reason="contract ended", dry_run=True) is True
     assert stored(acme).state == "active"

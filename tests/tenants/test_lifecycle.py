@@ -12,7 +12,7 @@ from activity.models import ActivityEvent
 from activity.tasks import aggregate_all, aggregate_tenant
 from tenants import lifecycle
 from tenants.context import current_tenant, enter_tenant, enter_unserved
-from tenants.errors import Conflict, TenantUnavailable
+from tenants.errors import Conflict, InvalidInput, TenantUnavailable
 from tenants.models import Tenant
 
 Move = Callable[..., bool]
@@ -49,6 +49,17 @@ def test_resuming_is_done_once_and_is_in_both_records(acme: Tenant) -> None:
     assert events(acme, "tenant.resumed") == 1
     with enter_tenant(acme):
         assert ActivityEvent.objects.get(action="tenant.resumed").reason == "paid"
+
+
+@pytest.mark.parametrize("reason", ["nul \0 inside", "two\nlines", "\udcff", "x" * 501])
+@pytest.mark.parametrize("move", [lifecycle.suspend, lifecycle.resume])
+def test_with_a_reason_that_cannot_be_kept_nothing_changes(
+    acme: Tenant, move: Callable[..., bool], reason: str
+) -> None:
+    with pytest.raises(InvalidInput, match="cannot be kept"):
+        move(acme, reason=reason)
+
+    assert state(acme) == "active"
 
 
 def test_a_tenant_as_somebody_remembers_it_is_not_believed(acme: Tenant) -> None:
