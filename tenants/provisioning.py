@@ -212,9 +212,17 @@ def _undo(work: Work) -> None:
 
 
 def _tenant_of(work: Work) -> Tenant:
-    if work.tenant is None:
+    """Return the tenant that is being made; raises ``Conflict`` for one that people live in."""
+    tenant = work.tenant
+    if tenant is None:
         raise TenantryError("the operation has no tenant.", "Cancel it and ask again.")
-    return work.tenant
+    if tenant.state not in (Tenant.State.REQUESTED, Tenant.State.PROVISIONING):
+        raise Conflict(
+            f'the tenant "{tenant.slug}" is {tenant.get_state_display().lower()}: it was made'
+            " otherwise meanwhile.",
+            "It is left as it is. To end it: manage.py tenant delete",
+        )
+    return tenant
 
 
 operations.register(

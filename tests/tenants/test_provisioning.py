@@ -10,8 +10,8 @@ from django.db.models.functions import Now
 
 from accounts.models import CustomUser
 from activity.models import ActivityEvent
-from tenants import lifecycle, provisioning
-from tenants.context import current_tenant, enter_platform, enter_tenant
+from tenants import lifecycle, operations, provisioning
+from tenants.context import current_tenant, enter_platform, enter_tenant, enter_unserved
 from tenants.errors import Conflict, InvalidInput
 from tenants.models import Blueprint, Domain, Operation, Tenant
 from tenants.names import is_schema_name
@@ -345,3 +345,20 @@ def test_no_column_refers_to_a_key_with_fewer_bits(acme: Tenant) -> None:
     )
 
     assert narrower == []
+
+
+@pytest.mark.parametrize("state", ["active", "suspended", "deletion_scheduled"])
+def test_whoever_lives_in_a_tenant_is_safe_from_the_operation_that_made_it(
+    acme: Tenant, state: str
+) -> None:
+    Tenant.objects.filter(pk=acme.pk).update(state=state)
+    left = operations.begin(Operation.Kind.CREATE, acme, {})
+
+    with pytest.raises(Conflict, match="left as it is"):
+        operations.carry_on(left)
+    with pytest.raises(Conflict, match="left as it is"):
+        operations.cancel(left)
+
+    assert Tenant.objects.get(pk=acme.pk).state == state
+    with enter_unserved(acme):
+        assert CustomUser.objects.count() == 3
