@@ -65,13 +65,15 @@ def tenant_for(host: str) -> Tenant | None:
 
 def answer_for(host: str) -> Answer:
     """Return whose ``host`` (in its normal form) is, as ``tenant_for``, and where it moved to."""
-    known = _remembered.get(host)
+    remembered = _remembered
+    known = remembered.get(host)
     now = time.monotonic()
     if known is None or known.until < now:
         known = Remembered(_look_up(host), now + settings.TENANTRY_HOST_CACHE_SECONDS)
-        if len(_remembered) >= _MOST_HOSTS:
-            _remembered.clear()
-        _remembered[host] = known
+        if len(remembered) >= _MOST_HOSTS:
+            remembered.clear()
+        # If all was forgotten while we asked, this is not remembered: it may be from before.
+        remembered[host] = known
     return known.answer
 
 
@@ -99,8 +101,9 @@ def owned(tenants: QuerySet[Tenant]) -> Tenant | None:
 
 
 def forget_hosts(**_: object) -> None:
-    """Drop every remembered answer of this process."""
-    _remembered.clear()
+    """Drop every remembered answer of this process, those included that are being asked for."""
+    global _remembered  # noqa: PLW0603 (a look-up under way keeps the old one)
+    _remembered = {}
 
 
 def connect() -> None:

@@ -198,7 +198,11 @@ def test_no_method_gets_more(nobody: tuple[int, bytes, dict[str, str]], method: 
     assert answer(getattr(client, method)("/accounts/login/")) == nobody
 
 
-@pytest.mark.parametrize("state", [s for s in Tenant.State if s not in ("active", "suspended")])
+# A tenant that is to be deleted says so until it is purged: tests/tenants/test_deletion.py.
+KNOWN = ("active", "suspended", "deletion_scheduled")
+
+
+@pytest.mark.parametrize("state", [state for state in Tenant.State if state not in KNOWN])
 def test_a_tenant_that_is_not_there_yet_or_any_more_is_nobody(
     acme: Tenant, nobody: tuple[int, bytes, dict[str, str]], state: str
 ) -> None:
@@ -357,6 +361,26 @@ def test_a_new_domain_is_known_at_once(acme: Tenant) -> None:
 
     domain.delete()
     assert ask(CUSTOM).status_code == 404
+
+
+def test_what_was_being_asked_for_when_all_was_forgotten_is_not_remembered(
+    acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look_up = hosts._look_up
+
+    def overtaken(host: str) -> hosts.Answer:
+        answer = look_up(host)
+        Tenant.objects.filter(pk=acme.pk).update(state=Tenant.State.SUSPENDED)
+        hosts.forget_hosts()
+        return answer
+
+    monkeypatch.setattr(hosts, "_look_up", overtaken)
+    hosts.answer_for("acme.localhost")
+    monkeypatch.undo()
+
+    tenant = hosts.tenant_for("acme.localhost")
+    assert tenant is not None
+    assert tenant.state == Tenant.State.SUSPENDED
 
 
 def test_what_another_thread_remembered_before_the_commit_is_dropped_at_the_commit(
