@@ -8,6 +8,7 @@ host has one spelling. A schema name is generated, and nobody chooses it.
 import ipaddress
 import re
 import secrets
+import unicodedata
 from typing import Final
 
 from tenants.errors import InvalidInput
@@ -95,7 +96,8 @@ def normalize_host(host: str) -> str:
     """Return the one spelling of a host name: lower case, ASCII, no trailing dot, no port.
 
     International names become their IDNA form. Raises ``InvalidInput`` for what is no host name
-    (RFC 1123), for addresses (a tenant is a name), and for names over 253 characters (RFC 1035).
+    (RFC 1123), for addresses (a tenant is a name), for names over 253 characters (RFC 1035), and
+    for international names that browsers and Python read as different domains.
     """
     invalid = InvalidInput(
         f'"{shown(host)}" is not a usable domain: use a host name such as people.example.com,'
@@ -104,9 +106,11 @@ def normalize_host(host: str) -> str:
     name = host.removesuffix(".")
     if not name.isascii():
         try:
-            name = name.encode("idna").decode("ascii")
+            ascii_name = name.encode("idna").decode("ascii")
         except UnicodeError:
             raise invalid from None
+        _refuse_two_readings(name, ascii_name)
+        name = ascii_name
     name = name.lower()
     labels = name.split(".")
     if len(name) > 253 or len(labels) < 2 or not all(_LABEL.fullmatch(part) for part in labels):
@@ -114,6 +118,19 @@ def normalize_host(host: str) -> str:
     if _is_address(name) or labels[-1].isdigit():
         raise invalid
     return name
+
+
+def _refuse_two_readings(name: str, ascii_name: str) -> None:
+    """Refuse what IDNA 2003, which Python speaks, turns into another name than IDNA 2008 does.
+
+    For it, faß.example is fass.example, and what is invisible is left out (RFC 5894, 7.2).
+    """
+    typed = unicodedata.normalize("NFKC", re.sub("[\u3002\uff0e\uff61]", ".", name)).lower()
+    if ascii_name.encode("ascii").decode("idna").lower() != typed:
+        raise InvalidInput(
+            f'"{shown(name)}" can be read as two domains.',
+            "Write it in its ASCII form, whose parts begin with xn--.",
+        )
 
 
 def _is_address(name: str) -> bool:

@@ -217,6 +217,27 @@ def test_every_spelling_of_a_host_is_stored_as_one(spellings: list[str], host: s
     assert {normalize_host(spelling) for spelling in spellings} == {host}
 
 
+@pytest.mark.parametrize(
+    "name", ["faß.example", "ελλάς.example", "a\u200db.example", "a\u00adb.example"], ids=ascii
+)
+def test_a_name_that_browsers_read_as_another_domain_is_refused(name: str) -> None:
+    with pytest.raises(InvalidInput, match="xn--"):
+        normalize_host(name)
+
+
+@pytest.mark.parametrize(
+    ("name", "host"),
+    [
+        ("BÜCHER.Example", "xn--bcher-kva.example"),
+        ("日本語。jp", "xn--wgv71a119e.jp"),
+        ("ｂｃ.EXAMPLE", "bc.example"),  # noqa: RUF001 (full width)
+        ("xn--fa-hia.example", "xn--fa-hia.example"),
+    ],
+)
+def test_an_international_name_has_one_ascii_form(name: str, host: str) -> None:
+    assert normalize_host(name) == host
+
+
 def test_a_lookalike_is_another_host() -> None:
     assert normalize_host("аcme.example") != "acme.example"  # noqa: RUF001 (Cyrillic)
 
