@@ -17,6 +17,7 @@ from tenants.fingerprint import current_fingerprint
 from tenants.models import Blueprint
 from tenants.names import is_schema_name, new_schema_name
 from tenants.owner import owner_alias, owner_in
+from tenants.quoting import identifier, literal
 from tenants.schemas import migrate
 
 __all__ = ["UnusableBlueprint", "blueprint", "current_fingerprint", "replay", "replayed"]
@@ -83,7 +84,7 @@ def _replay(connection: Any, statements: Sequence[str], schema_name: str, commen
         [
             f"CREATE SCHEMA {SCHEMA}",
             *statements,
-            f"COMMENT ON SCHEMA {SCHEMA} IS {script.literal(comment)}",
+            f"COMMENT ON SCHEMA {SCHEMA} IS {literal(comment)}",
         ]
     )
     with connection.cursor() as cursor:
@@ -124,8 +125,7 @@ def _refuse_people(connection: Any, template: str, catalog: Catalog) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             " UNION ALL ".join(
-                f"SELECT {script.literal(name)} WHERE EXISTS"
-                f" (SELECT FROM {template}.{script.identifier(name)})"
+                f"SELECT {literal(name)} WHERE EXISTS (SELECT FROM {template}.{identifier(name)})"
                 for name in tables
             )
         )

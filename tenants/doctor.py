@@ -19,7 +19,7 @@ from tenants.hosts import SchemaComment, marker_of
 from tenants.models import Domain, Tenant
 from tenants.operations import lock_of
 from tenants.owner import owner_alias, owner_in
-from tenants.script import identifier, literal
+from tenants.quoting import identifier, literal
 
 LIVING: Final = (Tenant.State.ACTIVE, Tenant.State.SUSPENDED, Tenant.State.DELETION_SCHEDULED)
 """The states in which a tenant has a schema and nobody is working on it."""

@@ -13,7 +13,7 @@ from tenants.hosts import marker_of
 from tenants.models import Blueprint, Operation, SpareSchema, Tenant
 from tenants.names import SCHEMA_NAME_PATTERN
 from tenants.owner import owner_alias, owner_in
-from tenants.script import identifier
+from tenants.quoting import identifier
 
 PUBLIC: Final = "public"
 _MANY_RELATIONS: Final = 10_000

@@ -15,6 +15,7 @@ from django_tenants.utils import quote_schema_name
 
 from tenants.names import SCHEMA_NAME_PATTERN
 from tenants.owner import OWNER_ALIAS, owner_alias, owner_cursor
+from tenants.quoting import identifier
 
 APPEND_ONLY: Final[set[str]] = set()
 """Tables from which the run-time role may take nothing away. Apps add theirs."""
@@ -59,13 +60,9 @@ def run_time_role() -> str | None:
     return str(role) if role != settings.DATABASES[OWNER_ALIAS]["USER"] else None
 
 
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 def of_new_tables(role: str) -> list[str]:
     """Return the statements by which tables that are made from now on are open to the role."""
-    whom = _quoted(role)
+    whom = identifier(role)
     return [
         *(f"ALTER DEFAULT PRIVILEGES GRANT {what} TO {whom}" for what in _WHAT),
         # PostgreSQL 15 and later grant it to nobody; databases that came from before do.
@@ -75,7 +72,7 @@ def of_new_tables(role: str) -> list[str]:
 
 def of_schema(schema_name: str, role: str, append_only: list[str]) -> list[str]:
     """Return the statements that give the role what it may do in a schema, and no more."""
-    schema, whom = quote_schema_name(schema_name), _quoted(role)
+    schema, whom = quote_schema_name(schema_name), identifier(role)
     return [
         f"GRANT USAGE ON SCHEMA {schema} TO {whom}",
         f"REVOKE CREATE ON SCHEMA {schema} FROM {whom}",
@@ -87,9 +84,9 @@ def of_schema(schema_name: str, role: str, append_only: list[str]) -> list[str]:
 
 def restrictions(schema_name: str, role: str, append_only: list[str]) -> list[str]:
     """Return the statements that take back what new tables are given and some must not have."""
-    schema, whom = quote_schema_name(schema_name), _quoted(role)
+    schema, whom = quote_schema_name(schema_name), identifier(role)
     return [
-        f"REVOKE UPDATE, DELETE, TRUNCATE ON {schema}.{_quoted(table)} FROM {whom}"
+        f"REVOKE UPDATE, DELETE, TRUNCATE ON {schema}.{identifier(table)} FROM {whom}"
         for table in append_only
     ]
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from tenants import script
 from tenants.catalog import SCHEMA, Attributes, Catalog, Difference, Key
-from tenants.script import identifier, literal
+from tenants.quoting import identifier, literal
 
 _STAGES: Final = ("function", "constraint", "index", "trigger")
 """In this order: triggers call functions, and some indexes come with their constraints."""

@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Any, Final
 
 from tenants.catalog import SCHEMA, SEED_TABLES, Attributes, Catalog, Difference, Key
+from tenants.quoting import identifier, literal
 
 _NAME_BYTES: Final = 63
 """PostgreSQL cuts names after so many bytes: what would be longer is written out here."""
@@ -30,16 +31,6 @@ _PRIVILEGES: Final = {
     "U": "USAGE",
     "C": "CREATE",
 }
-
-
-def literal(text: str) -> str:
-    """Return a text as a constant of SQL (``standard_conforming_strings`` is on)."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def identifier(name: str) -> str:
-    """Return a name as SQL spells it."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 def _qualified(name: str) -> str:
