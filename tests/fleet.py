@@ -92,11 +92,19 @@ class Fleet:
     def slugs(self) -> list[str]:
         return sorted(self.schemas)
 
-    def release(self, migration: str = ADDS_A_COLUMN, *, models: bool = False) -> dict[str, str]:
-        """Make a release with one more migration, and its models if wanted; return what runs it."""
+    def release(
+        self, migration: str = ADDS_A_COLUMN, *, before: str = "", models: bool = False
+    ) -> dict[str, str]:
+        """Make a release with one more migration, or one ``before`` it too; return what runs it.
+
+        With ``models`` its code uses the column.
+        """
         package = self.directory / f"release{len(list(self.directory.glob('release*')))}"
         migrations = package / "accounts_migrations"
         shutil.copytree(CHECKOUT / "accounts/migrations", migrations)
+        if before:
+            (migrations / "0098_before.py").write_text(before)
+            migration = migration.replace("0001_initial", "0098_before")
         (migrations / "0099_next.py").write_text(migration)
         (package / "__init__.py").touch()
         (package / "models.py").write_text(MODELS if models else "")

@@ -73,9 +73,10 @@ def guard(member: Member, bounds: Bounds) -> str:
 SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('{lock}', 0));
 DO $guard$ BEGIN
 IF pg_catalog.obj_description(to_regnamespace('{schema}')::oid, 'pg_namespace')
-       IS DISTINCT FROM 'tenantry:{member.id}'
-   OR ({applied}) IS DISTINCT FROM {digest} THEN
-    RAISE EXCEPTION 'the schema was changed by somebody else meanwhile' USING ERRCODE = '{CHANGED}';
+       IS DISTINCT FROM 'tenantry:{member.id}' THEN
+    RAISE EXCEPTION 'the schema is gone, or another tenant''s' USING ERRCODE = '{CHANGED}';
+ELSIF ({applied}) IS DISTINCT FROM {digest} THEN
+    RAISE EXCEPTION 'somebody else has migrated the schema' USING ERRCODE = '{CHANGED}';
 END IF; END $guard$"""  # noqa: S608 (names are ours or quoted)
 
 

@@ -104,6 +104,7 @@ class Migration(migrations.Migration):
         migrations.AlterModelOptions("badge", {
             "verbose_name": "medal", "permissions": [("award_badge", "Can award medals")],
         }),
+        migrations.AlterModelOptions("customuser", {"verbose_name": "member"}),
         pgtrigger.migrations.AddTrigger("badge", pgtrigger.compiler.Trigger(
             name="keep",
             sql=pgtrigger.compiler.UpsertTriggerSql(
@@ -162,6 +163,7 @@ def test_what_is_replayed_equals_what_django_makes(copy: Fleet) -> None:
     first, *others = [everything_in(copy, slug) for slug in copy.slugs]
     assert ("accounts", "badge", "award_badge", "Can award medals") in first
     assert ("accounts", "badge", "view_badge", "Can view medal") in first
+    assert ("accounts", "customuser", "view_customuser", "Can view member") in first
     assert ("Readers!",) in first
     for other in others:
         assert other == first
@@ -185,6 +187,27 @@ def test_what_runs_python_runs_in_every_tenant(fleet: Fleet) -> None:
     assert ran.document["why_executed"] == ["accounts.0099_next has a RunPython"]
     for slug in fleet.slugs:
         assert fleet.groups(slug) == ["Readers", "Founders of Readers"]
+
+
+def test_what_django_runs_is_one_transaction_whatever_the_number_of_migrations(
+    copy: Fleet,
+) -> None:
+    release = copy.release(RUNS_PYTHON, before=ADDS_A_COLUMN.replace(COLUMN, "motto"))
+    copy.group("Readers")
+    people = f"{copy.schemas['tenant-02']}.accounts_customuser"
+    copy.ask(f"ALTER TABLE {people} ADD {COLUMN} text")
+    ran = copy.run("tenant", "migrate", "--json", release=release)
+    copy.ask(f"ALTER TABLE {people} DROP {COLUMN}")
+
+    assert ran.document["migrations"] == ["accounts.0098_before", "accounts.0099_next"]
+    assert [failure["tenant"] for failure in ran.document["failures"]] == ["tenant-02"]
+    assert copy.groups("tenant-02") == ["Readers"]
+    assert copy.lacks() == {"tenant-02": ran.document["migrations"]}
+    assert copy.ask(
+        "SELECT count(*) FROM information_schema.columns"
+        " WHERE table_schema = %s AND column_name = 'motto'",
+        copy.schemas["tenant-02"],
+    ) == [(0,)]
 
 
 def test_a_value_that_is_made_up_differs_between_tenants(fleet: Fleet) -> None:
