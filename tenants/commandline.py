@@ -245,7 +245,8 @@ class NounCommand(BaseCommand):
         self, output: Output, code: str, line: str, status: int, error: TenantryError | None = None
     ) -> NoReturn:
         if output.as_json:
-            message, hint = (error.message, error.hint) if error else (line, "")
+            message = error.message if error else line.removeprefix("error: ")
+            hint = error.hint if error else ""
             details = error.details if error else {}
             output.document({**details, "error": {"code": code, "message": message, "hint": hint}})
         if not getattr(self, "_called_from_command_line", False):

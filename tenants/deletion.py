@@ -22,7 +22,6 @@ from tenants.errors import Conflict, InvalidInput
 from tenants.lifecycle import LONGEST_REASON, announce, check_optional_reason
 from tenants.models import DeletionCertificate, Operation, Tenant
 from tenants.operations import Progress
-from tenants.owner import may_change_schemas
 
 MOST_GRACE_DAYS: Final = 3650
 
@@ -155,7 +154,7 @@ def purge(tenant: Tenant, *, dry_run: bool = False, on_progress: Progress | None
     """
     operation = _begin(tenant, dry_run=dry_run)
     if operation is not None and not dry_run:
-        if may_change_schemas():
+        if operations.may_carry_on(operation):
             operations.carry_on(operation, on_progress=on_progress)
         else:
             operations.retry(operation)

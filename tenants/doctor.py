@@ -18,7 +18,7 @@ from tenants.findings import Finding, running
 from tenants.hosts import SchemaComment, marker_of
 from tenants.models import Domain, Tenant
 from tenants.operations import lock_of
-from tenants.owner import owner_alias, owner_in
+from tenants.owner import owner_alias, owner_in, require_owner
 from tenants.quoting import identifier, literal
 
 LIVING: Final = (Tenant.State.ACTIVE, Tenant.State.SUSPENDED, Tenant.State.DELETION_SCHEDULED)
@@ -34,7 +34,11 @@ class Examination:
 
 
 def expected() -> Catalog:
-    """Return what a schema of this release consists of. Stores nothing, not even a blueprint."""
+    """Return what a schema of this release consists of. Stores nothing, not even a blueprint.
+
+    Raises ``TenantryError`` in a process that cannot make one to look at.
+    """
+    require_owner("compare schemas with one that it makes")
     with owner_in(premises.PUBLIC), transaction.atomic(using=owner_alias()):
         catalog = replayed(blueprint())
         transaction.set_rollback(True, using=owner_alias())

@@ -25,6 +25,7 @@ from kombu.exceptions import OperationalError
 from tenants.context import enter_platform
 from tenants.errors import Conflict, NotFound, TenantryError
 from tenants.models import Operation, Tenant
+from tenants.owner import may_change_schemas, require_owner
 
 logger = structlog.get_logger("tenantry.operations")
 
@@ -38,6 +39,14 @@ SILENT_SECONDS: Final = 60
 """After so long without a sign of life, an operation that waits or runs was forgotten."""
 
 _LONGEST_ERROR: Final = 2_000
+
+_OWNERS: Final = (
+    Operation.Kind.CREATE,
+    Operation.Kind.PURGE,
+    Operation.Kind.IMPORT,
+    Operation.Kind.MIGRATE,
+)
+"""Kinds whose steps make, change or drop schemas."""
 
 
 @dataclass(kw_only=True)
@@ -218,6 +227,11 @@ def operation_with(key: Any) -> Operation:
     return found
 
 
+def may_carry_on(operation: Operation) -> bool:
+    """Whether this process can take the steps. If not, a worker has to: see ``retry``."""
+    return operation.kind not in _OWNERS or may_change_schemas()
+
+
 def carry_on(
     operation: Operation,
     *,
@@ -230,14 +244,17 @@ def carry_on(
     ``begun`` says that the operation comes from ``begin`` with ``at_once`` in this very moment.
     ``transient`` is handed to the steps; one must be able to do without what was not stored.
     Raises ``Conflict`` while somebody else takes a step of it, for one that was cancelled and for
-    one whose steps are not known here, and what a step raises; then the operation is ``failed`` and
-    can be carried on again.
+    one whose steps are not known here, ``TenantryError`` where this process may not take them, and
+    what a step raises; then the operation is ``failed`` and can be carried on again.
     """
     plan = _plans.get(operation.kind, _AT_ONCE)
     if operation.is_unfinished and not plan.steps:
         raise Conflict(
             f'nobody knows the steps of "{operation}".', "Ask the release that began it."
         )
+    if operation.is_unfinished and not may_carry_on(operation):
+        # Refused before it is begun: an attempt that can only fail is none of the operation's.
+        require_owner(f'carry on the operation "{operation}"')
     report = on_progress or (lambda *_: None)
     work = Work(operation=operation, transient=transient or {})
     if not begun:

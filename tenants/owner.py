@@ -13,6 +13,8 @@ from typing import Any, Final
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
+from tenants.errors import TenantryError
+
 OWNER_ALIAS: Final = "owner"
 
 
@@ -67,3 +69,15 @@ def may_change_schemas() -> bool:
         cursor.execute("SELECT has_database_privilege(current_database(), 'CREATE')")
         [may] = cursor.fetchone()
         return bool(may)
+
+
+def require_owner(act: str) -> None:
+    """Raise ``TenantryError`` in a process that cannot make and drop schemas.
+
+    ``act`` is what it was asked to do, as a verb with its object.
+    """
+    if not may_change_schemas():
+        raise TenantryError(
+            f"this process may not {act}: its role owns no schemas.",
+            "Do it where DATABASE_OWNER_URL is given, such as the worker's container.",
+        )

@@ -26,7 +26,7 @@ from tenants.hosts import marker_of, owned
 from tenants.lifecycle import announce
 from tenants.models import Domain, Operation, Tenant
 from tenants.operations import Busy, Plan, Progress, Step, Work
-from tenants.owner import may_change_schemas, owner_cursor
+from tenants.owner import may_change_schemas, owner_cursor, require_owner
 from tenants.renaming import refuse_taken_slug
 from tenants.requests import TenantRequest, check, existing, hosts_of
 
@@ -206,6 +206,7 @@ def _undo(work: Work) -> None:
     """Remove what was made so far; the names are free again."""
     tenant = _tenant_of(work)
     if owned(Tenant.objects.filter(pk=tenant.pk)):
+        require_owner("drop the schema that was made")
         with owner_cursor() as cursor:
             cursor.execute(f"DROP SCHEMA {quote_schema_name(tenant.schema_name)} CASCADE")
     tenant.delete()

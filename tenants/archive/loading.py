@@ -27,7 +27,7 @@ from tenants.lifecycle import announce
 from tenants.models import Domain, FormerSlug, Operation, Tenant
 from tenants.names import check_slug, normalize_host
 from tenants.operations import Busy, Plan, Progress, Step, Work
-from tenants.owner import may_change_schemas, owner_alias, owner_in
+from tenants.owner import owner_alias, owner_in, require_owner
 from tenants.requests import check_time_zone
 
 IMPORT: Final = Operation.Kind.IMPORT
@@ -51,11 +51,7 @@ def import_archive(
     that cannot be used, ``Conflict`` when the tenant or its slug is, or was, here; then nothing
     was made.
     """
-    if not may_change_schemas():
-        raise TenantryError(
-            "this process may not make schemas.",
-            "Import where DATABASE_OWNER_URL is given, such as the worker's container.",
-        )
+    require_owner("import tenants")
     with archive_at(path) as archive:
         operation = _begin(archive, slug, path)
         try:
@@ -299,6 +295,7 @@ def _undo(work: Work) -> None:
     """Remove what was made so far; the names are free again."""
     tenant = _tenant_of(work)
     if owned(Tenant.objects.filter(pk=tenant.pk)):
+        require_owner("drop the schema that was made")
         with (
             owner_in("public") as owner,
             transaction.atomic(using=owner_alias()),

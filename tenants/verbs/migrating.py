@@ -15,6 +15,7 @@ from tenants.fleet.rendering import why_not
 from tenants.fleet.report import NotMigrated, Report
 from tenants.fleet.running import migrate_fleet
 from tenants.fleet.wish import MOST_JOBS, Wish, usual_jobs
+from tenants.owner import may_change_schemas, require_owner
 
 
 class Migrate(Verb):
@@ -47,6 +48,7 @@ class Migrate(Verb):
         if options.dry_run:
             show_plan(output, public_plan(), survey(options.only))
             return
+        refuse_without_owner(options.only)
         wish = wish_of(options, only=tuple(options.only))
         if options.resume:
             operation = unfinished()
@@ -105,6 +107,15 @@ def wish_of(options: argparse.Namespace, *, only: tuple[str, ...] = ()) -> Wish:
         replays=not options.no_replay,
         bounds=Bounds(statement=options.statement_seconds),
     )
+
+
+def refuse_without_owner(only: Iterable[str] = ()) -> None:
+    """Raise ``TenantryError`` where something is to be migrated that this process may not change.
+
+    Asked before anything is noted: a tenant that is known to be behind may not be served.
+    """
+    if not may_change_schemas() and (public_plan() or survey(tuple(only)).groups):
+        require_owner("migrate")
 
 
 def finish(output: Output, report: Report) -> None:

@@ -65,6 +65,10 @@ class Operations(Verb):
     def _resume(self, key: uuid.UUID, output: Output) -> None:
         operation = operations.operation_with(key)
         was_finished = not operation.is_unfinished
+        if not was_finished and not operations.may_carry_on(operation):
+            operations.retry(operation)
+            self._answer("left to a worker:", operations.operation_with(key), output)
+            return
         with output.progress(operation.get_kind_display()) as progress:
             operations.carry_on(operation, on_progress=progress)
         self._answer("already finished:" if was_finished else "finished", operation, output)

@@ -12,6 +12,9 @@ from django.core.management import get_commands, load_command_class
 from django.db import connections
 
 from tests.tenants.archives import sample as sample
+from tests.tenants.roles import as_owner as as_owner
+from tests.tenants.roles import as_web as as_web
+from tests.tenants.roles import roles as roles
 
 
 @dataclass

@@ -24,7 +24,13 @@ from tenants.fleet.lag import Survey, public_plan, survey
 from tenants.fleet.public import migrate_public
 from tenants.fleet.running import migrate_fleet
 from tenants.owner import owner_alias
-from tenants.verbs.migrating import add_options, finish, show_plan, wish_of
+from tenants.verbs.migrating import (
+    add_options,
+    finish,
+    refuse_without_owner,
+    show_plan,
+    wish_of,
+)
 
 _BY_HAND: Final = ("app_label", "fake", "fake_initial", "prune")
 _DJANGOS: Final = (
@@ -88,6 +94,7 @@ class Command(DjangoMigrate):
                 f"the platform's own schema is behind: it lacks {name_of(plan[0])}.",
                 "It is migrated first: leave out --tenant and --schema.",
             )
+        refuse_without_owner(scope.only)
         with output.progress("migrate") as progress:
             report = migrate_fleet(
                 wish_of(asked, only=scope.only),
