@@ -8,7 +8,7 @@ import hashlib
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import IO, Any, Final
 
 from tenants.archive import format as archive_format
@@ -117,8 +117,11 @@ def opened(file: IO[bytes]) -> Iterator[Container]:
     Raises ``InvalidInput`` for what is no archive, is not whole, or needs a newer release.
     """
     digest = _verified(file)
-    with _telling_what_is_broken(), zipfile.ZipFile(file) as archive:
-        members = archive.infolist()
+    with ExitStack() as stack:
+        # What fails while the archive is used is no fault of the file's.
+        with _telling_what_is_broken():
+            archive = stack.enter_context(zipfile.ZipFile(file))
+            members = archive.infolist()
         names = [info.filename for info in members]
         if not names or names[0] != MARK or names[-1] != MANIFEST:
             raise broken("its members are not those of an archive")

@@ -135,7 +135,8 @@ def read(content: bytes) -> Manifest:
         manifest = Manifest.model_validate(document)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])[:100]
+        # Keys are the file's own words, and end up on a terminal.
+        place = ascii(".".join(str(part) for part in first["loc"])[:100])[1:-1]
         raise _unusable(f"its manifest cannot be used: {place}") from None
     except (ValueError, RecursionError):
         raise _unusable("its manifest is no JSON") from None

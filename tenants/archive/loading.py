@@ -7,6 +7,7 @@ cancelled. Whatever is refused leaves nothing.
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +32,9 @@ from tenants.owner import owner_alias, owner_in, require_owner
 from tenants.requests import check_time_zone
 
 IMPORT: Final = Operation.Kind.IMPORT
+
+_EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,6 +100,9 @@ def _check_facts(facts: Facts, slug: str) -> None:
         _claims(facts)
     except InvalidInput as error:
         raise InvalidInput(f"in the archive, {error.message}", "Export the tenant again.") from None
+    if not _EARLIEST <= facts.created_at <= _LATEST:
+        # PostgreSQL holds times that Python cannot read back.
+        raise InvalidInput("in the archive, the time is not usable.", "Export the tenant again.")
     if not facts.name.isprintable():
         raise InvalidInput("in the archive, the name is not usable.", "Export the tenant again.")
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tenants.archive import contents
 from tenants.archive.loading import import_archive
 from tenants.errors import InvalidInput
 from tests.tenants.archives import (
@@ -34,7 +35,7 @@ def refusal(content: bytes, tmp_path: Path, sample: Sample) -> str:
         import_archive(path)
     assert nothing_was_made(sample)
     sentence = str(refused.value)
-    assert "\n" not in sentence
+    assert sentence.isprintable()
     assert refused.value.hint
     return sentence
 
@@ -301,6 +302,18 @@ def with_one_key_more(manifest: Manifest, members: Members) -> None:
     manifest["schema_name"] = "public"
 
 
+def with_a_key_for_terminals(manifest: Manifest, members: Members) -> None:
+    manifest["\x1b[2J\nerror: none"] = "\ud800"
+
+
+def from_before_time(manifest: Manifest, members: Members) -> None:
+    manifest["tenant"]["created_at"] = "0001-01-01T00:00:00+14:00"
+
+
+def from_beyond_time(manifest: Manifest, members: Members) -> None:
+    manifest["tenant"]["created_at"] = "9999-12-31T23:59:59-14:00"
+
+
 def of_another_product(manifest: Manifest, members: Members) -> None:
     manifest["product"] = "Tenants"
 
@@ -342,6 +355,9 @@ def of_another_product(manifest: Manifest, members: Members) -> None:
         (in_another_state, "state"),
         (with_one_key_more, "schema_name"),
         (of_another_product, "product"),
+        (with_a_key_for_terminals, r"\x1b[2J\nerror"),
+        (from_before_time, "time"),
+        (from_beyond_time, "time"),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )
@@ -349,6 +365,19 @@ def test_altered_by_somebody_who_knows_the_format(
     db: None, sample: Sample, tmp_path: Path, change: Any, word: str
 ) -> None:
     assert word in refusal(forged(sample.content, change), tmp_path, sample)
+
+
+def test_a_fault_of_ours_is_not_blamed_on_the_file(
+    db: None, sample: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken() -> None:
+        raise ValueError("of ours")
+
+    monkeypatch.setattr(contents, "after_import", [broken])
+
+    with pytest.raises(ValueError, match="of ours"):
+        import_archive(sample.path)
+    assert nothing_was_made(sample)
 
 
 @pytest.mark.parametrize(
