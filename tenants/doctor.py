@@ -89,6 +89,12 @@ def _is_locked(connection: Any, tenant: Tenant) -> bool:
 
 
 def _findings(tenant: Tenant, wanted: Catalog) -> list[Finding]:
+    # As it is now: while others were looked at, it may have been purged.
+    with enter_platform():
+        current = Tenant.objects.filter(pk=tenant.pk).first()
+    if current is None:
+        return []
+    tenant = current
     if tenant.state not in LIVING:
         return list(_unfinished(tenant))
     with owner_in(premises.PUBLIC) as connection:

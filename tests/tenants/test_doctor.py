@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 
 from accounts.models import CustomUser
-from tenants import doctor, premises, spares
+from tenants import deletion, doctor, premises, spares
 from tenants.blueprint import blueprint, replay
 from tenants.catalog import Catalog
 from tenants.context import enter_platform, enter_tenant
@@ -351,9 +351,21 @@ def test_nothing_is_repaired_while_somebody_works_on_the_tenant(
 
 def test_a_tenant_that_nobody_works_on_is_stuck(acme: Tenant, wanted: Catalog) -> None:
     acme.state = Tenant.State.PROVISIONING
+    acme.save()
     assert [one.code for one in doctor.examine(acme, wanted).left] == ["stuck"]
     Operation.objects.create(kind=Operation.Kind.CREATE, tenant=acme)
     assert doctor.examine(acme, wanted).left == []
+
+
+def test_a_tenant_that_ended_while_others_were_looked_at_is_no_finding(
+    acme: Tenant, globex: Tenant, wanted: Catalog
+) -> None:
+    purged = Tenant.objects.get(pk=acme.pk)
+    deletion.schedule(purged, reason="contract ended", grace_days=0)
+    deletion.purge(purged)
+    assert doctor.examine(acme, wanted, fix=True).left == []
+    Tenant.objects.filter(pk=globex.pk).delete()
+    assert doctor.examine(globex, wanted).left == []
 
 
 def test_a_tenant_without_a_primary_domain_is_found(acme: Tenant, wanted: Catalog) -> None:
