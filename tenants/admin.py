@@ -20,6 +20,7 @@ from tenants.errors import TenantryError
 from tenants.models import Domain, Tenant
 from tenants.requests import TenantRequest
 from tenants.sites import SoundList, platform_site
+from tenants.timeline import OperationInline
 
 
 class TenantCreationForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -99,6 +100,10 @@ class TenantAdmin(SoundList, ModelAdmin):  # type: ignore[misc]
     def open_deletion(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Lead to the tenant's end."""
         return redirect("admin:tenants_tenant_deletion", object_id=object_id)
+
+    def get_inlines(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return what was done to a tenant; nothing was to one that is asked for."""
+        return [] if obj is None else [OperationInline]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Tenant]:
         """Return tenants with their domains, in two queries for a page."""

@@ -8,6 +8,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.text import capfirst
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 
@@ -52,6 +53,12 @@ class ReadOnly:
         """What happened stays."""
         return False
 
+    @admin.display(description="Kind", ordering="kind")
+    def what(self, operation: Operation) -> SafeString:
+        """What is done, on one line."""
+        kind = capfirst(operation.get_kind_display())
+        return format_html('<span class="whitespace-nowrap">{}</span>', kind)
+
     @display(description="State", label=_COLOURS)  # type: ignore[untyped-decorator]
     def state_label(self, operation: Operation) -> str:
         """One word with a colour."""
@@ -77,12 +84,13 @@ class OperationInline(ReadOnly, TabularInline):  # type: ignore[misc]
     """The operations of one tenant, newest first, on the tenant's page."""
 
     model = Operation
-    fields = ("kind", "state_label", "timeline", "attempt", "said", "asked_by", "requested_at")
+    fields = ("what", "state_label", "timeline", "attempt", "said", "asked_by", "requested_at")
     readonly_fields = fields
     extra = 0
     max_num = 0
     can_delete = False
     show_change_link = True
+    hide_title = True
     ordering = ("-id",)
     verbose_name_plural = "Operations"
 
@@ -91,7 +99,7 @@ class OperationAdmin(ReadOnly, SoundList, ModelAdmin):  # type: ignore[misc]
     """All operations, with what can be done about those that stopped."""
 
     list_display = (
-        "kind",
+        "what",
         "tenant",
         "state_label",
         "timeline",
@@ -112,6 +120,7 @@ class OperationAdmin(ReadOnly, SoundList, ModelAdmin):  # type: ignore[misc]
         "timeline",
         "attempt",
         "said",
+        "what_to_do",
         "asked_by",
         "requested_at",
         "started_at",
@@ -120,6 +129,16 @@ class OperationAdmin(ReadOnly, SoundList, ModelAdmin):  # type: ignore[misc]
     )
     readonly_fields = fields
     actions: ClassVar[Any] = ["carry_on", "cancel"]
+
+    @admin.display(description="What to do")
+    def what_to_do(self, operation: Operation) -> str:
+        """Where an operation that stopped is carried on."""
+        if operation.state != Operation.State.FAILED:
+            return "–"
+        return (
+            "Do away with what stopped it. Then choose it in the list of operations and let it be"
+            f" carried on, or run: manage.py tenant operations --resume {operation.pk}"
+        )
 
     def has_act_permission(self, request: HttpRequest) -> bool:
         """Whether the operator may carry on and give up."""

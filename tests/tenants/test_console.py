@@ -4,14 +4,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.db import connection
 from django.db.models.functions import Now
 from django.test import Client
 
 from accounts.models import CustomUser
 from activity.models import ActivityEvent
+from tenants import lifecycle
 from tenants.context import enter_platform, enter_tenant, enter_unserved
-from tenants.models import Domain, Tenant
+from tenants.models import Domain, Operation, Tenant
 from tests.conftest import CANARY, PASSWORD
 
 LIST = "/admin/tenants/tenant/"
@@ -191,6 +193,32 @@ def test_no_action_deletes_a_tenants_row(console: Client, acme: Tenant) -> None:
 
 
 # Who may not
+
+
+def test_a_tenants_page_says_what_was_done_to_it(
+    console: Client, browser: Callable[..., Client], acme: Tenant
+) -> None:
+    lifecycle.suspend(acme, reason="unpaid")
+    address = f"/admin/tenants/tenant/{acme.pk}/change/"
+
+    assert "✓ suspend" in console.get(address).content.decode()
+
+    viewer = CustomUser.objects.create_user(
+        username="vera", email="vera@platform.example", password=None, is_staff=True
+    )
+    viewer.user_permissions.add(Permission.objects.get(codename="view_tenant"))
+    assert "✓ suspend" not in browser(None, viewer).get(address).content.decode()
+
+
+def test_an_operation_that_stopped_says_how_to_go_on(console: Client, acme: Tenant) -> None:
+    stopped = Operation.objects.create(
+        kind="purge", tenant=acme, state="failed", steps=["count"], error="<script>count</script>"
+    )
+
+    page = console.get(f"/admin/tenants/operation/{stopped.pk}/change/").content.decode()
+
+    assert f"tenant operations --resume {stopped.pk}" in page
+    assert "<script>count" not in page
 
 
 def test_an_operator_who_may_only_look_only_looks(
