@@ -40,6 +40,9 @@ _WAIT_SECONDS: Final = 10.0
 _ALIVE_SECONDS: Final = 2.0
 """A maker who gave a sign of life so lately is not to be disturbed; steps take a tenth of it."""
 
+_UNDO_LOCK_SECONDS: Final = 10
+"""How long undoing waits for whoever uses the schema. Left behind, it is found by ``doctor``."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Provisioned:
@@ -208,6 +211,8 @@ def _undo(work: Work) -> None:
     if owned(Tenant.objects.filter(pk=tenant.pk)):
         require_owner("drop the schema that was made")
         with owner_cursor() as cursor:
+            # If the caller's transaction has written there, it waits for us: nobody would end that.
+            cursor.execute(f"SET LOCAL lock_timeout = '{_UNDO_LOCK_SECONDS}s'")
             cursor.execute(f"DROP SCHEMA {quote_schema_name(tenant.schema_name)} CASCADE")
     tenant.delete()
 
