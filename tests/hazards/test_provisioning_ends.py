@@ -6,6 +6,8 @@ Real processes, a real ``SIGKILL``, a database of their own.
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from config.environment import CHECKOUT
+from tenants.archive.reading import archive_at
 from tests.hazards.kills import answers, manage
 from tests.tenants.archives import sample as sample
 
@@ -357,6 +361,31 @@ def test_a_tenant_moves_to_another_platform(
     run(scratch_platform, "tenant", "export", "initech", str(tmp_path / "again.tenant"))
     found = rows(platform, f"SELECT t::text FROM {tenant['schema_name']}.accounts_customuser t")
     assert sorted(text for (text,) in found) == sorted(sample.rows["accounts_customuser"])
+
+
+def test_an_archive_goes_through_pipes(
+    scratch_platform: Environment, platform: Any, tmp_path: Path, sample: Any
+) -> None:
+    """As out of a container and into another."""
+
+    def piped(*arguments: str, given: bytes = b"") -> bytes:
+        done = subprocess.run(
+            [sys.executable, "manage.py", "tenant", *arguments],
+            cwd=CHECKOUT,
+            env=scratch_platform,
+            input=given,
+            capture_output=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert piped("import", "-", given=sample.content).startswith(b"imported initech (Active)")
+    written = piped("export", "initech", "-")
+
+    (tmp_path / "piped.tenant").write_bytes(written)
+    with archive_at(tmp_path / "piped.tenant") as archive:
+        assert archive.manifest.tenant.id == sample.tenant.pk
 
 
 def test_a_killed_export_leaves_no_file(

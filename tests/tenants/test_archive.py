@@ -518,14 +518,13 @@ def test_cancelling_leaves_nothing(interrupted: Operation, sample: Sample) -> No
 # The command line
 
 
-def test_there_and_back_by_command(lab: Tenant, tmp_path: Path, run: Run, acme: Tenant) -> None:
-    path = str(tmp_path / "lab.tenant")
-    # On a connection of its own: it opens a transaction of its own.
+def test_places_where_no_file_can_be_are_refused(acme: Tenant, tmp_path: Path, run: Run) -> None:
+    path = str(tmp_path / "acme.tenant")
     assert run("import", path).status == 3
-    (tmp_path / "lab.tenant").write_bytes(b"PK")
-    assert run("export", lab.slug, path).status == 4
-    assert run("export", lab.slug, str(tmp_path)).status == 2
-    assert run("export", lab.slug, str(tmp_path / "no" / "where")).status == 2
+    (tmp_path / "acme.tenant").write_bytes(b"PK")
+    assert run("export", "acme", path).status == 4
+    assert run("export", "acme", str(tmp_path)).status == 2
+    assert run("export", "acme", str(tmp_path / "no" / "where")).status == 2
     assert run("import", path).status == 2
     assert run("import", str(tmp_path)).status == 2
 
