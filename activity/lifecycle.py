@@ -9,7 +9,7 @@ from activity.context import Actor, ActorKind, Context, acting_as, current
 from activity.models import Outcome
 from activity.recording import record
 from activity.subjects import Subject
-from tenants import lifecycle, operations
+from tenants import lifecycle, operations, plans
 from tenants.context import enter_unserved
 from tenants.hosts import owned
 from tenants.models import Operation, Tenant
@@ -85,7 +85,7 @@ def acting_for(asked: Mapping[str, Any]) -> Iterator[None]:
 
 def connect() -> None:
     """Listen to the life of tenants, and tell who asks for operations."""
-    operations.register_circumstances(operations.Circumstances(capture, acting_for))
+    plans.register_circumstances(plans.Circumstances(capture, acting_for))
     operations.cancelled.connect(
         record_cancelled, sender=Operation, dispatch_uid="record_cancelled_operation"
     )

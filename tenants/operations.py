@@ -5,13 +5,11 @@ transaction that takes the tenant's lock, looks whether somebody else was faster
 counts itself as done. A ``kill -9`` between two steps loses nothing, one in a step undoes it, and
 whoever comes next carries on: the command, the console or a worker.
 
-What the steps of a kind are is registered by the module that knows how it is done. Who acts is
-known above, and registered too.
+What the steps of a kind are, ``tenants.plans`` knows.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
@@ -26,6 +24,7 @@ from tenants.context import enter_platform
 from tenants.errors import Conflict, NotFound, TenantryError
 from tenants.models import Operation, Tenant
 from tenants.owner import may_change_schemas, require_owner
+from tenants.plans import Step, Work, acting_for, asking, known, plan_of
 
 logger = structlog.get_logger("tenantry.operations")
 
@@ -47,82 +46,6 @@ _OWNERS: Final = (
     Operation.Kind.MIGRATE,
 )
 """Kinds whose steps make, change or drop schemas."""
-
-
-@dataclass(kw_only=True)
-class Work:
-    """What a step gets: the operation, its tenant as it is now, and where to put findings."""
-
-    operation: Operation
-    tenant: Tenant | None = None
-    transient: dict[str, Any] = field(default_factory=dict)
-    """For whoever runs the operation and is not to be stored, such as one-time links."""
-    finished_here: bool = False
-    """Whether the last step was taken by this process, and not by somebody who was faster."""
-
-    @property
-    def request(self) -> dict[str, Any]:
-        """What was asked for."""
-        return dict(self.operation.request)
-
-    @property
-    def result(self) -> dict[str, Any]:
-        """What is stored with the operation; a step may add to it."""
-        found: dict[str, Any] = self.operation.result
-        return found
-
-
-@dataclass(frozen=True)
-class Step:
-    """A part of an operation that is done wholly or not at all.
-
-    ``run`` is called on the platform, in a transaction, with the tenant locked. What it does
-    outside that transaction must be safe to repeat.
-    """
-
-    name: str
-    run: Callable[[Work], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How a kind of operation is done, and how one that is not finished is given up."""
-
-    steps: tuple[Step, ...]
-    undo: Callable[[Work], None] | None = None
-
-
-@dataclass(frozen=True)
-class Circumstances:
-    """How it is stored who asked for an operation, and how somebody else acts for them."""
-
-    capture: Callable[[], dict[str, Any]]
-    restore: Callable[[Mapping[str, Any]], AbstractContextManager[Any]]
-
-
-_AT_ONCE: Final = Plan(steps=())
-"""How what ``finished`` stores was done: nothing of it can be left, or given up."""
-
-_plans: dict[str, Plan] = {}
-_circumstances: list[Circumstances] = []
-
-
-def register(kind: Operation.Kind, plan: Plan) -> None:
-    """Say how operations of a kind are done. The last registration holds."""
-    _plans[kind] = plan
-
-
-def register_circumstances(circumstances: Circumstances) -> None:
-    """Say how it is known who acts."""
-    _circumstances[:] = [circumstances]
-
-
-def _actor() -> dict[str, Any]:
-    return _circumstances[0].capture() if _circumstances else {}
-
-
-def _acting_for(operation: Operation) -> AbstractContextManager[Any]:
-    return _circumstances[0].restore(operation.actor) if _circumstances else nullcontext()
 
 
 def lock_of(tenant_id: UUID | None) -> str:
@@ -150,9 +73,9 @@ def begin(
             return Operation.objects.create(
                 kind=kind,
                 tenant=tenant,
-                steps=[step.name for step in _plans[kind].steps],
+                steps=[step.name for step in plan_of(kind).steps],
                 request=dict(request),
-                actor=_actor(),
+                actor=asking(),
                 **(_first_attempt() if at_once else {}),
             )
     except IntegrityError:
@@ -212,7 +135,7 @@ def finished(
             attempt=1,
             request=dict(request),
             result=dict(result or {}),
-            actor=_actor(),
+            actor=asking(),
             started_at=Now(),
             finished_at=Now(),
         )
@@ -247,7 +170,7 @@ def carry_on(
     one whose steps are not known here, ``TenantryError`` where this process may not take them, and
     what a step raises; then the operation is ``failed`` and can be carried on again.
     """
-    plan = _plans.get(operation.kind, _AT_ONCE)
+    plan = plan_of(operation.kind)
     if operation.is_unfinished and not plan.steps:
         raise Conflict(
             f'nobody knows the steps of "{operation}".', "Ask the release that began it."
@@ -259,7 +182,7 @@ def carry_on(
     work = Work(operation=operation, transient=transient or {})
     if not begun:
         _start(work)
-    with _acting_for(operation):
+    with acting_for(operation):
         for position, step in enumerate(plan.steps):
             if position >= work.operation.done:
                 _take(work, position, step)
@@ -314,9 +237,9 @@ def cancel(operation: Operation) -> Operation:
     Sends ``cancelled`` in the transaction. Raises ``Conflict`` for one that is finished or being
     run, or that cannot be undone.
     """
-    plan = _plans.get(operation.kind, _AT_ONCE)
+    plan = plan_of(operation.kind)
     work = Work(operation=operation)
-    with _locked(work), _acting_for(operation):
+    with _locked(work), acting_for(operation):
         current = work.operation
         if current.state == Operation.State.CANCELLED:
             return current
@@ -410,7 +333,7 @@ def forgotten(*, silent_seconds: int = SILENT_SECONDS) -> list[Operation]:
             Operation.objects.filter(
                 state__in=[Operation.State.WAITING, Operation.State.RUNNING],
                 touched_at__lt=Now() - timedelta(seconds=silent_seconds),
-                kind__in=list(_plans),
+                kind__in=known(),
             )
             .select_related("tenant")
             .order_by("id")

@@ -18,15 +18,16 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django_tenants.utils import quote_schema_name
 
-from tenants import administrators, blueprint, contenttypes, operations, spares
+from tenants import administrators, blueprint, contenttypes, operations, plans, spares
 from tenants.administrators import Appointment
 from tenants.context import enter_platform
 from tenants.errors import Conflict, TenantryError
 from tenants.hosts import marker_of, owned
 from tenants.lifecycle import announce
 from tenants.models import Domain, Operation, Tenant
-from tenants.operations import Busy, Plan, Progress, Step, Work
+from tenants.operations import Busy, Progress
 from tenants.owner import may_change_schemas, owner_cursor, require_owner
+from tenants.plans import Plan, Step, Work
 from tenants.renaming import refuse_taken_slug
 from tenants.requests import TenantRequest, check, existing, hosts_of
 
@@ -231,7 +232,7 @@ def _tenant_of(work: Work) -> Tenant:
     return tenant
 
 
-operations.register(
+plans.register(
     CREATE,
     Plan(
         steps=(

@@ -11,14 +11,14 @@ from django.db import transaction
 from django.db.models.functions import Now
 from django_tenants.utils import quote_schema_name
 
-from tenants import certificates, contenttypes, operations
+from tenants import certificates, contenttypes, plans
 from tenants.errors import Conflict, TenantryError
 from tenants.hosts import SchemaComment, marker_of
 from tenants.lifecycle import announce
 from tenants.models import Operation, Tenant
 from tenants.names import is_schema_name
-from tenants.operations import Plan, Step, Work
 from tenants.owner import owner_alias, owner_in
+from tenants.plans import Plan, Step, Work
 from tenants.quoting import identifier
 
 _LOCK_SECONDS: Final = 60
@@ -143,7 +143,7 @@ def _certify(work: Work) -> None:
     )
 
 
-operations.register(
+plans.register(
     Operation.Kind.PURGE,
     Plan(
         steps=(

@@ -16,7 +16,7 @@ from django.db import DataError, IntegrityError, transaction
 from django.db.models.functions import Now
 from django_tenants.utils import quote_schema_name
 
-from tenants import contenttypes, operations, privileges, schemas
+from tenants import contenttypes, operations, plans, privileges, schemas
 from tenants.archive import building, contents
 from tenants.archive.contents import qualified, quoted
 from tenants.archive.format import SETTINGS, Facts
@@ -27,8 +27,9 @@ from tenants.hosts import owned
 from tenants.lifecycle import announce
 from tenants.models import Domain, FormerSlug, Operation, Tenant
 from tenants.names import check_slug, normalize_host
-from tenants.operations import Busy, Plan, Progress, Step, Work
+from tenants.operations import Busy, Progress
 from tenants.owner import owner_alias, owner_in, require_owner
+from tenants.plans import Plan, Step, Work
 from tenants.requests import check_time_zone
 
 IMPORT: Final = Operation.Kind.IMPORT
@@ -312,6 +313,4 @@ def _undo(work: Work) -> None:
     tenant.delete()
 
 
-operations.register(
-    IMPORT, Plan(steps=(Step("rows", _load), Step("activation", _open)), undo=_undo)
-)
+plans.register(IMPORT, Plan(steps=(Step("rows", _load), Step("activation", _open)), undo=_undo))

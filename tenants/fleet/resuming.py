@@ -2,17 +2,17 @@
 
 import logging
 
-from tenants import operations
+from tenants import plans
 from tenants.errors import Conflict
 from tenants.models import Operation
-from tenants.operations import Plan, Step, Work
+from tenants.plans import Plan, Step, Work
 
 logger = logging.getLogger(__name__)
 
 
 def register() -> None:
     """Say how a migration of the fleet is carried on. Imports nothing of it before."""
-    operations.register(Operation.Kind.MIGRATE, Plan(steps=(Step("tenants", _tenants),)))
+    plans.register(Operation.Kind.MIGRATE, Plan(steps=(Step("tenants", _tenants),)))
 
 
 def _tenants(work: Work) -> None:

@@ -8,11 +8,11 @@ import pytest
 from django.db import IntegrityError, connection
 
 from accounts.models import CustomUser
-from tenants import operations
+from tenants import operations, plans
 from tenants.context import enter_platform, enter_tenant
 from tenants.errors import Conflict, InvalidInput, NotFound
 from tenants.models import Operation, Tenant
-from tenants.operations import Plan, Step, Work
+from tenants.plans import Plan, Step, Work
 from tests.tenants.conftest import Run
 
 KIND = Operation.Kind.EXPORT
@@ -22,7 +22,7 @@ KIND = Operation.Kind.EXPORT
 def taken() -> Iterator[list[str]]:
     """Register an operation of three steps; yield the names of the steps as they are taken."""
     names: list[str] = []
-    before = dict(operations._plans)
+    before = dict(plans._plans)
 
     def step(name: str) -> Step:
         def run(work: Work) -> None:
@@ -36,10 +36,10 @@ def taken() -> Iterator[list[str]]:
     def undo(work: Work) -> None:
         names.append("undo")
 
-    operations.register(KIND, Plan(steps=(step("one"), step("two"), step("three")), undo=undo))
+    plans.register(KIND, Plan(steps=(step("one"), step("two"), step("three")), undo=undo))
     yield names
-    operations._plans.clear()
-    operations._plans.update(before)
+    plans._plans.clear()
+    plans._plans.update(before)
 
 
 def test_every_step_is_taken_once_and_the_operation_is_finished(
@@ -119,7 +119,7 @@ def test_what_is_being_run_is_left_to_who_runs_it(lab: Tenant, taken: list[str])
         inside.set()
         assert go_on.wait(20)
 
-    operations.register(KIND, Plan(steps=(Step("wait", wait),), undo=lambda work: None))
+    plans.register(KIND, Plan(steps=(Step("wait", wait),), undo=lambda work: None))
     operation = operations.begin(KIND, lab, {})
 
     def elsewhere() -> None:
@@ -202,15 +202,15 @@ def test_an_error_of_the_database_is_stored_without_the_row_it_names(acme: Tenan
         with enter_tenant(acme):
             CustomUser.objects.create(username="ann", email="somebody@else.example")
 
-    before = dict(operations._plans)
-    operations.register(KIND, Plan(steps=(Step("duplicate", duplicate),)))
+    before = dict(plans._plans)
+    plans.register(KIND, Plan(steps=(Step("duplicate", duplicate),)))
     try:
         operation = operations.begin(KIND, acme, {})
         with pytest.raises(IntegrityError, match="ann"):
             operations.carry_on(operation)
     finally:
-        operations._plans.clear()
-        operations._plans.update(before)
+        plans._plans.clear()
+        plans._plans.update(before)
     operation.refresh_from_db()
     assert operation.error.startswith("duplicate: IntegrityError: duplicate key value violates")
     assert "ann" not in operation.error

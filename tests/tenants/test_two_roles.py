@@ -151,12 +151,8 @@ def test_what_an_owner_has_half_made_only_an_owner_undoes(as_web: Manage, as_own
     _did(as_web("tenant", "create", "penetrode"))
     [waiting] = _operations(as_web, "penetrode")
     # As a worker leaves it that is killed behind the first step.
-    half = (
-        "from tenants import operations, provisioning as p; o = operations.operation_with('{}')\n"
-    )
-    half += (
-        "operations._take(operations.Work(operation=o), 0, operations._plans['create'].steps[0])"
-    )
+    half = "from tenants import operations, plans; o = operations.operation_with('{}')\n"
+    half += "operations._take(plans.Work(operation=o), 0, plans._plans['create'].steps[0])"
     _did(as_owner("shell", "-v0", "-c", half.format(waiting["id"])))
     schema = _schema_of("penetrode")
     assert schema in _schemas()
