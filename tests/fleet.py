@@ -87,6 +87,7 @@ class Fleet:
     cursor: Any
     directory: Path
     schemas: dict[str, str] = field(default_factory=dict)
+    settings: str = "config.settings.test"
 
     @property
     def slugs(self) -> list[str]:
@@ -109,7 +110,7 @@ class Fleet:
         (package / "__init__.py").touch()
         (package / "models.py").write_text(MODELS if models else "")
         (package / "settings.py").write_text(
-            "from config.settings.test import *\n"
+            f"from {self.settings} import *\n"
             f"INSTALLED_APPS = [*INSTALLED_APPS, {package.name!r}]\n"
             "SHARED_APPS = INSTALLED_APPS\n"
             f"MIGRATION_MODULES['accounts'] = '{package.name}.{migrations.name}'\n"

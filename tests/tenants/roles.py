@@ -91,7 +91,8 @@ def rows(statement: str, *parameters: Any) -> list[tuple[Any, ...]]:
         return list(cursor.fetchall())
 
 
-def _url(role: str) -> str:
+def url(role: str) -> str:
+    """The URL by which a process is that role."""
     place = settings.DATABASES["default"]
     port = f":{place['PORT']}" if place["PORT"] else ""
     return f"postgresql://{role}:{SECRET}@{quote(place['HOST'], safe='')}{port}/{NAME}"
@@ -144,8 +145,8 @@ def roles(django_db_setup: None) -> Iterator[tuple[Manage, Manage]]:
         cursor.execute(f'CREATE DATABASE "{NAME}" OWNER "{OWNER}"')
         try:
             with ExitStack() as both:
-                served = {"DATABASE_URL": _url(APP)}
-                owner = both.enter_context(_process({**served, "DATABASE_OWNER_URL": _url(OWNER)}))
+                served = {"DATABASE_URL": url(APP)}
+                owner = both.enter_context(_process({**served, "DATABASE_OWNER_URL": url(OWNER)}))
                 web = both.enter_context(_process(served))
                 migrated = owner("migrate", "--verbosity=0")
                 assert migrated.returncode == 0, migrated.stderr

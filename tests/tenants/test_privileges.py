@@ -1,9 +1,13 @@
 """Two roles: one that serves people, and one that owns the schemas."""
 
+import os
+from pathlib import Path
+
 import psycopg2
 import pytest
 
-from tests.tenants.roles import APP, Manage, connect
+from tests.fleet import ADDS_A_COLUMN, Fleet
+from tests.tenants.roles import APP, OWNER, Manage, connect, url
 
 
 @pytest.fixture(scope="module")
@@ -143,3 +147,29 @@ def test_a_tenant_that_fails_within_a_transaction_waits_for_nobody_for_ever(
             EXCEPT SELECT schema_name FROM public.tenants_spareschema
         """)
         assert cursor.fetchall() == []
+
+
+def test_the_owner_migrates_the_fleet_and_who_serves_people_uses_the_new_table(
+    as_owner: Manage, schemas: list[str], tmp_path: Path
+) -> None:
+    assert as_owner("tenant", "create", "umbra").returncode == 0
+    both = {**os.environ, "DATABASE_URL": url(APP), "DATABASE_OWNER_URL": url(OWNER)}
+    fleet = Fleet({**both, "TENANTRY_SPARE_SCHEMAS": "0"}, None, tmp_path)
+    fleet.settings = "config.settings.development"
+    table = 'migrations.CreateModel("Badge", [("id", models.BigAutoField(primary_key=True))])'
+    release = fleet.release(ADDS_A_COLUMN.replace("operations = [", f"operations = [{table}] + ["))
+
+    ran = fleet.run("tenant", "migrate", "--json", release=release)
+
+    assert ran.status == 0, ran.stderr
+    assert ran.document["executed"] == 1
+    assert ran.document["replayed"] == ran.document["lagging"] - 1 >= 1
+    with connect(APP) as server, server.cursor() as cursor:
+        cursor.execute("SELECT schema_name FROM public.tenants_tenant WHERE state = 'active'")
+        for (schema,) in [("public",), *cursor.fetchall()]:
+            cursor.execute(f"INSERT INTO {schema}.accounts_badge DEFAULT VALUES")
+            cursor.execute(f"SELECT nickname FROM {schema}.accounts_customuser")
+            with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+                cursor.execute(f"DROP TABLE {schema}.accounts_badge")
+    # The other tests are of this release.
+    assert fleet.run("migrate", "accounts", "0001", release=release).status == 0
