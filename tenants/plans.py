@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from tenants.errors import Conflict, TenantryError
 from tenants.models import Operation, Tenant
 
 
@@ -97,3 +98,17 @@ def plan_of(kind: str) -> Plan:
 def known() -> list[str]:
     """Return the kinds of which the steps are known here."""
     return list(_plans)
+
+
+def unmade(work: Work) -> Tenant:
+    """Return the tenant that is being made; raises ``Conflict`` for one that people live in."""
+    tenant = work.tenant
+    if tenant is None:
+        raise TenantryError("the operation has no tenant.", "Cancel it and ask again.")
+    if tenant.state not in (Tenant.State.REQUESTED, Tenant.State.PROVISIONING):
+        raise Conflict(
+            f'the tenant "{tenant.slug}" is {tenant.get_state_display().lower()}: it was made'
+            " otherwise meanwhile.",
+            "It is left as it is. To end it: manage.py tenant delete",
+        )
+    return tenant

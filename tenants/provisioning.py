@@ -21,13 +21,13 @@ from django_tenants.utils import quote_schema_name
 from tenants import administrators, blueprint, contenttypes, operations, plans, spares
 from tenants.administrators import Appointment
 from tenants.context import enter_platform
-from tenants.errors import Conflict, TenantryError
+from tenants.errors import Conflict
 from tenants.hosts import marker_of, owned
 from tenants.lifecycle import announce
 from tenants.models import Domain, Operation, Tenant
 from tenants.operations import Busy, Progress
 from tenants.owner import may_change_schemas, owner_cursor, require_owner
-from tenants.plans import Plan, Step, Work
+from tenants.plans import Plan, Step, Work, unmade
 from tenants.renaming import refuse_taken_slug
 from tenants.requests import TenantRequest, check, existing, hosts_of
 
@@ -187,7 +187,7 @@ def _undo_quietly(operation: Operation) -> None:
 
 def _build(work: Work) -> None:
     """Make the schema, unless the last attempt got so far."""
-    tenant = _tenant_of(work)
+    tenant = unmade(work)
     tenant.state = Tenant.State.PROVISIONING
     tenant.save(update_fields=["state"])
     if owned(Tenant.objects.filter(pk=tenant.pk)):
@@ -199,7 +199,7 @@ def _build(work: Work) -> None:
 
 def _open(work: Work) -> None:
     """Appoint the administrator, open the tenant and record its birth, all at once."""
-    tenant = _tenant_of(work)
+    tenant = unmade(work)
     work.transient["administrator"] = _appoint(tenant, work.request.get("admin_email", ""))
     tenant.state = Tenant.State.ACTIVE
     tenant.save(update_fields=["state"])
@@ -208,7 +208,7 @@ def _open(work: Work) -> None:
 
 def _undo(work: Work) -> None:
     """Remove what was made so far; the names are free again."""
-    tenant = _tenant_of(work)
+    tenant = unmade(work)
     if owned(Tenant.objects.filter(pk=tenant.pk)):
         require_owner("drop the schema that was made")
         with owner_cursor() as cursor:
@@ -216,20 +216,6 @@ def _undo(work: Work) -> None:
             cursor.execute(f"SET LOCAL lock_timeout = '{_UNDO_LOCK_SECONDS}s'")
             cursor.execute(f"DROP SCHEMA {quote_schema_name(tenant.schema_name)} CASCADE")
     tenant.delete()
-
-
-def _tenant_of(work: Work) -> Tenant:
-    """Return the tenant that is being made; raises ``Conflict`` for one that people live in."""
-    tenant = work.tenant
-    if tenant is None:
-        raise TenantryError("the operation has no tenant.", "Cancel it and ask again.")
-    if tenant.state not in (Tenant.State.REQUESTED, Tenant.State.PROVISIONING):
-        raise Conflict(
-            f'the tenant "{tenant.slug}" is {tenant.get_state_display().lower()}: it was made'
-            " otherwise meanwhile.",
-            "It is left as it is. To end it: manage.py tenant delete",
-        )
-    return tenant
 
 
 plans.register(

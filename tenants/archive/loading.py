@@ -22,14 +22,14 @@ from tenants.archive.contents import qualified, quoted
 from tenants.archive.format import SETTINGS, Facts
 from tenants.archive.reading import Archive, archive_at
 from tenants.context import enter_platform, enter_unserved
-from tenants.errors import Conflict, InvalidInput, TenantryError
+from tenants.errors import Conflict, InvalidInput
 from tenants.hosts import owned
 from tenants.lifecycle import announce
 from tenants.models import Domain, FormerSlug, Operation, Tenant
 from tenants.names import check_slug, normalize_host
 from tenants.operations import Busy, Progress
 from tenants.owner import owner_alias, owner_in, require_owner
-from tenants.plans import Plan, Step, Work
+from tenants.plans import Plan, Step, Work, unmade
 from tenants.requests import check_time_zone
 
 IMPORT: Final = Operation.Kind.IMPORT
@@ -180,15 +180,9 @@ def _undo_quietly(operation: Operation) -> None:
 # The steps
 
 
-def _tenant_of(work: Work) -> Tenant:
-    if work.tenant is None:
-        raise TenantryError("the operation has no tenant.", "Cancel it and import again.")
-    return work.tenant
-
-
 def _load(work: Work) -> None:
     """Make schema and rows, unless the last attempt got so far."""
-    tenant = _tenant_of(work)
+    tenant = unmade(work)
     if owned(Tenant.objects.filter(pk=tenant.pk)):
         return
     archive = work.transient.get("archive")
@@ -286,7 +280,7 @@ def _set_sequences(cursor: Any, schema: str, archive: Archive) -> None:
 
 
 def _open(work: Work) -> None:
-    tenant = _tenant_of(work)
+    tenant = unmade(work)
     tenant.state = Tenant.State(work.request["state"])
     tenant.save(update_fields=["state"])
     with enter_unserved(tenant):
@@ -301,7 +295,7 @@ def _open(work: Work) -> None:
 
 def _undo(work: Work) -> None:
     """Remove what was made so far; the names are free again."""
-    tenant = _tenant_of(work)
+    tenant = unmade(work)
     if owned(Tenant.objects.filter(pk=tenant.pk)):
         require_owner("drop the schema that was made")
         with (

@@ -26,7 +26,7 @@ from tenants.archive import loading
 from tenants.archive.loading import Imported, import_archive
 from tenants.archive.reading import archive_at
 from tenants.archive.writing import export
-from tenants.context import enter_platform, enter_tenant
+from tenants.context import enter_platform, enter_tenant, enter_unserved
 from tenants.errors import Conflict, TenantryError, TenantUnavailable
 from tenants.models import Domain, FormerSlug, Operation, Tenant
 from tests.conftest import PASSWORD, remove_without_trace
@@ -513,6 +513,23 @@ def test_cancelling_leaves_nothing(interrupted: Operation, sample: Sample) -> No
 
     assert nothing_was_made(sample)
     assert import_archive(sample.path).tenant.is_active
+
+
+@pytest.mark.parametrize("state", ["active", "suspended"])
+def test_an_import_that_is_left_touches_no_tenant_that_people_live_in(
+    interrupted: Operation, state: str
+) -> None:
+    tenant = Tenant.objects.get(slug=SLUG)
+    Tenant.objects.filter(pk=tenant.pk).update(state=state)
+
+    for act in (operations.cancel, operations.carry_on):
+        with pytest.raises(Conflict, match="made otherwise meanwhile"):
+            act(operations.operation_with(interrupted.pk))  # type: ignore[operator]
+
+    tenant.refresh_from_db()
+    assert tenant.state == state
+    with enter_unserved(tenant):
+        assert CustomUser.objects.exists()
 
 
 # The command line
