@@ -1,5 +1,6 @@
 """What a run found and did."""
 
+import time
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -30,7 +31,12 @@ class Report:
     executed: int = 0
     why_executed: list[str] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
-    seconds: float = 0.0
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def seconds(self) -> float:
+        """How long it has taken until now."""
+        return time.monotonic() - self.started
 
     @property
     def migrated(self) -> int:

@@ -63,31 +63,41 @@ def migrate_fleet(
     it is interrupted.
     """
     report = Report(jobs=wish.at_once)
-    started = time.monotonic()
-    with FleetLock(wait=wait, say=say):
-        report.public = [name_of(migration) for migration in lag.public_plan()]
-        if report.public:
-            on_progress("public", 0, None)
-            public()
-        # What follows asks as the role that serves people, which may not do so yet.
-        privileges.settle()
-        _check(wish)
-        run = Run(wish, report, on_progress)
-        if run.find() or unfinished():
-            journal = Journal.open(wish.request(), report)
-            run.on_tick = journal.touch
-            try:
-                run.work()
-            except BaseException as error:
-                journal.fail(error if isinstance(error, Exception) else "interrupted")
-                if isinstance(error, KeyboardInterrupt):
-                    raise _stopped(report) from None
-                raise
-            report.seconds = time.monotonic() - started
-            journal.close()
-        after.migrated(report)
-    report.seconds = time.monotonic() - started
+    try:
+        with FleetLock(wait=wait, say=say):
+            report.public = [name_of(migration) for migration in lag.public_plan()]
+            if report.public:
+                on_progress("public", 0, None)
+                public()
+            # What follows asks as the role that serves people, which may not do so yet.
+            privileges.settle()
+            _check(wish)
+            _tenants(Run(wish, report, on_progress))
+            after.migrated(report)
+    except KeyboardInterrupt:
+        raise Stopped(
+            f"interrupted: {report.migrated} of {report.lagging} tenants were migrated,"
+            " the others are as they were.",
+            "Go on: manage.py tenant migrate --resume",
+        ) from None
     return report
+
+
+def _tenants(run: "Run") -> None:
+    """Migrate whoever is behind, as an operation; without one when nobody is."""
+    if not run.find() and not unfinished():
+        return
+    journal = Journal.open(run.wish.request(), run.report)
+    run.on_tick = journal.touch
+    try:
+        run.work()
+    except Exception as error:
+        journal.fail(error)
+        raise
+    except KeyboardInterrupt:
+        journal.fail("interrupted")
+        raise
+    journal.close()
 
 
 def _check(wish: Wish) -> None:
@@ -98,14 +108,6 @@ def _check(wish: Wish) -> None:
             f'the canary "{wish.canary}" is not among the tenants to migrate.',
             "Name it with --only too.",
         )
-
-
-def _stopped(report: Report) -> Stopped:
-    return Stopped(
-        f"interrupted: {report.migrated} of {report.lagging} tenants were migrated,"
-        " the others are as they were.",
-        "Go on: manage.py tenant migrate --resume",
-    )
 
 
 @dataclass(frozen=True)

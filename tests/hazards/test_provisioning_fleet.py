@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -144,19 +145,22 @@ def wait_until(condition: Any, seconds: float = 60) -> None:
         time.sleep(0.05)
 
 
-@pytest.fixture
-def held(fleet: Fleet) -> Iterator[tuple[Fleet, subprocess.Popen[str], Any]]:
-    """A run that waits in its first tenant until one lets it go on."""
-    release = fleet.release()
+WAITS = """
+SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = %s
+AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"""
+
+
+@contextmanager
+def held(fleet: Fleet, release: dict[str, str], lock: str, kind: str) -> Iterator[Any]:
+    """A run that waits for a lock, and whoever holds it and can let go."""
     other = Fleet(fleet.environment, None, fleet.directory)
     other.join()
-    key = fleet.ask("SELECT id FROM tenants_tenant WHERE slug = 'tenant-01'")[0][0]
     other.ask("BEGIN")
-    other.ask("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", f"tenantry:operation:{key}")
+    other.ask(lock)
     running = fleet.start("tenant", "migrate", release=release)
     try:
-        wait_until(lambda: fleet.ask("SELECT count(*) FROM pg_locks WHERE NOT granted")[0][0])
-        yield fleet, running, other
+        wait_until(lambda: fleet.ask(WAITS, kind)[0][0])
+        yield running, other
     finally:
         other.leave()
         if running.poll() is None:
@@ -164,55 +168,54 @@ def held(fleet: Fleet) -> Iterator[tuple[Fleet, subprocess.Popen[str], Any]]:
             ended(running)
 
 
-def test_p11_a_second_run_refuses_or_waits_and_says_who_runs(
-    held: tuple[Fleet, subprocess.Popen[str], Any],
-) -> None:
-    fleet, running, other = held
+def test_p11_a_second_run_refuses_or_waits_and_says_who_runs(fleet: Fleet) -> None:
     release = fleet.release()
-    refused = fleet.run("migrate", "--no-wait", release=release)
-    carried = fleet.run(
-        "tenant",
-        "operations",
-        "--resume",
-        str(fleet.ask("SELECT id FROM tenants_operation")[0][0]),
-        release=release,
+    # As one that was killed leaves it: the first run takes it over.
+    [(key,)] = fleet.ask(
+        "INSERT INTO tenants_operation (kind, state, steps, done, attempt, error, request, result,"
+        " actor) VALUES ('migrate', 'running', '[\"tenants\"]', 0, 1, '', '{}', '{}', '{}')"
+        " RETURNING id"
     )
-    waiting = fleet.start("tenant", "migrate", release=release)
-    assert waiting.stderr is not None
-    said = waiting.stderr.readline()
-    other.ask("COMMIT")
-    first, second = ended(running), ended(waiting)
+    lock = "LOCK tenants_operation IN SHARE ROW EXCLUSIVE MODE"
+    with held(fleet, release, lock, "relation") as (running, other):
+        refused = fleet.run("migrate", "--no-wait", release=release)
+        carried = fleet.run("tenant", "operations", "--resume", str(key), release=release)
+        waiting = fleet.start("tenant", "migrate", release=release)
+        assert waiting.stderr is not None
+        said = waiting.stderr.readline()
+        other.ask("COMMIT")
+        first, second = ended(running), ended(waiting)
 
-    assert refused.status == 4
+    assert refused.status == 4, refused.stderr
     assert f"process {running.pid} on " in refused.stderr
     assert " UTC. Wait until it is done" in refused.stderr
-    assert carried.status == 4
+    assert carried.status == 4, carried.stderr
     assert "being run by somebody else" in carried.stderr
-    assert first.status == 0, first.stderr
-    assert "migrated 20 of 20 tenants" in first.stdout
-    assert (second.status, second.stdout) == (
-        0,
-        "nothing to do: 20 tenants have every migration\n",
-    )
     assert said.startswith("Waiting: schemas are being migrated by ")
     assert f"process {running.pid} on " in said
+    assert first.status == 0, first.stderr
+    assert "migrated 20 of 20 tenants" in first.stdout
+    assert second.status == 0, second.stderr
+    assert second.stdout == "nothing to do: 20 tenants have every migration\n"
     assert set(fleet.states().values()) == {"new"}
+    assert [row[:2] for row in fleet.operations()] == [("finished", 2)]
 
 
-def test_p11_ctrl_c_undoes_what_is_not_finished_and_says_how_to_go_on(
-    held: tuple[Fleet, subprocess.Popen[str], Any],
-) -> None:
-    fleet, running, other = held
-    running.send_signal(signal.SIGINT)
-    other.ask("COMMIT")
-    ran = ended(running)
+def test_p11_ctrl_c_undoes_what_is_not_finished_and_says_how_to_go_on(fleet: Fleet) -> None:
+    release = fleet.release()
+    [(key,)] = fleet.ask("SELECT id FROM tenants_tenant WHERE slug = 'tenant-01'")
+    lock = f"SELECT pg_advisory_xact_lock(hashtextextended('tenantry:operation:{key}', 0))"
+    with held(fleet, release, lock, "advisory") as (running, other):
+        running.send_signal(signal.SIGINT)
+        other.ask("COMMIT")
+        ran = ended(running)
 
     assert ran.status == 130
     assert "Go on: manage.py tenant migrate --resume" in ran.stderr
     assert "half" not in fleet.states().values()
     [(state, _, error)] = fleet.operations()
     assert (state, error) == ("failed", "interrupted")
-    assert fleet.run("tenant", "migrate", "--resume", release=fleet.release()).status == 0
+    assert fleet.run("tenant", "migrate", "--resume", release=release).status == 0
     assert set(fleet.states().values()) == {"new"}
 
 

@@ -19,7 +19,8 @@ from django.conf import settings
 
 from config.environment import CHECKOUT
 
-NAME = f"{settings.DATABASES['default']['NAME']}_roles"
+# Each process that runs tests has roles of its own: they belong to the whole server.
+NAME = f"{settings.DATABASES['default']['NAME']}_roles{os.environ.get('PYTEST_XDIST_WORKER', '')}"
 OWNER, APP = f"{NAME}_owner", f"{NAME}_app"
 SECRET = "0f5c9d1e7a3b"
 
