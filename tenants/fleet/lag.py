@@ -18,7 +18,6 @@ from uuid import UUID
 from django.db.migrations.migration import Migration
 from django_tenants.utils import quote_schema_name
 
-from tenants.fleet.crew import each
 from tenants.fleet.graph import Applied, Graph, name_of
 from tenants.models import Tenant
 from tenants.owner import owner_in
@@ -28,11 +27,6 @@ PUBLIC: Final = "public"
 _AT_ONCE: Final = 100
 """Schemas in one statement. Each takes two locks, and above some 200 PostgreSQL compiles the
 statement (JIT), which takes longer than running it."""
-
-_FEW: Final = 2 * _AT_ONCE
-"""So many schemas are asked over the connection that one has."""
-
-_BACKENDS: Final = 3
 
 DIGEST: Final = "md5(string_agg(app || '.' || name, ',' ORDER BY app, name))"
 """SQL: says of the rows of a ``django_migrations`` what is applied. ``NULL`` when nothing is."""
@@ -149,15 +143,7 @@ def _member(row: tuple[Any, ...]) -> Member | None:
 
 
 def _with_digests(members: list[Member]) -> list[Member]:
-    names = [member.schema_name for member in members if member.has_table]
-    found: dict[str, str | None] = {}
-    if len(names) <= _FEW:
-        found |= _digests(names)
-    else:
-        # Opening a table for the first time costs a backend far more than reading it.
-        parts = [names[start::_BACKENDS] for start in range(_BACKENDS)]
-        for _, part in each(_digests, parts, jobs=_BACKENDS):
-            found |= part
+    found = _digests([member.schema_name for member in members if member.has_table])
     return [replace(member, digest=found.get(member.schema_name)) for member in members]
 
 
