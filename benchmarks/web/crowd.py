@@ -3,6 +3,7 @@
 Each function yields, once, the header by which each tenant's administrator is recognised.
 """
 
+from collections.abc import Iterator
 from http.cookies import SimpleCookie
 from typing import Any
 
@@ -11,7 +12,8 @@ from django.core.management import call_command
 from django.test import Client
 
 from benchmarks.ground import BASE_DOMAIN
-from benchmarks.web.cast import Headers
+
+Headers = Iterator[dict[str, str] | None]
 
 
 def few() -> Headers:
