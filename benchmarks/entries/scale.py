@@ -63,6 +63,7 @@ ENTRIES = [
         unit="ms, 95th percentile",
         more_is_better=False,
         rounds=9,
+        is_seldom=True,
         contestants=[
             _contestant("10 tenants", Place(_SETTINGS, "bench_few", f"{_CAST}:few")),
             _contestant("1,000 tenants", Place(_SETTINGS, "bench_many", f"{_CAST}:many")),
