@@ -24,7 +24,9 @@ class WebServer:
     def __init__(self, ground: Ground, place: Place, options: Sequence[str] = ()) -> None:
         self._ground = ground
         self.database = place.database
-        name = place.settings.rpartition(".")[2] + "".join(options).replace("--", "-")
+        settings = place.settings.rpartition(".")[2]
+        # The database too: two servers with the same settings are two servers.
+        name = f"{settings}-{place.database}" + "".join(options).replace("--", "-")
         self.address = ground.path(f"{name}.sock")
         command = python(
             "gunicorn",
