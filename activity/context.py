@@ -18,6 +18,8 @@ from typing import Final
 
 from structlog.contextvars import bound_contextvars
 
+from tenants.uuid7 import uuid7
+
 
 class ActorKind(StrEnum):
     """What sort of somebody acted."""
@@ -58,7 +60,7 @@ class Context:
     actor: Actor
     channel: Channel
     on_behalf_of: Actor | None = None
-    request_id: uuid.UUID = field(default_factory=uuid.uuid4)
+    request_id: uuid.UUID = field(default_factory=uuid7)
     ip: str | None = None
     user_agent: str = ""
     session_ref: str = ""

@@ -1,7 +1,6 @@
 """Gives each request its id and its circumstances, and writes one log line when it is answered."""
 
 import time
-import uuid
 from collections.abc import Callable
 from functools import partial
 
@@ -11,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from activity.context import ANONYMOUS, acting
 from activity.requests import circumstances
 from activity.text import one_line
+from tenants.uuid7 import uuid7
 
 logger = structlog.get_logger("tenantry.requests")
 
@@ -26,7 +26,7 @@ class ActivityMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        request_id = uuid.uuid4()
+        request_id = uuid7()
         started = time.perf_counter()
         source = partial(circumstances, request, request_id)
         with acting(source, request_id, logged_as=ANONYMOUS.kind):

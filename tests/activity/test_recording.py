@@ -3,6 +3,7 @@
 import json
 import uuid
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import pytest
 from django.db import Error, connection, transaction
@@ -30,7 +31,7 @@ from tests.conftest import PASSWORD
     "attack",
     [
         "UPDATE activity_activityevent SET actor_label = 'somebody else'",
-        "UPDATE activity_activityevent SET salt = NULL",
+        "UPDATE activity_activityevent SET actor_salt = NULL",
         "DELETE FROM activity_activityevent",
         "TRUNCATE activity_activityevent",
         "TRUNCATE activity_activityevent, activity_dailyrollup CASCADE",
@@ -70,11 +71,14 @@ def test_an_event_carries_its_transaction_and_its_cluster(in_acme):
         assert (event.xid, event.cluster) == cursor.fetchone()
 
 
-def test_nobody_chooses_the_transaction_or_the_cluster(in_acme):
+def test_nobody_chooses_what_the_database_stamps(in_acme):
     honest = record("session.ended")
     honest.refresh_from_db()
+    chosen = uuid.uuid4()
 
-    forged = ActivityEvent.objects.create(
+    ActivityEvent.objects.create(
+        id=chosen,
+        occurred_at=datetime(2001, 1, 1, tzinfo=UTC),
         action="session.ended",
         severity="info",
         actor_kind="person",
@@ -82,20 +86,32 @@ def test_nobody_chooses_the_transaction_or_the_cluster(in_acme):
         request_id=uuid.uuid4(),
         xid=1,
         cluster=1,
+        actor_salt=b"known",
+        target_commitment=b"known",
     )
 
-    forged.refresh_from_db()
+    forged = ActivityEvent.objects.order_by("id").last()
+    assert forged is not None
+    assert forged.id not in (chosen, honest.id)
+    assert forged.occurred_at > honest.occurred_at
     assert (forged.xid, forged.cluster) == (honest.xid, honest.cluster)
+    assert forged.actor_salt != b"known"
+    assert forged.target_commitment is None
 
 
 def test_the_database_names_moment_and_id(in_acme):
     first, second = record("session.ended"), record("session.ended")
+    first.refresh_from_db()
+    second.refresh_from_db()
 
     assert first.occurred_at < second.occurred_at
     assert first.id.version == 7
     assert first.id < second.id
-    assert first.salt != second.salt
-    assert len(first.salt) == 16
+    salts = {event.actor_salt for event in (first, second)} | {
+        event.target_salt for event in (first, second)
+    }
+    assert len(salts) == 4
+    assert {len(salt) for salt in salts} == {16}
 
 
 def test_what_is_rolled_back_never_happened(in_acme):

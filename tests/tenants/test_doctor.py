@@ -191,7 +191,7 @@ def test_an_index_that_was_left_half_built_is_found_and_rebuilt(lab: Tenant) -> 
         writer.cursor().execute(f"LOCK TABLE {table} IN ROW EXCLUSIVE MODE")
         builds.execute("SET statement_timeout = '200ms'")
         with pytest.raises(psycopg2.errors.QueryCanceled):
-            builds.execute(f"CREATE INDEX CONCURRENTLY {index} ON {table} (xid)")
+            builds.execute(f"CREATE INDEX CONCURRENTLY {index} ON {table} (xid, id)")
     with enter_platform():
         wanted = doctor.expected()
         [found] = doctor.examine(lab, wanted).left

@@ -1,6 +1,5 @@
-"""The tables of the record. Every schema has them; ``public``'s are the platform's own."""
+"""What happened."""
 
-import secrets
 from typing import Any, ClassVar
 
 import pgtrigger
@@ -12,9 +11,16 @@ from activity.context import ActorKind, Channel
 from tenants.uuid7 import UUIDv7
 
 
-def new_salt() -> bytes:
-    """Return 16 random bytes, which keep a commitment to personal fields from being guessed."""
-    return secrets.token_bytes(16)
+class RandomSalt(models.Func):
+    """16 bytes, 122 bits of them random: they keep a commitment from being guessed.
+
+    Of a UUID of version 4, because PostgreSQL has no other source of strong random bytes without
+    an extension.
+    """
+
+    template = "pg_catalog.uuid_send(pg_catalog.gen_random_uuid())"
+    arity = 0
+    output_field = models.BinaryField()
 
 
 class Outcome(models.TextChoices):
@@ -66,7 +72,13 @@ class ActivityEvent(models.Model):
     # Stamped by the database. xid8 as a number: below 2^63 for any age a cluster can reach.
     xid = models.BigIntegerField(db_default=0, editable=False)
     cluster = models.BigIntegerField(db_default=0, editable=False)
-    salt = models.BinaryField(default=new_salt, null=True, editable=False)
+    # What is personal enters the proof as two salted commitments (activity.leaves): to who acted
+    # and from where, and to what it was done to. Erasing somebody empties one part's fields and its
+    # salt, and keeps the commitment, which nobody can open any more.
+    actor_salt = models.BinaryField(db_default=RandomSalt(), null=True, editable=False)
+    actor_commitment = models.BinaryField(null=True, editable=False)
+    target_salt = models.BinaryField(db_default=RandomSalt(), null=True, editable=False)
+    target_commitment = models.BinaryField(null=True, editable=False)
 
     class Meta:
         verbose_name = "event"
@@ -80,19 +92,25 @@ class ActivityEvent(models.Model):
             models.Index(name="event_by_target", fields=["target_id", "-id"]),
             # The list filtered by action.
             models.Index(name="event_by_action", fields=["action", "-id"]),
-            # The fold into roll-ups: what has committed since the last one.
-            models.Index(name="event_by_xid", fields=["xid"]),
+            # Sealing and folding: what has committed since the last time, in the record's order.
+            models.Index(name="event_by_xid", fields=["xid", "id"]),
         ]
         triggers: ClassVar[Any] = [
-            # In a trigger and not in a column default, so that nobody can choose them, and so
-            # that they are taken on the node that stores the row.
+            # In a trigger and not in column defaults, so that nobody can choose them, and so that
+            # they are taken on the node that stores the row.
             pgtrigger.Trigger(
                 name="stamp",
                 operation=pgtrigger.Insert,
                 when=pgtrigger.Before,
                 func=(
-                    "NEW.xid = pg_catalog.pg_current_xact_id()::text::bigint;"
+                    "NEW.id = pg_catalog.uuidv7();"
+                    " NEW.occurred_at = pg_catalog.clock_timestamp();"
+                    " NEW.xid = pg_catalog.pg_current_xact_id()::text::bigint;"
                     " NEW.cluster = (SELECT system_identifier FROM pg_catalog.pg_control_system());"
+                    " NEW.actor_salt = pg_catalog.uuid_send(pg_catalog.gen_random_uuid());"
+                    " NEW.target_salt = pg_catalog.uuid_send(pg_catalog.gen_random_uuid());"
+                    " NEW.actor_commitment = NULL;"
+                    " NEW.target_commitment = NULL;"
                     " RETURN NEW;"
                 ),
             ),
@@ -115,37 +133,3 @@ class ActivityEvent(models.Model):
         from activity.events import sentence
 
         return sentence(self)
-
-
-class DailyRollup(models.Model):
-    """How many events of a kind somebody caused on one of the tenant's local days."""
-
-    pk = models.CompositePrimaryKey("day", "action", "outcome", "actor_kind", "actor_id")
-    day = models.DateField()
-    action = models.CharField(max_length=64)
-    outcome = models.CharField(max_length=16)
-    actor_kind = models.CharField(max_length=16)
-    actor_id = models.CharField(max_length=64)
-    actor_label = models.CharField(max_length=200)
-    events = models.PositiveBigIntegerField()
-
-    class Meta:
-        verbose_name = "daily roll-up"
-
-    def __str__(self) -> str:
-        return f"{self.day} {self.action} {self.events}"
-
-
-class RollupCursor(models.Model):
-    """Up to which transaction the events are in the roll-ups. One row."""
-
-    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
-    cluster = models.BigIntegerField(default=0)
-    xid = models.BigIntegerField(default=0)
-    folded_at = models.DateTimeField(null=True)
-
-    class Meta:
-        verbose_name = "roll-up cursor"
-
-    def __str__(self) -> str:
-        return f"{self.cluster}/{self.xid}"

@@ -1,0 +1,7 @@
+"""The tables of the record. Every schema has them; ``public``'s are the platform's own."""
+
+from activity.models.events import ActivityEvent, Outcome
+from activity.models.rollups import DailyRollup, RollupCursor
+from activity.models.seals import Segment, Tile
+
+__all__ = ["ActivityEvent", "DailyRollup", "Outcome", "RollupCursor", "Segment", "Tile"]
