@@ -216,6 +216,8 @@ def _contains(original: Any) -> Any:
     def contains(self: Any, obj: Any) -> Any:
         if isinstance(obj, Model):
             check_instance(obj)
+        if self._result_cache is not None:
+            _check_rows(self)
         return original(self, obj)
 
     return contains
@@ -297,25 +299,40 @@ def _from_db(cls: Any, db: str, field_names: Any, values: Any) -> Any:
     return instance
 
 
-class Rows:
-    """Stands in for ``_result_cache`` of a query set: what it has read is for where it was read."""
+def _check_rows(queryset: Any) -> None:
+    """Raise ``TenantMismatch`` if what a query set has read was read elsewhere."""
+    state = queryset.__dict__
+    # Django fills the lists of prefetched objects from outside, of query sets made for them.
+    origin = state.get("_rows_made_in") or made_in(queryset)
+    if origin and origin != (here := places.here()):
+        _refuse(f"a list of {queryset.model.__name__}", origin, here)
 
-    def __get__(self, queryset: Any, _: Any = None) -> Any:
-        if queryset is None:
-            return self
-        state = queryset.__dict__
-        rows = state.get("_result_cache")
-        if rows is not None and (origin := state.get("_rows_made_in")):
-            here = places.here()
-            if origin != here:
-                _refuse(f"a list of {queryset.model.__name__}", origin, here)
-        return rows
 
-    def __set__(self, queryset: Any, rows: Any) -> None:
-        state = queryset.__dict__
-        state["_result_cache"] = rows
-        if rows is not None:
-            state["_rows_made_in"] = made_in(queryset) or places.here()
+def _fetch_all(original: Any) -> Any:
+    """Whoever wants the rows of a query set comes by here; what it has read is for where it was."""
+
+    def fetch_all(self: Any) -> None:
+        if self._result_cache is None:
+            origin = made_in(self) or places.here()
+            original(self)
+            self._rows_made_in = origin
+        else:
+            _check_rows(self)
+            original(self)
+
+    return fetch_all
+
+
+def _of_rows(original: Any) -> Any:
+    """Whoever asks the rows that are there already does not."""
+
+    @wraps(original)
+    def of_rows(self: Any, *args: Any) -> Any:
+        if self._result_cache is not None:
+            _check_rows(self)
+        return original(self, *args)
+
+    return of_rows
 
 
 _REPLACED: Final[tuple[tuple[type, str, Callable[..., Any]], ...]] = (
@@ -328,10 +345,15 @@ _REPLACED: Final[tuple[tuple[type, str, Callable[..., Any]], ...]] = (
     (RawQuery, "clone", _clone_raw),
     (RawQuery, "_execute_query", _execute_raw),
     (QuerySet, "db", _db),
+    (QuerySet, "_fetch_all", _fetch_all),
+    (QuerySet, "__getitem__", _of_rows),
+    (QuerySet, "count", _of_rows),
+    (QuerySet, "exists", _of_rows),
     (QuerySet, "contains", _contains),
     (QuerySet, "bulk_create", _bulk),
     (QuerySet, "bulk_update", _bulk),
     (RawQuerySet, "db", _db),
+    (RawQuerySet, "_fetch_all", _fetch_all),
     (Model, "save_base", _save_base),
     (Model, "delete", _own),
     (Model, "refresh_from_db", _own),
@@ -342,8 +364,6 @@ _REPLACED: Final[tuple[tuple[type, str, Callable[..., Any]], ...]] = (
 _NEW: Final[tuple[tuple[type, str, Any], ...]] = (
     (Query, "made_in", ""),
     (RawQuery, "made_in", ""),
-    (QuerySet, "_result_cache", Rows()),
-    (RawQuerySet, "_result_cache", Rows()),
     (ModelBase, "__call__", _made_by_hand),
 )
 """Class, name, and what is there from now on, where there was nothing."""

@@ -188,7 +188,13 @@ def test_i02_rows_that_were_read_are_not_handed_out_elsewhere(acme, globex):
     with enter_tenant(acme):
         people = People.all()
         assert len(people) == 3
-    for use in (list, len, bool, lambda rows: rows[0], lambda rows: rows.count(), repr):
+        ann = people[0]
+    ann._state.db = None
+    for use in (
+        *(list, len, bool, repr, pickle.dumps),
+        *(lambda rows: rows[0], lambda rows: rows.count(), lambda rows: rows.exists()),
+        *(lambda rows: rows.contains(ann), lambda rows: next(rows.iterator())),
+    ):
         with enter_tenant(globex), pytest.raises(TenantMismatch):
             use(people)
 
@@ -512,6 +518,10 @@ def test_every_replacement_has_the_parameters_of_what_it_replaces():
         (models.sql.RawQuery, "_execute_query"): ["self"],
         (models.QuerySet, "bulk_create"): ["self", "objs"],
         (models.QuerySet, "bulk_update"): ["self", "objs"],
+        (models.QuerySet, "_fetch_all"): ["self"],
+        (models.QuerySet, "__getitem__"): ["self", "k"],
+        (models.QuerySet, "count"): ["self"],
+        (models.QuerySet, "exists"): ["self"],
         (models.Model, "save_base"): [
             *("self", "raw", "force_insert", "force_update", "using", "update_fields"),
         ],
