@@ -67,7 +67,8 @@ _STAYS = re.compile(
     _FLAGS,
 )
 # Comments within comments, which PostgreSQL has, are not understood here.
-_MOVES_PATH = re.compile(r"search_path|set_config|pg_settings|/\*(?:(?!\*/).)*/\*", _FLAGS)
+_MOVING: Final = ("search_path", "set_config", "pg_settings")
+_NESTED_COMMENT = re.compile(r"/\*(?:(?!\*/).)*/\*", re.DOTALL)
 # PostgreSQL looks for them before the path, whose tenant they may not be of.
 _OUTLIVES = re.compile(
     r"\bCREATE\s+(?:OR\s+REPLACE\s+)?(?:(?:GLOBAL|LOCAL)\s+)?TEMP(?:ORARY)?\s"
@@ -102,6 +103,12 @@ def read(sql: str) -> Statement:
     """Return how a message, of one statement or of several, has to be sent."""
     several = ";" in sql
     bare = _QUOTED.sub(" ", sql) if several else sql
+    # Looked for as words first: a blueprint is one message of 25,000 characters.
+    words = sql.lower()
+    moves_path = any(word in words for word in _MOVING) or (
+        "/*" in sql and _NESTED_COMMENT.search(sql) is not None
+    )
+    may_outlive = "temp" in words or "hold" in words
     ends_later = several and _ENDS_LATER.search(bare) is not None
     kind = Kind.PLAIN
     if _CONTROL.match(sql) and not (several and _SAVEPOINT_GOES_ON.match(bare)):
@@ -112,9 +119,10 @@ def read(sql: str) -> Statement:
         kind = Kind.ALONE
     return Statement(
         kind,
-        keeps_path=not (kind is Kind.CONTROL or ends_later or _MOVES_PATH.search(sql))
+        keeps_path=not (kind is Kind.CONTROL or ends_later or moves_path)
         and all(_STAYS.match(one) for one in bare.split(";") if one.strip()),
         ends_within=several and _GOES_ON.search(bare) is not None,
-        outlives=_OUTLIVES.search(sql) is not None
+        outlives=may_outlive
+        and _OUTLIVES.search(sql) is not None
         and _OUTLIVES.search(_QUOTED.sub(" ", sql)) is not None,
     )
