@@ -75,8 +75,8 @@ def hosts_of(request: TenantRequest) -> list[str]:
 def existing(request: TenantRequest) -> Tenant | None:
     """Return the tenant that a checked request describes, if it exists already or is being made.
 
-    Raises ``Conflict`` when the slug is another tenant's in all but the slug, or was once, or when
-    a domain is taken.
+    Raises ``Conflict`` when the slug is another tenant's in all but the slug, or was once, when a
+    domain is taken, or when the tenant is on its way out.
     """
     hosts = hosts_of(request)
     with enter_platform():
@@ -98,7 +98,22 @@ def existing(request: TenantRequest) -> Tenant | None:
     )
     if not same:
         raise slug_taken(tenant)
+    _refuse_leaving(tenant)
     return tenant
+
+
+def _refuse_leaving(tenant: Tenant) -> None:
+    """Object to a tenant that nobody can enter: whoever wants one would find it closed."""
+    if tenant.state == Tenant.State.DELETION_SCHEDULED:
+        raise Conflict(
+            f'the tenant "{tenant.slug}" exists, and its deletion is scheduled.',
+            f"To bring it back: manage.py tenant undelete {tenant.slug}",
+        )
+    if tenant.state == Tenant.State.DELETING:
+        raise Conflict(
+            f'the tenant "{tenant.slug}" is being deleted, and its slug stays taken.',
+            "Choose another one.",
+        )
 
 
 def _holders(slug: str, hosts: list[str]) -> tuple[Tenant | None, dict[str, UUID]]:

@@ -586,3 +586,21 @@ def test_on_a_tenants_host_there_is_no_such_page(
     assert client.get(address(acme)).status_code == 404
     assert client.post(address(acme), ASKED).status_code == 404
     assert stored(acme).state == "active"
+
+
+@pytest.mark.parametrize(
+    ("state", "advice"),
+    [("deletion_scheduled", "tenant undelete acme"), ("deleting", "Choose another one.")],
+)
+@pytest.mark.parametrize("more", [(), ("--dry-run",)], ids=["really", "rehearsed"])
+def test_to_create_what_is_on_its_way_out_is_a_conflict_that_says_what_to_do(
+    acme: Tenant, run: Run, state: str, advice: str, more: tuple[str, ...]
+) -> None:
+    scheduled(acme)
+    Tenant.objects.filter(pk=acme.pk).update(state=state)
+
+    ran = run("create", "acme", *more)
+
+    assert (ran.status, ran.stdout) == (4, "")
+    assert advice in ran.stderr
+    assert stored(acme).state == state
