@@ -6,6 +6,7 @@ Here the tenant is an argument, looked up and entered before the body runs, or t
 """
 
 import uuid
+from functools import cache
 from typing import Any, Final
 
 import structlog
@@ -103,10 +104,14 @@ def carry_on(operation_id: str) -> str:
 def carry_on_forgotten() -> int:
     """Carry on what nobody works on although steps are left; returns how many that were.
 
-    PostgreSQL is the queue: this finds what a lost message or a killed process left.
+    PostgreSQL is the queue: this finds what a lost message or a killed process left. What this
+    process may not carry on is left to a worker that may.
     """
     found = operations.forgotten()
-    for operation in found:
+    ours = [operation for operation in found if operations.may_carry_on(operation)]
+    if len(ours) < len(found):
+        _warn_of_no_owner()
+    for operation in ours:
         if operation.attempt >= _MOST_ATTEMPTS:
             operations.leave_to_somebody(operation)
             continue
@@ -115,7 +120,13 @@ def carry_on_forgotten() -> int:
         except Exception:
             # It is stored with the operation; the next one is not kept waiting.
             logger.warning("operation failed", operation=str(operation.pk), exc_info=True)
-    return len(found)
+    return len(ours)
+
+
+@cache
+def _warn_of_no_owner() -> None:
+    """Say it once: the sweep runs every minute, and the role does not change meanwhile."""
+    logger.warning("operations wait for a worker that has DATABASE_OWNER_URL")
 
 
 @shared_task(base=PlatformTask, name="tenants.purge_due")

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Event
 
 import pytest
 from django.db import IntegrityError, connection
+from django.db.models.functions import Now
 
 from accounts.models import CustomUser
-from tenants import operations, plans
+from tenants import operations, plans, tasks
 from tenants.context import enter_platform, enter_tenant
 from tenants.errors import Conflict, InvalidInput, NotFound
 from tenants.models import Operation, Tenant
@@ -147,6 +149,26 @@ def test_what_nobody_gives_a_sign_of_life_of_is_found(acme: Tenant, taken: list[
     assert operations.forgotten(silent_seconds=0) == [waiting]
     operations.carry_on(waiting)
     assert operations.forgotten(silent_seconds=0) == []
+
+
+def test_a_worker_that_may_not_carry_on_leaves_it_alone_and_says_so_once(
+    acme: Tenant,
+    taken: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(operations, "_OWNERS", (KIND,))
+    monkeypatch.setattr(operations, "may_change_schemas", lambda: False)
+    tasks._warn_of_no_owner.cache_clear()
+    operation = operations.begin(KIND, acme, {})
+    Operation.objects.filter(pk=operation.pk).update(touched_at=Now() - timedelta(hours=1))
+    before = Operation.objects.values().get(pk=operation.pk)
+
+    assert [tasks.carry_on_forgotten(), tasks.carry_on_forgotten()] == [0, 0]
+
+    assert Operation.objects.values().get(pk=operation.pk) == before
+    [warning] = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert "DATABASE_OWNER_URL" in warning.getMessage()
 
 
 def test_what_was_done_at_once_is_an_operation_too(acme: Tenant) -> None:
