@@ -29,6 +29,20 @@ Progress = Callable[[str, int, int | None], None]
 """Called with what is being done, how much of it is done, and how much there is, if known."""
 
 
+def harmless(text: str) -> str:
+    """Return a text with what a terminal would obey, or show in another order, escaped.
+
+    Names and errors quote what strangers wrote: an error of PostgreSQL's has the value in it. Ends
+    of lines stay.
+    """
+    if text.isprintable():
+        return text
+    return "".join(
+        mark if mark.isprintable() or mark == "\n" else mark.encode("unicode_escape").decode()
+        for mark in text
+    )
+
+
 class Output:
     """Where a verb puts what it has to say."""
 
@@ -47,18 +61,18 @@ class Output:
         """Tell a person what happened; silent under ``--json``."""
         if not self.as_json:
             for line in lines:
-                self.stdout.write(line)
+                self.stdout.write(harmless(line))
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
         """Write rows for a person: a table on a terminal, tab-separated into a pipe."""
         if not self.stdout.isatty():
             for row in rows:
-                self.stdout.write("\t".join(str(cell) for cell in row))
+                self.stdout.write("\t".join(harmless(str(cell)) for cell in row))
             return
         table = Table(*columns, box=None, pad_edge=False, header_style="bold")
         for row in rows:
             # As text: what people call a tenant may look like markup.
-            table.add_row(*(Text(str(cell)) for cell in row))
+            table.add_row(*(Text(harmless(str(cell))) for cell in row))
         Console(file=sys.stdout).print(table)
 
     @contextmanager
@@ -251,7 +265,7 @@ class NounCommand(BaseCommand):
             output.document({**details, "error": {"code": code, "message": message, "hint": hint}})
         if not getattr(self, "_called_from_command_line", False):
             raise CommandError(line, returncode=status)
-        self.stderr.write(line)
+        self.stderr.write(harmless(line))
         sys.exit(status)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 from django.core.management.base import CommandError
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 from django.test import Client
 
@@ -232,6 +232,32 @@ def test_a_dry_run_of_a_move_refuses_what_the_move_refuses(
     rehearsed = run(verb, "acme", "--dry-run")
 
     assert really.status == rehearsed.status == 4
+
+
+def test_what_a_database_error_quotes_does_nothing_to_the_terminal(run: Run, acme: Tenant) -> None:
+    def refuse(**_: Any) -> None:
+        raise DatabaseError('invalid value: "größer\x1b[2J\x9b1m\u202e"')
+
+    lifecycle.changed.connect(refuse, sender=Tenant)
+    try:
+        ran = run("suspend", "acme")
+    finally:
+        lifecycle.changed.disconnect(refuse, sender=Tenant)
+
+    assert ran.status == 1
+    assert r'"größer\x1b[2J\x9b1m\u202e"' in ran.stderr
+
+
+@pytest.mark.parametrize("verb", [("show", "acme"), ("list",)], ids=" ".join)
+def test_what_a_name_holds_does_nothing_to_the_terminal(
+    run: Run, acme: Tenant, verb: tuple[str, ...]
+) -> None:
+    Tenant.objects.filter(pk=acme.pk).update(name="Größer\x1b[2J")
+
+    ran = run(*verb)
+
+    assert ran.status == 0
+    assert r"Größer\x1b[2J" in ran.stdout
 
 
 def test_an_interrupted_create_is_undone_and_says_so(run: Run) -> None:
