@@ -19,7 +19,7 @@ from tenants.models import Operation, Tenant
 from tenants.names import is_schema_name
 from tenants.owner import owner_alias, owner_in
 from tenants.plans import Plan, Step, Work
-from tenants.quoting import identifier
+from tenants.quoting import qualified
 
 _LOCK_SECONDS: Final = 60
 """How long purging waits for statements that still read the schema before it gives up."""
@@ -62,9 +62,7 @@ def _drop(work: Work) -> None:
         owner.cursor() as cursor,
     ):
         cursor.execute(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'")
-        tables = [
-            f"{quote_schema_name(schema)}.{identifier(t)}" for t in _tables_in(cursor, schema)
-        ]
+        tables = [qualified(schema, table) for table in _tables_in(cursor, schema)]
         if tables:
             cursor.execute(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")
         work.result["rows"] = _rows_in(cursor, schema)
@@ -101,13 +99,9 @@ def _tables_in(cursor: Any, schema_name: str) -> list[str]:
 def _rows_in(cursor: Any, schema_name: str) -> dict[str, int]:
     rows = {}
     for table in _tables_in(cursor, schema_name):
-        cursor.execute(f"SELECT count(*) FROM {_qualified(schema_name, table)}")  # noqa: S608
+        cursor.execute(f"SELECT count(*) FROM {qualified(schema_name, table)}")  # noqa: S608
         [rows[table]] = cursor.fetchone()
     return rows
-
-
-def _qualified(schema_name: str, table: str) -> str:
-    return f"{quote_schema_name(schema_name)}.{identifier(table)}"
 
 
 def _empty_places(work: Work) -> None:

@@ -9,3 +9,8 @@ def literal(text: str) -> str:
 def identifier(name: str) -> str:
     """Return a name as SQL spells it, whatever is in it."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def qualified(schema_name: str, name: str) -> str:
+    """Return the name of a table or sequence of a schema as SQL spells it."""
+    return f"{identifier(schema_name)}.{identifier(name)}"

@@ -9,12 +9,12 @@ from django.db.migrations.loader import MigrationLoader
 
 from tenants import blueprint
 from tenants.archive import contents
-from tenants.archive.contents import qualified
 from tenants.archive.format import Manifest
 from tenants.errors import InvalidInput
 from tenants.hosts import marker_of
 from tenants.models import Tenant
 from tenants.owner import owner_alias, owner_in
+from tenants.quoting import qualified
 
 _ADVICE = "Import it with the release that wrote it, or export the tenant again."
 

@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django_tenants.utils import quote_schema_name
-
 from tenants.archive.format import Column, Sequence
+from tenants.quoting import qualified
 
 _left_out: dict[str, str] = {}
 before_export: list[Callable[[], None]] = []
@@ -90,13 +89,3 @@ def migrations(cursor: Any, schema_name: str) -> list[str]:
     table = qualified(schema_name, "django_migrations")
     cursor.execute(f"SELECT app, name FROM {table}")  # noqa: S608
     return sorted(f"{app}.{name}" for app, name in cursor.fetchall())
-
-
-def quoted(name: str) -> str:
-    """Return the name of a table or a column as SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def qualified(schema_name: str, name: str) -> str:
-    """Return the name of a table or sequence of a schema as SQL."""
-    return f"{quote_schema_name(schema_name)}.{quoted(name)}"

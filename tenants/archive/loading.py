@@ -18,7 +18,6 @@ from django_tenants.utils import quote_schema_name
 
 from tenants import contenttypes, operations, plans, privileges, schemas
 from tenants.archive import building, contents
-from tenants.archive.contents import qualified, quoted
 from tenants.archive.format import SETTINGS, Facts
 from tenants.archive.reading import Archive, archive_at
 from tenants.context import enter_platform, enter_unserved
@@ -30,6 +29,7 @@ from tenants.names import check_slug, normalize_host
 from tenants.operations import Busy, Progress
 from tenants.owner import owner_alias, owner_in, require_owner
 from tenants.plans import Plan, Step, Work, unmade
+from tenants.quoting import identifier, qualified
 from tenants.requests import check_time_zone
 
 IMPORT: Final = Operation.Kind.IMPORT
@@ -237,7 +237,7 @@ def _copy(cursor: Any, schema: str, archive: Archive) -> None:
     for statement in SETTINGS:
         cursor.execute(statement)
     for part in archive.manifest.tables:
-        columns = ", ".join(quoted(column.name) for column in part.columns)
+        columns = ", ".join(identifier(column.name) for column in part.columns)
         target = qualified(schema, part.name)
         with archive.rows_of(part) as rows:
             statement = f"COPY {target} ({columns}) FROM STDIN (FORMAT text, ENCODING 'UTF8')"

@@ -14,7 +14,7 @@ from tenants import operations
 from tenants.archive import contents
 from tenants.archive import format as archive_format
 from tenants.archive.container import Writer, sealed
-from tenants.archive.contents import Shape, qualified, quoted
+from tenants.archive.contents import Shape
 from tenants.archive.format import (
     MANIFEST,
     PRODUCT_VERSION,
@@ -31,6 +31,7 @@ from tenants.files import written_privately
 from tenants.hosts import owned
 from tenants.lifecycle import announce
 from tenants.models import Operation, Tenant
+from tenants.quoting import identifier, qualified
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,11 +151,11 @@ def _facts(tenant: Tenant, cursor: Any) -> Facts:
 
 
 def _write_table(writer: Writer, tenant: Tenant, cursor: Any, shape: Shape) -> Table:
-    columns = ", ".join(quoted(column.name) for column in shape.columns)
+    columns = ", ".join(identifier(column.name) for column in shape.columns)
     source = f"SELECT {columns} FROM {qualified(tenant.schema_name, shape.name)}"  # noqa: S608
     if shape.key:
         # Equal rows make equal files.
-        source += f" ORDER BY {', '.join(quoted(name) for name in shape.key)}"
+        source += f" ORDER BY {', '.join(identifier(name) for name in shape.key)}"
     with writer.member(archive_format.member_of(shape.name)) as member:
         counted = _Counted(member)
         cursor.copy_expert(f"COPY ({source}) TO STDOUT (FORMAT text, ENCODING 'UTF8')", counted)
