@@ -40,6 +40,7 @@ from tenants.checks import settings_fail_closed
 from tenants.context import current_scope, enter_platform, enter_tenant, is_nowhere
 from tenants.errors import NotInTenant
 from tenants.models import Tenant
+from tests.content_types import other_content_types
 
 Elsewhere = Callable[..., Any]
 Enter = Callable[[Tenant], AbstractContextManager[Any]]
@@ -449,18 +450,6 @@ def test_i10_with_the_library_publics_is_written(acme: Tenant, elsewhere: Elsewh
 
 
 # I11: content types
-
-
-@contextmanager
-def other_content_types() -> Iterator[None]:
-    """Give the content types of the place one is in other ids, seen by this transaction alone."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("""
-            UPDATE django_content_type AS mine
-            SET id = (SELECT max(id) + mine.id FROM django_content_type)
-        """)
-        yield
-        transaction.set_rollback(True)
 
 
 def mixed_up(acme: Tenant, globex: Tenant, stay: Enter) -> bool:

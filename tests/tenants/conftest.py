@@ -3,14 +3,16 @@
 import io
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from django.core.management import get_commands, load_command_class
-from django.db import connections
+from django.db import DatabaseError, connections
 
+from tenants import lifecycle
+from tenants.models import Tenant
 from tests.tenants.archives import sample as sample
 from tests.tenants.roles import as_owner as as_owner
 from tests.tenants.roles import as_web as as_web
@@ -55,3 +57,15 @@ def run(db: None, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Monkey
         return Ran(status, out, "\n".join(x for x in err.splitlines() if "[info" not in x))
 
     return run
+
+
+@pytest.fixture
+def broken_record() -> Iterator[None]:
+    """Let the record refuse what happens to tenants."""
+
+    def refuse(**_: Any) -> None:
+        raise DatabaseError("no space left on device")
+
+    lifecycle.changed.connect(refuse, sender=Tenant)
+    yield
+    lifecycle.changed.disconnect(refuse, sender=Tenant)

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -30,6 +30,7 @@ from tenants.context import (
 )
 from tenants.errors import NotInTenant, TenantUnavailable
 from tenants.models import Tenant
+from tests.content_types import other_content_types
 
 TENANT_MODELS = [
     model
@@ -507,18 +508,6 @@ def test_whatever_way_one_takes_one_is_where_one_believes_to_be(
 
 
 # Content types (I11)
-
-
-@contextmanager
-def other_content_types() -> Iterator[None]:
-    """Give the content types of the place one is in other ids, seen by this transaction alone."""
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("""
-            UPDATE django_content_type AS mine
-            SET id = (SELECT max(id) + mine.id FROM django_content_type)
-        """)
-        yield
-        transaction.set_rollback(True)
 
 
 def test_two_threads_in_two_tenants_each_get_their_own_content_types(

@@ -1,7 +1,7 @@
 """The end of a tenant: closed, brought back, or destroyed and certified."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -399,18 +399,6 @@ def test_a_tenant_whose_schema_is_gone_can_be_purged(acme: Tenant) -> None:
 
     assert certificate is not None
     assert certificate.counts["rows"] == {}
-
-
-@pytest.fixture
-def broken_record() -> Iterator[None]:
-    """Let the record refuse what happens to tenants."""
-
-    def refuse(**_: Any) -> None:
-        raise DatabaseError("no space left on device")
-
-    lifecycle.changed.connect(refuse, sender=Tenant)
-    yield
-    lifecycle.changed.disconnect(refuse, sender=Tenant)
 
 
 def test_without_its_event_nothing_is_scheduled(acme: Tenant, broken_record: None) -> None:

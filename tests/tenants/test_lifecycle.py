@@ -1,7 +1,6 @@
 """Suspending and resuming: at once, once, and in both records."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 from django.db import DatabaseError
@@ -96,18 +95,6 @@ def test_a_rehearsal_changes_nothing(acme: Tenant) -> None:
 
     assert state(acme) == "active"
     assert events(acme, "tenant.suspended") == 0
-
-
-@pytest.fixture
-def broken_record() -> Iterator[None]:
-    """Let the record refuse what happens to tenants."""
-
-    def refuse(**_: Any) -> None:
-        raise DatabaseError("no space left on device")
-
-    lifecycle.changed.connect(refuse, sender=Tenant)
-    yield
-    lifecycle.changed.disconnect(refuse, sender=Tenant)
 
 
 def test_without_its_event_nothing_changes(acme: Tenant, broken_record: None) -> None:
