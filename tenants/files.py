@@ -50,17 +50,8 @@ def written(
     The file appears when the block ends well.
     """
     if path is None:
-        try:
+        with _telling_of_standard_output():
             yield partial(stdout.write, ending=""), stdout.flush
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            # What Python holds back for it would fail again at exit.
-            sys.stdout = None
-            raise TenantryError(
-                f"standard output could not be written: {error.strerror}.",
-                "Make room, or choose another place.",
-            ) from None
         return
     with _appearing(path, "w", encoding="utf-8", newline="") as file:
 
@@ -82,22 +73,29 @@ def written_privately(path: Path | None) -> Iterator[IO[bytes]]:
         with tempfile.TemporaryFile() as file:
             yield file
             file.seek(0)
-            try:
+            with _telling_of_standard_output():
                 shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
                 sys.stdout.buffer.flush()
-            except BrokenPipeError:
-                raise
-            except OSError as error:
-                sys.stdout = None
-                raise TenantryError(
-                    f"standard output could not be written: {error.strerror}.",
-                    "Make room, or choose another place.",
-                ) from None
         return
     with _appearing(path, "wb", opener=partial(os.open, mode=0o600)) as file:
         yield file
         file.flush()
         os.fsync(file.fileno())
+
+
+@contextmanager
+def _telling_of_standard_output() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # What Python holds back for it would fail again at exit.
+        sys.stdout = None
+        raise TenantryError(
+            f"standard output could not be written: {error.strerror}.",
+            "Make room, or choose another place.",
+        ) from None
 
 
 @contextmanager
