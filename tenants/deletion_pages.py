@@ -9,35 +9,22 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import HttpRequest, HttpResponse
 
-from tenants import certificates, deletion
+from tenants import certificates, deletion, tenant_pages
 from tenants.errors import InvalidInput, TenantryError
 from tenants.lifecycle import LONGEST_REASON
 from tenants.models import Tenant
-from tenants.sites import platform_site
 
 
 def page(request: HttpRequest, object_id: UUID) -> HttpResponse:
     """Show how far a tenant's end is; schedule it, or take it back."""
-    if not request.user.has_perm("tenants.view_tenant"):  # type: ignore[union-attr]
-        raise PermissionDenied
-    tenant = get_object_or_404(Tenant, pk=object_id)
-    may_act = request.user.has_perm("tenants.change_tenant")  # type: ignore[union-attr]
-    if request.method == "POST":
-        if not may_act:
-            raise PermissionDenied
-        _act(request, tenant)
-        return redirect("admin:tenants_tenant_deletion", object_id=object_id)
-    if request.method not in ("GET", "HEAD"):
-        return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
+    return tenant_pages.answer(request, object_id, name="deletion", act=_act, context=_context)
+
+
+def _context(tenant: Tenant, may_act: bool) -> dict[str, Any]:
     state, states = tenant.state, Tenant.State
-    context = {
-        **platform_site.each_context(request),
-        "title": f"Deletion of {tenant.name}",
-        "tenant": tenant,
+    return {
         "may_delete": may_act and state in (states.ACTIVE, states.SUSPENDED),
         "may_undelete": may_act and state == states.DELETION_SCHEDULED,
         "grace": settings.TENANTRY_DELETION_GRACE_DAYS,
@@ -45,7 +32,6 @@ def page(request: HttpRequest, object_id: UUID) -> HttpResponse:
         "longest_reason": LONGEST_REASON,
         "certificate": _certificate(tenant),
     }
-    return render(request, "console/deletion.html", context)
 
 
 def _certificate(tenant: Tenant) -> dict[str, Any] | None:

@@ -5,17 +5,14 @@ from typing import Any, Final
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
-from django.shortcuts import get_object_or_404, redirect, render
+from django.http import HttpRequest, HttpResponse
 
-from tenants import domains
+from tenants import domains, tenant_pages
 from tenants.domains import Done, domains_of, expires_at, proof_of, state_of
 from tenants.errors import TenantryError
 from tenants.hosts import is_platforms_own
 from tenants.models import Domain, Tenant
 from tenants.proofs import By
-from tenants.sites import platform_site
 
 _SAYS: Final = {
     "primary": "The primary one: links in mail and on pages name it.",
@@ -31,26 +28,15 @@ def page(request: HttpRequest, object_id: UUID) -> HttpResponse:
 
     Runs in no transaction of the request's: verifying waits for servers elsewhere.
     """
-    if not request.user.has_perm("tenants.view_tenant"):  # type: ignore[union-attr]
-        raise PermissionDenied
-    tenant = get_object_or_404(Tenant, pk=object_id)
-    may_act = request.user.has_perm("tenants.change_tenant")  # type: ignore[union-attr]
-    if request.method == "POST":
-        if not may_act:
-            raise PermissionDenied
-        _act(request, tenant)
-        return redirect("admin:tenants_tenant_domains", object_id=object_id)
-    if request.method not in ("GET", "HEAD"):
-        return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
-    context = {
-        **platform_site.each_context(request),
-        "title": f"Domains of {tenant.name}",
-        "tenant": tenant,
+    return tenant_pages.answer(request, object_id, name="domains", act=_act, context=_context)
+
+
+def _context(tenant: Tenant, may_act: bool) -> dict[str, Any]:
+    return {
         "rows": [_row(domain) for domain in domains_of(tenant)],
         "may_act": may_act,
         "lifetime": domains.CLAIM_LIFETIME.days,
     }
-    return render(request, "console/domains.html", context)
 
 
 def _row(domain: Domain) -> dict[str, Any]:

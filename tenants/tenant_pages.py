@@ -1,0 +1,45 @@
+"""What the operators' pages about one tenant share: who may look, and who may act."""
+
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import get_object_or_404, redirect, render
+
+from tenants.models import Tenant
+from tenants.sites import platform_site
+
+
+def answer(
+    request: HttpRequest,
+    object_id: UUID,
+    *,
+    name: str,
+    act: Callable[[HttpRequest, Tenant], None],
+    context: Callable[[Tenant, bool], dict[str, Any]],
+) -> HttpResponse:
+    """Show the page ``name`` of a tenant; on POST, act and come back to it.
+
+    ``context`` is given the tenant and whether whoever looks may act on it. Raises
+    ``PermissionDenied`` for who may not look, or may look and acts.
+    """
+    if not request.user.has_perm("tenants.view_tenant"):  # type: ignore[union-attr]
+        raise PermissionDenied
+    tenant = get_object_or_404(Tenant, pk=object_id)
+    may_act = request.user.has_perm("tenants.change_tenant")  # type: ignore[union-attr]
+    if request.method == "POST":
+        if not may_act:
+            raise PermissionDenied
+        act(request, tenant)
+        return redirect(f"admin:tenants_tenant_{name}", object_id=object_id)
+    if request.method not in ("GET", "HEAD"):
+        return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
+    shown = {
+        **platform_site.each_context(request),
+        "title": f"{name.capitalize()} of {tenant.name}",
+        "tenant": tenant,
+        **context(tenant, may_act),
+    }
+    return render(request, f"console/{name}.html", shown)
