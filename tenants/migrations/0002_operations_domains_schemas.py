@@ -105,7 +105,7 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name='tenant',
             name='lacks',
-            field=models.JSONField(db_default=models.Value([], models.JSONField()), default=list, editable=False, help_text='Migrations that its schema has not, as app.name, because they failed there.'),
+            field=models.JSONField(db_default=models.Value([], models.JSONField()), default=list, editable=False, help_text='Migrations, as app.name, that its schema lacks because one of them failed.'),
         ),
         migrations.AddField(
             model_name='tenant',

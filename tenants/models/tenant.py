@@ -51,7 +51,7 @@ class Tenant(models.Model):
         default=list,
         db_default=models.Value([], models.JSONField()),
         editable=False,
-        help_text="Migrations that its schema has not, as app.name, because they failed there.",
+        help_text="Migrations, as app.name, that its schema lacks because one of them failed.",
     )
     restored_state = models.CharField(
         max_length=20,
