@@ -21,6 +21,7 @@ FAKE_PRODUCTION := \
 	SECRET_KEY=check-only-0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ-not-a-secret \
 	ALLOWED_HOSTS=tenantry.invalid \
 	TENANTRY_BASE_DOMAIN=tenantry.invalid \
+	TENANTRY_SEAL_KEY=PRIVATE+KEY+tenantry.invalid+4b306ebf+AWZvciBjaGVja3Mgb25seSwgbm90IGEgc2VjcmV0LiAg \
 	DATABASE_URL=postgresql://check:check@database.invalid/check \
 	REDIS_URL=redis://redis.invalid:6379/0
 

@@ -6,6 +6,8 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register, run_checks
 from django.core.exceptions import ImproperlyConfigured
 
+from activity.sealing.keys import SealKeyError, verifiers
+
 LEAST_KEY_CHARACTERS: Final = 50
 LEAST_DIFFERENT_CHARACTERS: Final = 10
 _PLACEHOLDERS: Final = ("missing", "django-insecure-", "change-me", "changeme", "secret")
@@ -20,12 +22,22 @@ def _usable(key: str) -> bool:
     )
 
 
+def _seal_keys() -> SealKeyError | None:
+    """Return why the record cannot be sealed or checked, if so."""
+    try:
+        verifiers()
+    except SealKeyError as error:
+        return error
+    return None
+
+
 @register(TAG)
 @register(Tags.security, deploy=True)
 def production_is_safe(**_: Any) -> list[CheckMessage]:
     """Refuse, under production settings, what would make a deployment unsafe or useless."""
     if not settings.TENANTRY_PRODUCTION:
         return []
+    seal = _seal_keys()
     wrong = [
         (
             settings.DEBUG,
@@ -68,6 +80,12 @@ def production_is_safe(**_: Any) -> list[CheckMessage]:
             "TENANTRY_BASE_DOMAIN is missing.",
             "Set it to the platform's host name, such as people.example.com.",
             "E006",
+        ),
+        (
+            seal is not None,
+            seal.message if seal else "",
+            seal.hint if seal else "",
+            "E007",
         ),
     ]
     return [

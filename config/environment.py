@@ -86,6 +86,30 @@ def _name_servers(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+def _split_words(value: Any) -> Any:
+    return tuple(re.findall(r"[^\s,]+", value))
+
+
+_KEY = r"[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+"
+
+
+def _private_key(value: str) -> str:
+    # Whether name, id and key belong together is asked by config.checks (tenantry.E007).
+    if not re.fullmatch(r"PRIVATE\+KEY\+" + _KEY, value):
+        raise ValueError(
+            "expected PRIVATE+KEY+name+id+key, the line that manage.py activity keygen prints"
+        )
+    return value
+
+
+def _public_keys(values: tuple[str, ...]) -> tuple[str, ...]:
+    if not all(re.fullmatch(_KEY, value) for value in values):
+        raise ValueError(
+            "expected public keys of the form name+id+key, separated by spaces or commas"
+        )
+    return values
+
+
 class Environment(BaseModel):
     """What the process was told from outside. Empty values count as not given."""
 
@@ -96,6 +120,25 @@ class Environment(BaseModel):
         None,
         description="Signs sessions and links; at least 50 random characters. "
         "Development makes one in the data directory; production needs it.",
+    )
+    TENANTRY_SEAL_KEY: Annotated[str, AfterValidator(_private_key)] | None = Field(
+        None,
+        description="Signs the checkpoints of the record: what `manage.py activity keygen` prints. "
+        "Development makes one in the data directory; production needs it, or the file.",
+    )
+    TENANTRY_SEAL_KEY_FILE: Annotated[Path, AfterValidator(lambda path: CHECKOUT / path)] | None = (
+        Field(
+            None,
+            description="A file with that key, in place of the variable. Nobody but its owner may "
+            "have access to it.",
+        )
+    )
+    TENANTRY_SEAL_KEYS: Annotated[
+        tuple[str, ...], BeforeValidator(_split_words), AfterValidator(_public_keys)
+    ] = Field(
+        (),
+        description="Public keys that signed the record before, separated by spaces or commas. "
+        "They stay published, so that old checkpoints can be checked.",
     )
     ALLOWED_HOSTS: Annotated[
         tuple[str, ...], BeforeValidator(_split_commas), AfterValidator(_hostnames)

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from accounts import views
+from activity.sealing.published import published_keys
 from tenants.sites import platform_site
 
 handler400 = "config.errors.bad_request"
@@ -12,4 +13,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
     path("admin/", platform_site.urls),
     path("accounts/", include("accounts.urls")),
+    path(".well-known/tenantry/keys", published_keys, name="published-keys"),
 ]

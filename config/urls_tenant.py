@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from accounts import views
 from activity import pages
+from activity.sealing.published import published_keys
 from tenants.sites import tenant_site
 
 handler400 = "config.errors.bad_request"
@@ -15,4 +16,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/reports/<str:name>/", tenant_site.admin_view(pages.report), name="report"),
     path("admin/", tenant_site.urls),
     path("accounts/", include("accounts.urls")),
+    path(".well-known/tenantry/keys", published_keys, name="published-keys"),
 ]

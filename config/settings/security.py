@@ -1,5 +1,7 @@
 """Cookies, headers and keys."""
 
+from config.settings.environment import ENVIRONMENT
+
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -15,3 +17,8 @@ CSRF_COOKIE_SAMESITE = "Lax"
 
 # Half a day: long enough for a mail to be read, short enough for a mailbox that is lost.
 PASSWORD_RESET_TIMEOUT = 12 * 3600
+
+# Which key seals the record, and which did: activity.sealing.keys reads and explains them.
+TENANTRY_SEAL_KEY = ENVIRONMENT.TENANTRY_SEAL_KEY
+TENANTRY_SEAL_KEY_FILE = ENVIRONMENT.TENANTRY_SEAL_KEY_FILE
+TENANTRY_SEAL_KEYS = ENVIRONMENT.TENANTRY_SEAL_KEYS

@@ -52,6 +52,9 @@ DOT_ENV = {
     "POSTGRES_PASSWORD": "3f6c0d9e8b7a",
     "POSTGRES_OWNER_PASSWORD": "a7b8e9d0c6f3",
     "TENANTRY_BASE_DOMAIN": "people.example.com",
+    "TENANTRY_SEAL_KEY": (
+        "PRIVATE+KEY+people.example.com+de504a30+AWEga2V5IGZvciB0ZXN0cywgc2lnbnMgbm90aGluZyAg"
+    ),
 }
 # What app services are given that config.environment does not read.
 READ_BY_OTHERS = {
@@ -62,6 +65,7 @@ READ_BY_OTHERS = {
 NOT_GIVEN = {
     "DEBUG": "refused in production",
     "PORT": "only make up serves there",
+    "TENANTRY_SEAL_KEY_FILE": "the compose file passes the key itself on",
     "TENANTRY_DATA": "only the embedded servers and development write there",
     "TENANTRY_PUBLIC_PORT": "the proxy answers on the port of the scheme",
 }
@@ -493,6 +497,10 @@ UNSAFE = [
     ("DATABASE_URL", "", "tenantry.E004"),
     ("REDIS_URL", "", "tenantry.E005"),
     ("TENANTRY_BASE_DOMAIN", "", "tenantry.E006"),
+    ("TENANTRY_SEAL_KEY", "", "tenantry.E007"),
+    ("TENANTRY_SEAL_KEY", DOT_ENV["TENANTRY_SEAL_KEY"][:-4], "tenantry.E007"),
+    ("TENANTRY_SEAL_KEY_FILE", "/nowhere/seal_key", "tenantry.E007"),
+    ("TENANTRY_SEAL_KEYS", "people.example.com+00000000+AQID", "tenantry.E007"),
 ]
 
 

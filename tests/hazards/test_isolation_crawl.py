@@ -38,7 +38,7 @@ from tenants.sites import platform_site, tenant_site
 from tests.conftest import CANARY, PASSWORD
 
 URLCONFS = (settings.ROOT_URLCONF, settings.PUBLIC_SCHEMA_URLCONF)
-PUBLIC = ("/accounts/", "/admin/jsi18n/")
+PUBLIC = ("/accounts/", "/admin/jsi18n/", "/.well-known/tenantry/keys")
 """What strangers may see; all else sends them to sign in, or is not there."""
 ALLOWED = {200, 302, 400, 403, 404, 405, 409, 429}
 

@@ -7,6 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from django.utils.timezone import localtime
@@ -18,6 +19,7 @@ from activity.models import ActivityEvent
 from activity.periods import Period, parse_day, period_between
 from activity.recording import record
 from activity.reports import REPORTS, build, definition_of
+from activity.sealing.keys import new_signer
 from activity.subjects import Subject
 from tenants.commandline import NounCommand, Output, Verb
 from tenants.context import enter_platform, enter_tenant
@@ -252,8 +254,34 @@ class Export(Verb):
         )
 
 
+class Keygen(Verb):
+    """Make a key that seals the record."""
+
+    name = "keygen"
+    help = "Make a key for TENANTRY_SEAL_KEY. It is printed and kept nowhere."
+    examples = (
+        "activity keygen --name people.example.com",
+        "activity keygen > seal_key && chmod 600 seal_key",
+    )
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare what it is called."""
+        parser.add_argument(
+            "--name", default="", help="what notes call the key; default: the platform's host"
+        )
+
+    def run(self, options: argparse.Namespace, output: Output) -> None:
+        """Print the private half to standard output, the public one to standard error."""
+        signer = new_signer(options.name or settings.TENANTRY_BASE_DOMAIN)
+        if output.as_json:
+            output.document({"key": signer.private_text(), "vkey": signer.vkey})
+            return
+        output.say(signer.private_text())
+        output.stderr.write(signer.vkey)
+
+
 class Command(NounCommand):
     """Read, count, report and export the record."""
 
     help = "Read, count, report and export the record."
-    verbs = (Events, ReportVerb, Aggregate, Export)
+    verbs = (Events, ReportVerb, Aggregate, Export, Keygen)
