@@ -40,7 +40,8 @@ class SealKeyError(TenantryError):
     """There is no key that can sign the record, or one that was given cannot be used."""
 
     code = "no-seal-key"
-    http_status = 503
+    # The operator's to repair, and nothing that a visitor should read.
+    http_status = 500
 
 
 class Verifier:
