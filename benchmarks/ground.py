@@ -152,6 +152,11 @@ class Ground:
                 "DATABASE_URL": self.embedded.database_url.rpartition("/")[0] + f"/{database}",
                 "REDIS_URL": self.embedded.redis_url,
                 "SECRET_KEY": "0123456789-abcdefghijklmnopqrstuvwxyz-ABCDEFGHIJKLMNOPQRSTUVWXYZ",
+                # Invented, and trusted by nobody.
+                "TENANTRY_SEAL_KEY": (
+                    "PRIVATE+KEY+benchmarks.invalid+1e3fc75a+"
+                    "AWZvciBiZW5jaG1hcmtzLCBub3QgYSBzZWNyZXQuICAg"
+                ),
                 "TENANTRY_DATA": str(self._data),
                 "TENANTRY_BASE_DOMAIN": BASE_DOMAIN,
                 "TENANTRY_TRUSTED_PROXIES": "1",
