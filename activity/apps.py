@@ -13,11 +13,12 @@ class ActivityConfig(AppConfig):
     def ready(self) -> None:
         """Connect the signals at the edge and add to the panel's first page."""
         from activity import admin, lifecycle, overview, rollups, signins  # noqa: F401
+        from activity.sealing import sealer
         from tenants import privileges, sites
         from tenants.archive import contents
 
-        privileges.APPEND_ONLY.add("activity_activityevent")
+        privileges.APPEND_ONLY.update({"activity_activityevent", "activity_segment"})
         lifecycle.connect()
-        contents.before_export.append(rollups.fold_now)
-        contents.after_import.append(rollups.arrive)
+        contents.before_export += [rollups.fold_now, sealer.seal_now]
+        contents.after_import += [rollups.arrive, sealer.arrive]
         sites.overview.append(overview.contribute)

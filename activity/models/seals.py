@@ -7,6 +7,7 @@ is that of RFC 6962; its hashes are kept in tiles, 256 to a row, as the C2SP spe
 
 from typing import Any, ClassVar
 
+import pgtrigger
 from django.db import models
 
 
@@ -33,6 +34,21 @@ class Segment(models.Model):
 
     class Meta:
         ordering: ClassVar[Any] = ["number"]
+        triggers: ClassVar[Any] = [
+            pgtrigger.Trigger(
+                name="append_only",
+                operation=pgtrigger.Update | pgtrigger.Delete,
+                when=pgtrigger.Before,
+                func="RAISE EXCEPTION 'segments are append-only';",
+            ),
+            pgtrigger.Trigger(
+                name="keep",
+                operation=pgtrigger.Truncate,
+                level=pgtrigger.Statement,
+                when=pgtrigger.Before,
+                func="RAISE EXCEPTION 'segments are append-only';",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"segment {self.number}, events {self.first} to {self.first + self.events - 1}"
@@ -57,6 +73,32 @@ class Tile(models.Model):
 
     class Meta:
         ordering: ClassVar[Any] = ["level", "index"]
+        triggers: ClassVar[Any] = [
+            pgtrigger.Trigger(
+                name="only_grow",
+                operation=pgtrigger.Update,
+                when=pgtrigger.Before,
+                func=(
+                    "IF (NEW.level, NEW.index) <> (OLD.level, OLD.index)"
+                    " OR pg_catalog.substr(NEW.hashes, 1, pg_catalog.length(OLD.hashes))"
+                    " <> OLD.hashes"
+                    " THEN RAISE EXCEPTION 'tiles only grow'; END IF; RETURN NEW;"
+                ),
+            ),
+            pgtrigger.Trigger(
+                name="keep_rows",
+                operation=pgtrigger.Delete,
+                when=pgtrigger.Before,
+                func="RAISE EXCEPTION 'tiles only grow';",
+            ),
+            pgtrigger.Trigger(
+                name="keep",
+                operation=pgtrigger.Truncate,
+                level=pgtrigger.Statement,
+                when=pgtrigger.Before,
+                func="RAISE EXCEPTION 'tiles only grow';",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"tile {self.level}/{self.index}"

@@ -1,1 +1,1 @@
-"""Sealing the record: the keys that sign it, and the notes that say what was sealed."""
+"""Sealing: what makes the record provable to somebody who trusts neither us nor the database."""
