@@ -5,6 +5,8 @@ from celery import shared_task
 from django.utils import timezone
 
 from activity import rollups
+from activity.sealing import sealer
+from activity.sealing.unsealed import unsealed_tenants
 from tenants.tasks import PlatformTask, TenantTask, for_each_active_tenant
 
 logger = structlog.get_logger("tenantry.tasks")
@@ -29,3 +31,23 @@ def aggregate_all() -> int:
     tenants = for_each_active_tenant(aggregate_tenant)
     rollups.fold(timezone.now())
     return tenants
+
+
+@shared_task(base=TenantTask, name="activity.seal_tenant")
+def seal_tenant() -> int:
+    """Seal what has committed in one tenant; returns how many events that were."""
+    return sealer.seal(timezone.now()).events
+
+
+@shared_task(base=PlatformTask, name="activity.seal_all")
+def seal_all() -> int:
+    """Have every active tenant sealed that has something to seal, and seal the platform.
+
+    Returns how many tenants that were.
+    """
+    found = unsealed_tenants()
+    for tenant_id in found:
+        # Late, the next sweep sends it again.
+        seal_tenant.apply_async(kwargs={"tenant_id": str(tenant_id)}, expires=60)
+    sealer.seal(timezone.now())
+    return len(found)

@@ -26,6 +26,8 @@ def timetable(sender: Celery, **_: Any) -> None:
     every = sender.add_periodic_task
     # Roll-ups of the record, for reports and the dashboard.
     every(settings.TENANTRY_AGGREGATE_SECONDS, sender.signature("activity.aggregate_all"))
+    # Seals on what was recorded: within five seconds, of which two may pass until it is noticed.
+    every(2.0, sender.signature("activity.seal_all"), expires=2)
     # Spare schemas, which `tenant create` takes. A claim asks for more at once.
     every(60.0, sender.signature("tenants.fill_spares"), expires=60)
     # What a killed process or a lost message left undone.

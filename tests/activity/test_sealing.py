@@ -281,7 +281,10 @@ def test_a_sealer_that_is_killed_leaves_nothing_half_done(lab, word):
 def test_the_database_refuses_to_take_anything_back(lab, statement):
     with enter_tenant(lab):
         settle()
-        with pytest.raises(DatabaseError, match="append-only|only grow"), connection.cursor() as one:
+        with (
+            pytest.raises(DatabaseError, match="append-only|only grow"),
+            connection.cursor() as one,
+        ):
             one.execute(statement)
 
 

@@ -1,0 +1,327 @@
+"""Verifying: the stored rows against the record's tree and its signed checkpoints.
+
+Everything is computed again: leaves from rows, tiles from leaves, roots from tiles. One segment at
+a time, so a record of any length takes the same memory. What comes first and is wrong is named; the
+rest is not looked at.
+
+What nobody can find inside one database is the end cut off cleanly, last segments, their hashes and
+events together. For that one compares a checkpoint that was kept elsewhere.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from django.db import connection, transaction
+
+from activity import differences
+from activity.differences import Row, Wrong
+from activity.leaves import leaf_hash_sql
+from activity.models import Segment
+from activity.sealing import keys, notes, sealer, tiles
+from activity.sealing.notes import BadSignature, NoteError, UnknownKey
+from activity.sealing.tree import HASH, GrownTile, Tree, split
+from tenants.context import current_scope
+
+_BATCH: Final = 64
+"""Segments that are read at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a verification found: how far the record is intact, and what is wrong first.
+
+    ``events`` are those sealed and found intact, from the first one on; ``cut`` of them retention
+    has removed; ``unsealed`` are younger than the last segment and not proven yet.
+    """
+
+    record: str
+    segments: int
+    events: int
+    cut: int
+    unsealed: int
+    wrong: Wrong | None
+
+
+# An erased part: no salt, a commitment, and nothing in its fields.
+_CONSISTENT = """
+(CASE WHEN actor_salt IS NOT NULL THEN actor_commitment IS NULL
+      ELSE actor_commitment IS NOT NULL AND ip IS NULL AND session_ref = '' AND user_agent = ''
+           AND actor_label = '' AND on_behalf_of_label = '' END
+ AND
+ CASE WHEN target_salt IS NOT NULL THEN target_commitment IS NULL
+      ELSE target_commitment IS NOT NULL AND target_label = '' AND reason = ''
+           AND changes = '{}' AND details = '{}' END)
+"""
+
+# One row more than there should be, so that one too many is noticed and a million are not read.
+_ROWS = f"""
+SELECT xid, id, {_CONSISTENT} AS consistent,
+       coalesce({leaf_hash_sql()}, sha256(''::bytea)) AS hash
+FROM activity_activityevent
+WHERE cluster = %(cluster)s AND (xid, id) > (%(after_xid)s, %(after_id)s::uuid)
+  AND (xid, id) <= (%(xid)s, %(id)s::uuid)
+ORDER BY xid, id LIMIT %(most)s
+"""
+
+_SUMMED = f"""
+SELECT count(*), coalesce(string_agg(hash, ''::bytea ORDER BY xid, id), ''::bytea),
+       coalesce(bool_and(consistent), true),
+       (array_agg(xid ORDER BY xid, id))[count(*)], (array_agg(id ORDER BY xid, id))[count(*)]
+FROM ({_ROWS}) rows
+"""
+
+_LEVELS = "SELECT level, count(*), sum(length(hashes)) FROM activity_tile GROUP BY level"
+
+_CUTS = """
+SELECT coalesce(sum((details ->> 'events')::bigint), 0) FROM activity_activityevent
+WHERE action = 'record.cut'
+"""
+
+
+class _Found(Exception):
+    """Carries the first thing that is wrong."""
+
+    def __init__(self, wrong: Wrong) -> None:
+        super().__init__(wrong.sentence)
+        self.wrong = wrong
+
+
+def verify() -> Verdict:
+    """Verify the record of the place one is in, as it is at one moment."""
+    is_inside = connection.in_atomic_block
+    with transaction.atomic():
+        if not is_inside:
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        return _Run().verdict()
+
+
+class _Run:
+    """One verification: how far it has come."""
+
+    def __init__(self) -> None:
+        self.tree = Tree()
+        self.segments = 0
+        self.cut = 0
+        self.note = ""
+        self.positions: dict[int, tuple[int, Any]] = {}
+        self.own = sealer.own_cluster()
+        self.keys: Mapping[Any, Any] = keys.verifiers()
+
+    def verdict(self) -> Verdict:
+        wrong = None
+        events = 0
+        try:
+            for segment in _segments():
+                self._segment(segment)
+                events = self.tree.size
+            self._end()
+        except _Found as found:
+            wrong = found.wrong
+        return Verdict(
+            record=current_scope(),
+            segments=self.segments,
+            events=events,
+            cut=self.cut,
+            unsealed=self._unsealed(),
+            wrong=wrong,
+        )
+
+    def _segment(self, segment: Segment) -> None:
+        self._bounds(segment)
+        checkpoint = self._checkpoint(segment)
+        count, leaves, consistent, *last = self._rows(segment)
+        stored = _stored(0, segment.first, segment.size)
+        is_whole = count == segment.events and tuple(last) == (segment.xid, segment.event_id)
+        if not is_whole and not (segment.cut and stored):
+            raise self._different(segment, stored)
+        if segment.cut:
+            if count != segment.events - segment.cut or not _is_part(leaves, stored or b""):
+                raise self._different(segment, stored)
+            leaves = stored
+        if leaves != stored:
+            raise self._different(segment, stored)
+        grown = self.tree.append(leaves)
+        if self.tree.root() != checkpoint.root:
+            what = "the events and their hashes do not lead to the root that was signed"
+            raise _found("altered", what, segment)
+        if not consistent:
+            raise self._inconsistent(segment)
+        self._compare(grown, segment)
+        self.segments += 1
+        self.cut += segment.cut
+        self.note = segment.note
+        self.positions[segment.cluster] = (segment.xid, segment.event_id)
+
+    def _bounds(self, segment: Segment) -> None:
+        if segment.number != self.segments + 1:
+            what = f"segment {self.segments + 1} is not there, {segment.number} is"
+            raise _found("missing", what, segment)
+        if segment.first != self.tree.size or not 0 < segment.events <= sealer.MOST:
+            what = "the segment does not begin where the one before it ends, or has no such length"
+            raise _found("altered", what, segment)
+        if not 0 <= segment.cut <= segment.events:
+            raise _found("altered", "the segment cannot have lost so many events", segment)
+
+    def _checkpoint(self, segment: Segment) -> notes.Checkpoint:
+        try:
+            checkpoint = notes.checked(segment.note, self.keys)
+        except UnknownKey as error:
+            raise _found(
+                "missing key", f"its checkpoint cannot be checked: {error}", segment
+            ) from None
+        except BadSignature as error:
+            raise _found("bad signature", f"its checkpoint: {error}", segment) from None
+        except NoteError as error:
+            raise _found("altered", f"its checkpoint is none: {error}", segment) from None
+        if checkpoint.origin != sealer.origin():
+            what = f"its checkpoint is of another record, {checkpoint.origin}"
+            raise _found("foreign", what, segment)
+        if checkpoint.previous != sealer.digest(self.note):
+            raise _found("altered", "its checkpoint does not follow the one before it", segment)
+        if (checkpoint.size, checkpoint.sealed_at) != (segment.size, segment.sealed_at):
+            raise _found("altered", "the segment is not what its checkpoint says", segment)
+        return checkpoint
+
+    def _asked(self, segment: Segment) -> dict[str, Any]:
+        xid, event_id = self.positions.get(segment.cluster, (-1, sealer.NOTHING))
+        return {
+            "tenant": current_scope(),
+            "cluster": segment.cluster,
+            "after_xid": xid,
+            "after_id": event_id,
+            "xid": segment.xid,
+            "id": segment.event_id,
+            "most": segment.events + 1,
+        }
+
+    def _rows(self, segment: Segment) -> tuple[Any, ...]:
+        with connection.cursor() as cursor:
+            cursor.execute(_SUMMED, self._asked(segment))
+            count, leaves, *others = cursor.fetchone()
+        return (count, bytes(leaves), *others)
+
+    def _one_by_one(self, segment: Segment) -> list[Row]:
+        with connection.cursor() as cursor:
+            cursor.execute(_ROWS, self._asked(segment))
+            return [
+                Row(str(event_id), bytes(leaf), consistent)
+                for _, event_id, consistent, leaf in cursor.fetchall()
+            ]
+
+    def _different(self, segment: Segment, stored: bytes | None) -> _Found:
+        if stored is None:
+            return _found("missing", "hashes of its events are not there", segment)
+        rows = self._one_by_one(segment)
+        is_last = not Segment.objects.filter(number__gt=segment.number).exists()
+        kept = Tree(self.tree.size, self.tree.edge)
+        kept.append(stored)
+        if kept.root() != notes.parsed(segment.note)[0].root:
+            kept = Tree(self.tree.size, self.tree.edge)
+            kept.append(b"".join(row.leaf for row in rows[: segment.events]))
+            if kept.root() == notes.parsed(segment.note)[0].root:
+                what = "hashes of its events were altered; the events are as they were sealed"
+                return _found("altered", what, segment)
+        return _Found(differences.first(segment, rows, split(stored), is_last=is_last))
+
+    def _inconsistent(self, segment: Segment) -> _Found:
+        number, row = next(
+            (number, row)
+            for number, row in enumerate(self._one_by_one(segment), start=segment.first)
+            if not row.consistent
+        )
+        what = "part of it is neither whole nor erased: fields, salt and commitment disagree"
+        return _found("altered", what, segment, number if not segment.cut else None, row.event_id)
+
+    def _compare(self, grown: list[GrownTile], segment: Segment) -> None:
+        """Compare tiles with what is stored; a partial one may have grown since."""
+        for tile in grown:
+            if tile.level == 0:
+                continue
+            start = tile.index * 256
+            if _stored(tile.level, start, start + len(tile.hashes) // HASH) != tile.hashes:
+                what = f"tile {tile.level}/{tile.index} is not what its hashes lead to"
+                raise _found("altered", what, segment)
+
+    def _end(self) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(_LEVELS)
+            stored = {level: (count, int(length)) for level, count, length in cursor.fetchall()}
+            expected, level, size = {}, 0, self.tree.size
+            while size:
+                expected[level] = (-(-size // 256), size * HASH)
+                level, size = level + 1, size // 256
+            if stored != expected:
+                what = (
+                    f"the hashes are not those of {self.tree.size} events: the end of the record"
+                    " is missing, or hashes were added"
+                )
+                raise _Found(Wrong("truncated", what, segment=None, number=self.tree.size))
+            cursor.execute(_CUTS)
+            [cut] = cursor.fetchone()
+        if cut != self.cut:
+            what = f"{self.cut} events are said to be removed by retention, and {cut} were"
+            raise _Found(Wrong("missing", what))
+        self._strangers()
+
+    def _strangers(self) -> None:
+        """Find an event of another cluster that is in no segment: all those came by an import."""
+        known = ", ".join(["(%s::bigint, %s::bigint, %s::uuid)"] * len(self.positions))
+        joined = f"LEFT JOIN (VALUES {known}) AS p (cluster, xid, id) USING (cluster)"
+        values = [one for cluster, at in self.positions.items() for one in (cluster, *at)]
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"SELECT event.id FROM activity_activityevent event"  # noqa: S608
+                f" {joined if known else ''} WHERE cluster <> %s"
+                f" {'AND (p.xid IS NULL OR (event.xid, event.id) > (p.xid, p.id))' if known else ''}"
+                " ORDER BY event.id LIMIT 1",
+                [*values, self.own],
+            )
+            found = cursor.fetchone()
+        if found and self.segments:
+            what = "it is of another database cluster and in no segment"
+            raise _Found(Wrong("foreign", what, event_id=str(found[0])))
+
+    def _unsealed(self) -> int:
+        xid, event_id = self.positions.get(self.own, (-1, sealer.NOTHING))
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM activity_activityevent"
+                " WHERE cluster = %s AND (xid, id) > (%s, %s::uuid)",
+                [self.own, xid, event_id],
+            )
+            return int(cursor.fetchone()[0])
+
+
+def _found(
+    kind: str, what: str, segment: Segment, number: int | None = None, event_id: str = ""
+) -> _Found:
+    return _Found(Wrong(kind, what, segment.number, number, event_id))
+
+
+def _segments() -> Iterator[Segment]:
+    """Yield the segments, in order, a few at a time."""
+    last: int | None = None
+    while True:
+        chosen = Segment.objects.order_by("number")
+        if last is not None:
+            chosen = chosen.filter(number__gt=last)
+        batch = list(chosen[:_BATCH])
+        yield from batch
+        if len(batch) < _BATCH:
+            return
+        last = batch[-1].number
+
+
+def _stored(level: int, start: int, stop: int) -> bytes | None:
+    try:
+        return tiles.hashes(level, start, stop)
+    except tiles.TilesMissing:
+        return None
+
+
+def _is_part(leaves: bytes, of: bytes) -> bool:
+    """Tell whether hashes are among others, in the same order."""
+    others = iter(split(of))
+    return all(leaf in others for leaf in split(leaves))
