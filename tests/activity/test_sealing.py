@@ -160,7 +160,7 @@ def test_two_sealers_at_once_seal_nothing_twice(lab):
             connection.close()
 
     with ThreadPoolExecutor(4) as pool:
-        list(future.result() for future in [pool.submit(sealing) for _ in range(4)])
+        assert sum([future.result() for future in [pool.submit(sealing) for _ in range(4)]]) <= 63
 
     with enter_tenant(lab):
         settle()
@@ -282,7 +282,7 @@ def test_the_database_refuses_to_take_anything_back(lab, statement):
     with enter_tenant(lab):
         settle()
         with (
-            pytest.raises(DatabaseError, match="append-only|only grow"),
+            pytest.raises(DatabaseError, match=r"append-only|only grow"),
             connection.cursor() as one,
         ):
             one.execute(statement)

@@ -65,6 +65,8 @@ def columns(model):
 
 
 def other(field):
+    if field.column == "number":
+        return "number + 7"
     if field.column == "note":
         return "replace(note, E'\\nsealed 2', E'\\nsealed 3')"
     return OTHER[field.get_internal_type()].format(f'"{field.column}"')

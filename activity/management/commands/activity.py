@@ -1,11 +1,9 @@
-"""``manage.py activity``: read, count, report and export the record."""
+"""``manage.py activity``: read, count, report, export, seal and verify the record."""
 
 import argparse
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -17,9 +15,11 @@ from activity.events import COLUMNS, between, rows, sentence
 from activity.exporters import FORMATS, Counted, format_called
 from activity.models import ActivityEvent
 from activity.periods import Period, parse_day, period_between
+from activity.places import add_place, place
 from activity.recording import record
 from activity.reports import REPORTS, build, definition_of
 from activity.sealing.keys import new_signer
+from activity.sealing.verbs import Prove, Seal, Verify
 from activity.subjects import Subject
 from tenants.commandline import NounCommand, Output, Verb
 from tenants.context import enter_platform, enter_tenant
@@ -31,22 +31,10 @@ from tenants.models import Tenant
 BEGINNING = date(1970, 1, 1)
 
 
-def add_place(parser: argparse.ArgumentParser) -> None:
-    """Declare ``--tenant``."""
-    parser.add_argument("--tenant", metavar="SLUG", help="whose record; default: the platform's")
-
-
 def add_period(parser: argparse.ArgumentParser) -> None:
     """Declare ``--since`` and ``--until``."""
     parser.add_argument("--since", default="", metavar="DAY", help="first local day, YYYY-MM-DD")
     parser.add_argument("--until", default="", metavar="DAY", help="last local day, YYYY-MM-DD")
-
-
-def place(options: argparse.Namespace) -> AbstractContextManager[Any]:
-    """Return the context of the tenant that was named, or of the platform."""
-    if options.tenant:
-        return enter_tenant(tenant_to_enter(options.tenant))
-    return enter_platform()
 
 
 def period_of(options: argparse.Namespace) -> Period | None:
@@ -281,7 +269,7 @@ class Keygen(Verb):
 
 
 class Command(NounCommand):
-    """Read, count, report and export the record."""
+    """Read, count, report, export, seal and verify the record."""
 
-    help = "Read, count, report and export the record."
-    verbs = (Events, ReportVerb, Aggregate, Export, Keygen)
+    help = "Read, count, report, export, seal and verify the record."
+    verbs = (Events, ReportVerb, Aggregate, Export, Seal, Verify, Prove, Keygen)

@@ -1,0 +1,143 @@
+"""The verbs of ``manage.py activity`` that seal, verify and prove."""
+
+import argparse
+import base64
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+from django.utils import timezone
+
+from activity.places import add_place, place
+from activity.sealing import sealer
+from activity.sealing.proofs import prove
+from activity.verifying import Verdict, verify
+from tenants.commandline import Output, Verb
+from tenants.context import enter_platform, enter_tenant
+from tenants.directory import tenant_to_enter
+from tenants.errors import InvalidInput, TenantryError
+from tenants.models import Tenant
+
+
+Found = TypeVar("Found")
+
+
+def _add_places(parser: argparse.ArgumentParser) -> None:
+    add_place(parser)
+    parser.add_argument("--all", action="store_true", help="the platform's and every active one's")
+
+
+def _each(
+    options: argparse.Namespace, output: Output, act: Callable[[], Found]
+) -> tuple[dict[str, Found], list[str]]:
+    """Act wherever it was asked for; one place that fails keeps no other waiting."""
+    if options.all and options.tenant:
+        raise InvalidInput("--all and --tenant exclude each other.", "Use one of them.")
+    if not options.all:
+        with place(options):
+            return {options.tenant or "platform": act()}, []
+    with enter_platform():
+        slugs = [tenant.slug for tenant in Tenant.objects.active()]
+        found = {"platform": act()}
+    failed = []
+    with output.progress("tenants") as progress:
+        for done, slug in enumerate(slugs, start=1):
+            try:
+                with enter_tenant(tenant_to_enter(slug)):
+                    found[slug] = act()
+            except Exception as error:
+                failed.append(slug)
+                output.stderr.write(f"{slug}: {' '.join(str(error).split())}")
+            progress(f"tenants, {len(failed)} failed", done, len(slugs))
+    return found, failed
+
+
+class Seal(Verb):
+    """Seal what is not yet."""
+
+    name = "seal"
+    help = "Seal what was recorded, as Celery does by itself."
+    examples = ("activity seal --tenant acme", "activity seal --all --json")
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare whose."""
+        _add_places(parser)
+
+    def run(self, options: argparse.Namespace, output: Output) -> None:
+        """Seal, place by place."""
+        sealed, failed = _each(options, output, lambda: sealer.seal(timezone.now()).events)
+        if output.as_json:
+            output.document({"sealed": sealed})
+        for name, count in sealed.items():
+            output.say(f"{name}: {count} events sealed")
+        if failed:
+            raise TenantryError(
+                f"{len(failed)} tenants could not be sealed.",
+                "Run it again when the cause above is gone: what was sealed stays sealed.",
+            )
+
+
+class Verify(Verb):
+    """Check the record."""
+
+    name = "verify"
+    help = "Check the stored events against the sealed record; exit status 1 if anything is wrong."
+    examples = ("activity verify --tenant acme", "activity verify --all --json")
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare whose."""
+        _add_places(parser)
+
+    def run(self, options: argparse.Namespace, output: Output) -> None:
+        """Verify, place by place, and say what is wrong first in each."""
+        verdicts, failed = _each(options, output, verify)
+        wrong = [name for name, verdict in verdicts.items() if verdict.wrong]
+        if output.as_json:
+            output.document(
+                {"verified": {name: self._document(one) for name, one in verdicts.items()}}
+            )
+        for name, verdict in verdicts.items():
+            output.say(f"{name}: {self._sentence(verdict)}")
+        if wrong or failed:
+            # Said already, in the one document of --json too.
+            raise SystemExit(1)
+
+    @staticmethod
+    def _sentence(verdict: Verdict) -> str:
+        if verdict.wrong:
+            return f"{verdict.wrong.sentence} Intact before: {verdict.events} events."
+        return f"intact: {verdict.events} events sealed, {verdict.unsealed} not yet"
+
+    @staticmethod
+    def _document(verdict: Verdict) -> dict[str, Any]:
+        return {"intact": verdict.wrong is None, **asdict(verdict)}
+
+
+class Prove(Verb):
+    """Prove one event."""
+
+    name = "proof"
+    help = "Prove that an event is in the sealed record."
+    examples = ("activity proof 019dbb6c-9e1c-7c35-b5ab-2d1b9e4f0a11 --tenant acme --json",)
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare which, and whose."""
+        parser.add_argument("event", metavar="EVENT", help="the event's id")
+        add_place(parser)
+
+    def run(self, options: argparse.Namespace, output: Output) -> None:
+        """Print leaf, path and checkpoint."""
+        with place(options):
+            proof = prove(options.event)
+        path = [base64.b64encode(one).decode() for one in proof.path]
+        if output.as_json:
+            output.document(
+                {
+                    "event": proof.event_id,
+                    "number": proof.number,
+                    "leaf": proof.leaf.decode(),
+                    "path": path,
+                    "checkpoint": proof.checkpoint,
+                }
+            )
+        output.say(f"event {proof.number}", proof.leaf.decode(), *path, proof.checkpoint)
