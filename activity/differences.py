@@ -1,4 +1,4 @@
-"""What is wrong with the events of one segment, when their leaves are not those that were sealed."""
+"""What is wrong with the events of a segment whose leaves are not those that were sealed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

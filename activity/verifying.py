@@ -269,13 +269,12 @@ class _Run:
         """Find an event of another cluster that is in no segment: all those came by an import."""
         known = ", ".join(["(%s::bigint, %s::bigint, %s::uuid)"] * len(self.positions))
         joined = f"LEFT JOIN (VALUES {known}) AS p (cluster, xid, id) USING (cluster)"
+        past = "AND (p.xid IS NULL OR (event.xid, event.id) > (p.xid, p.id))"
         values = [one for cluster, at in self.positions.items() for one in (cluster, *at)]
         with connection.cursor() as cursor:
             cursor.execute(
-                f"SELECT event.id FROM activity_activityevent event"  # noqa: S608
-                f" {joined if known else ''} WHERE cluster <> %s"
-                f" {'AND (p.xid IS NULL OR (event.xid, event.id) > (p.xid, p.id))' if known else ''}"
-                " ORDER BY event.id LIMIT 1",
+                f"SELECT event.id FROM activity_activityevent event {joined if known else ''}"
+                f" WHERE cluster <> %s {past if known else ''} ORDER BY event.id LIMIT 1",
                 [*values, self.own],
             )
             found = cursor.fetchone()

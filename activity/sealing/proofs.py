@@ -44,7 +44,7 @@ def prove(event_id: str) -> Proof:
         raise NotFound(f"there is no event {key} here.", "Name the tenant whose it is.")
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT {leaf_sql()}, {leaf_hash_sql()} FROM activity_activityevent WHERE id = %(id)s",  # noqa: S608
+            f"SELECT {leaf_sql()}, {leaf_hash_sql()} FROM activity_activityevent WHERE id = %(id)s",
             {"tenant": current_scope(), "id": key},
         )
         leaf, leaf_hash = map(bytes, cursor.fetchone())

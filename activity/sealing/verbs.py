@@ -18,7 +18,6 @@ from tenants.directory import tenant_to_enter
 from tenants.errors import InvalidInput, TenantryError
 from tenants.models import Tenant
 
-
 Found = TypeVar("Found")
 
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 import pytest
 from django.db import connection
 
+from activity.leaves import leaf_hash_sql
 from activity.models import ActivityEvent, Segment, Tile
 from activity.recording import record
 from activity.sealing import keys, sealer
@@ -182,8 +183,6 @@ def test_hashes_that_change_places_are_found(sealed):
 
 
 def test_an_event_and_its_hash_changed_together_do_not_lead_to_the_root(sealed):
-    from activity.leaves import leaf_hash_sql
-
     with owner() as cursor:
         cursor.execute(
             f"UPDATE activity_activityevent SET reason = 'x' WHERE id = {SECOND.format(0)}"
