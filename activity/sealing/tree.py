@@ -208,7 +208,7 @@ def is_included(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root
     return last == 0 and found == root
 
 
-def is_consistent(  # noqa: C901: the algorithm, step by step
+def is_consistent(  # noqa: C901
     older: int, older_root: bytes, newer: int, newer_root: bytes, proof: Sequence[bytes]
 ) -> bool:
     """Tell whether a tree has grown from another (RFC 9162, section 2.1.4.2)."""
