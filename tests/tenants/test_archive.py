@@ -20,6 +20,7 @@ from accounts.models import CustomUser
 from activity import rollups
 from activity.models import ActivityEvent, DailyRollup, RollupCursor
 from activity.recording import record
+from activity.sealing import keys
 from config.environment import CHECKOUT
 from tenants import deletion, hosts, lifecycle, operations
 from tenants.archive import format as archive_format
@@ -255,9 +256,12 @@ def test_what_is_not_whole_is_not_exported(acme: Tenant, tmp_path: Path, state: 
 
 
 def test_nothing_of_a_neighbour_is_in_the_file(sample: Sample) -> None:
-    for content in members_of(sample.content).values():
+    # The platform's key signs every tenant's record, and goes along by name.
+    key = keys.signer().name.encode()
+    for name, content in members_of(sample.content).items():
+        own = content.replace(key, b"") if name == "tables/activity_segment.copy" else content
         for word in (b"canary-of-", b"acme", b"globex", b"localhost"):
-            assert word not in content
+            assert word not in own
 
 
 def test_a_suspended_tenant_comes_back_suspended(db: None, sample: Sample, tmp_path: Path) -> None:
