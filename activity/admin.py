@@ -1,6 +1,7 @@
 """The record in the panel: a list to filter and search, and a page for each event. Read-only."""
 
 from typing import Any, ClassVar, Final
+from urllib.parse import quote, urlencode
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -16,6 +17,9 @@ from activity.actions import FAMILIES, names
 from activity.events import sentence
 from activity.exporters import FORMATS
 from activity.models import ActivityEvent, Outcome
+from activity.reading.lists import PLACES, EventList
+from activity.reading.paging import SIZE
+from activity.reading.query import about
 from tenants.errors import InvalidInput
 from tenants.sites import SoundList, platform_site, tenant_site
 
@@ -74,20 +78,32 @@ class ActivityEventAdmin(SoundList, ModelAdmin):  # type: ignore[misc]
     list_display_links = ("what",)
     list_filter: ClassVar[Any] = [FamilyFilter, OutcomeFilter, "severity", "channel"]
     list_filter_submit = False
-    search_fields = ("actor_label", "target_label", "action", "=actor_id", "=target_id")
-    search_help_text = "Person, role or action, such as ann or user.created"
+    # The list reads the search itself; the theme shows the box only where there are fields.
+    search_fields = ("action",)
+    search_help_text = "ann, or actor:ann action:user.*"
     ordering = ("-id",)
-    list_per_page = 50
+    sortable_by = ()
+    list_per_page = SIZE
     show_full_result_count = False
     actions = None
     fieldsets = (
-        (None, {"fields": ("what", "when", "action", "outcome", "severity", "reason")}),
+        (None, {"fields": ("what", "when", "action", "outcome", "severity", "reason", "more_of")}),
         ("Before and after", {"fields": ("before_and_after", "more")}),
         ("Who", {"fields": ("actor_label", "actor_kind", "actor_id", "on_behalf_of_label")}),
         ("What it was done to", {"fields": ("target_label", "target_type", "target_id")}),
         ("From where", {"fields": ("ip", "user_agent", "channel", "session_ref", "same_request")}),
         ("Identity", {"fields": ("id", "schema_version")}),
     )
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        """The list that is found by key."""
+        return EventList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[Any, bool]:
+        """Leave the search to the list, which can say what is wrong with it."""
+        return queryset, False
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -153,13 +169,17 @@ class ActivityEventAdmin(SoundList, ModelAdmin):  # type: ignore[misc]
         if not self.has_view_permission(request):
             return self.changelist_denied(request)
         query = request.GET.copy()
-        del query["export"]
+        # A file has the whole list, wherever the page began from which it was asked for.
+        for name in ("export", *PLACES):
+            query.pop(name, None)
         request.GET = query  # type: ignore[assignment]
         try:
             shown = self.get_changelist_instance(request)
         except IncorrectLookupParameters:
             raise InvalidInput("a filter of this list means nothing.", _CHOOSE_AGAIN) from None
-        listed: QuerySet[ActivityEvent] = shown.get_queryset(request)
+        if shown.search_error:
+            raise shown.search_error
+        listed: QuerySet[ActivityEvent] = shown.queryset
         filters = dict(query.lists())
         return downloads.events(listed.order_by("id"), form, filters)
 
@@ -169,7 +189,7 @@ class ActivityEventAdmin(SoundList, ModelAdmin):  # type: ignore[misc]
 
         raise PermissionDenied
 
-    @display(description="When", ordering="id")
+    @display(description="When")
     def when(self, event: ActivityEvent) -> Any:
         """The reader's time, with UTC to hover over."""
         from django.utils.timezone import localtime
@@ -216,11 +236,28 @@ class ActivityEventAdmin(SoundList, ModelAdmin):  # type: ignore[misc]
         """Whatever else belongs to this kind of event."""
         return ", ".join(f"{name}: {_shown(value)}" for name, value in event.details.items()) or "–"
 
+    @display(description="More of the record")
+    def more_of(self, event: ActivityEvent) -> Any:
+        """Links to everything that this actor did, and that was done to this object."""
+        links = []
+        if event.actor_id:
+            links.append(("everything this actor did", f"actor_id={quote(event.actor_id)}"))
+        if event.target_id:
+            links.append(
+                (
+                    "everything about this object",
+                    urlencode({"q": about(event.target_type, event.target_id)}),
+                )
+            )
+        return (
+            format_html_join(" · ", '<a class="underline" href="../../?{1}">{0}</a>', links) or "–"
+        )
+
     @display(description="Same request")
     def same_request(self, event: ActivityEvent) -> Any:
         """A link to everything that one request did."""
         return format_html(
-            '<a class="underline" href="../../?request_id__exact={0}">{0}</a>', event.request_id
+            '<a class="underline" href="../../?q=request:{0}">{0}</a>', event.request_id
         )
 
 

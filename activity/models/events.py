@@ -94,6 +94,26 @@ class ActivityEvent(models.Model):
             models.Index(name="event_by_action", fields=["action", "-id"]),
             # Sealing and folding: what has committed since the last time, in the record's order.
             models.Index(name="event_by_xid", fields=["xid", "id"]),
+            # The list filtered by address, and by what is rare: the common values need no index,
+            # since the primary key meets them at every step.
+            models.Index(
+                name="event_by_ip", fields=["ip", "-id"], condition=models.Q(ip__isnull=False)
+            ),
+            models.Index(
+                name="event_by_behalf",
+                fields=["on_behalf_of_id", "-id"],
+                condition=models.Q(on_behalf_of_id__gt=""),
+            ),
+            models.Index(
+                name="event_by_bad_outcome",
+                fields=["outcome", "-id"],
+                condition=~models.Q(outcome="success"),
+            ),
+            models.Index(
+                name="event_by_rare_channel",
+                fields=["channel", "-id"],
+                condition=~models.Q(channel="page"),
+            ),
         ]
         triggers: ClassVar[Any] = [
             # In a trigger and not in column defaults, so that nobody can choose them, and so that

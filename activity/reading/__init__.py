@@ -1,0 +1,1 @@
+"""Reading the record: what may be asked of it, and pages of the answer."""
