@@ -19,7 +19,7 @@ AFTER_A_REQUEST: Final = timedelta(days=1)
 """For how long after its beginning a request, task or command is taken to write events."""
 
 
-class Within(Lookup):  # type: ignore[type-arg]
+class Within(Lookup):
     """``ip <<= network``: an address is one of a network's, or the same."""
 
     lookup_name = "within"
@@ -112,7 +112,7 @@ def _request(value: uuid.UUID) -> Q:
     return Q(request_id=value, id__gte=first, id__lt=last)
 
 
-_CONDITIONS: Final[dict[str, Any]] = {
+_CONDITIONS: Final[dict[str, Callable[[Any], Q]]] = {
     # The links of the panel, which know the id.
     "actor_id": lambda value: Q(actor_id=value),
     "target_id": lambda value: Q(target_id=value),

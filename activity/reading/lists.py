@@ -72,7 +72,7 @@ class EventList(ChangeList):  # type: ignore[misc]
     @property
     def newest_link(self) -> str:
         """The first page of the same search."""
-        return self.get_query_string()
+        return str(self.get_query_string())
 
     @property
     def older_link(self) -> str:

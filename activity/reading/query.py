@@ -75,6 +75,10 @@ class Query:
 class _Unfit(Exception):
     """A value is not of its filter's type: what is wrong, and what to write instead."""
 
+    def __init__(self, problem: str, hint: str) -> None:
+        super().__init__(problem)
+        self.problem, self.hint = problem, hint
+
 
 def parse(text: str) -> Query:
     """Return the conditions that ``text`` names; none for nothing but spaces.
@@ -150,7 +154,7 @@ def _term(text: str, start: int) -> tuple[Term, int]:
     try:
         return Term(name, FILTERS[name].read(value), negated), end
     except _Unfit as unfit:
-        raise InvalidQuery(*unfit.args, text, position) from None
+        raise InvalidQuery(unfit.problem, unfit.hint, text, position) from None
 
 
 def _value(text: str, start: int) -> tuple[str, int]:
