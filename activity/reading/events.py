@@ -62,8 +62,12 @@ def is_keyed(term: Term) -> bool:
 
 
 def is_bound(term: Term) -> bool:
-    """Tell whether the term is a range of ids, which the primary key and every index serve."""
-    return term.name in ("since", "until")
+    """Tell whether the term is a range of ids, which the primary key and every index serve.
+
+    A request is one, since its id tells its moment.
+    """
+    is_request = term.name == "request" and not term.negated and term.value.version == 7
+    return is_request or term.name in ("since", "until")
 
 
 def _words(value: str) -> Q:

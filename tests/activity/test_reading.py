@@ -184,6 +184,13 @@ def test_what_no_index_answers_is_looked_for_a_bounded_number_at_a_time(mixed, m
     assert first.stopped_at == first.older == mixed[10].pk
 
 
+def test_a_request_is_found_at_once_however_long_ago(mixed, monkeypatch):
+    monkeypatch.setattr(paging, "LOOKED_THROUGH", 3)
+    oldest = next(event for event in reversed(mixed) if event.request_id != REQUEST)
+
+    assert next(pages_of(f"request:{oldest.request_id}")).events == [oldest]
+
+
 # Errors
 
 
