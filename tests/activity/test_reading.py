@@ -186,7 +186,7 @@ def test_what_no_index_answers_is_looked_for_a_bounded_number_at_a_time(mixed, m
 
 def test_a_request_is_found_at_once_however_long_ago(mixed, monkeypatch):
     monkeypatch.setattr(paging, "LOOKED_THROUGH", 3)
-    oldest = next(event for event in reversed(mixed) if event.request_id != REQUEST)
+    oldest = next(e for e in reversed(mixed[:100]) if e.request_id != REQUEST)
 
     assert next(pages_of(f"request:{oldest.request_id}")).events == [oldest]
 
