@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -118,6 +119,8 @@ def sample(
             with enter_tenant(tenant):
                 rollups.fold_now()
                 record("session.started", reason="after the last fold")
+                # Sealed by the export, not by the import: what is compared is what is exported.
+                settled()
             export(tenant, path)
             rows, sequences = rows_of(tenant), sequences_of(tenant)
         finally:
@@ -128,6 +131,27 @@ def sample(
         row for row in rows["activity_activityevent"] if "tenant.exported" not in row
     ]
     return Sample(path, tenant, rows, sequences)
+
+
+def settled() -> None:
+    """Wait until all that is committed can be counted.
+
+    In a cluster of one's own it can be at once. Here other tests have transactions open, and what
+    is younger than the oldest of them has to wait.
+    """
+    deadline = time.monotonic() + 30
+    with connection.cursor() as cursor:
+        while time.monotonic() < deadline:
+            cursor.execute(
+                "SELECT coalesce(max(xid), 0)"
+                " < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
+                " FROM activity_activityevent"
+                " WHERE cluster = (SELECT system_identifier FROM pg_control_system())"
+            )
+            if cursor.fetchone() == (True,):
+                return
+            time.sleep(0.02)
+    raise AssertionError("a transaction was open for half a minute")
 
 
 def nothing_was_made(sample: Sample) -> bool:

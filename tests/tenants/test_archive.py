@@ -3,7 +3,6 @@
 import hashlib
 import json
 import sys
-import time
 import tomllib
 import zipfile
 from collections.abc import Iterator
@@ -42,6 +41,7 @@ from tests.tenants.archives import (
     nothing_was_made,
     rows_of,
     sequences_of,
+    settled,
     table_of,
 )
 from tests.tenants.conftest import Run
@@ -340,27 +340,6 @@ def counted() -> dict[tuple[Any, ...], int]:
         (row.day, row.action, row.outcome, row.actor_kind, row.actor_id): row.events
         for row in DailyRollup.objects.all()
     }
-
-
-def settled() -> None:
-    """Wait until all that is committed can be counted.
-
-    In a cluster of one's own it can be at once. Here other tests have transactions open, and what
-    is younger than the oldest of them has to wait.
-    """
-    deadline = time.monotonic() + 30
-    with connection.cursor() as cursor:
-        while time.monotonic() < deadline:
-            cursor.execute(
-                "SELECT coalesce(max(xid), 0)"
-                " < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
-                " FROM activity_activityevent"
-                " WHERE cluster = (SELECT system_identifier FROM pg_control_system())"
-            )
-            if cursor.fetchone() == (True,):
-                return
-            time.sleep(0.02)
-    raise AssertionError("a transaction was open for half a minute")
 
 
 HERE, THERE, ELSEWHERE = "here", 4711, 4712

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('activity', '0002_seals'),
+        ('activity', '0003_seal_guards'),
     ]
 
     operations = [
