@@ -25,12 +25,15 @@ from tenants.names import new_schema_name
 
 COLUMN = "nickname"
 
+NEWEST = max(path.stem for path in (CHECKOUT / "accounts/migrations").glob("0*.py"))
+"""The migration of ``accounts`` that the next release's follows."""
+
 ADDS_A_COLUMN = f"""
 from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0001_initial")]
+    dependencies = [("accounts", "{NEWEST}")]
     operations = [
         migrations.AddField(
             model, "{COLUMN}", models.CharField(max_length=50, default="", db_default="")
@@ -106,7 +109,7 @@ class Fleet:
         shutil.copytree(CHECKOUT / "accounts/migrations", migrations)
         if before:
             (migrations / "0098_before.py").write_text(before)
-            migration = migration.replace("0001_initial", "0098_before")
+            migration = migration.replace(NEWEST, "0098_before")
         (migrations / "0099_next.py").write_text(migration)
         (package / "__init__.py").touch()
         (package / "models.py").write_text(MODELS if models else "")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 import sys
 import tomllib
 import zipfile
@@ -31,6 +32,7 @@ from tenants.context import enter_platform, enter_tenant, enter_unserved
 from tenants.errors import Conflict, TenantryError, TenantUnavailable
 from tenants.models import Domain, FormerSlug, Operation, Tenant
 from tests.conftest import PASSWORD, remove_without_trace
+from tests.fleet import NEWEST
 from tests.tenants.archives import (
     LEFT_OUT,
     SLUG,
@@ -439,16 +441,11 @@ def test_an_archive_of_an_older_release_is_brought_up_to_date(
 def tomorrow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[None]:
     """Be the next release, in which people have a shoe size."""
     package = tmp_path / "accounts_of_tomorrow"
-    package.mkdir()
-    (package / "__init__.py").touch()
-    (package / "0001_initial.py").write_text(
-        "from importlib import import_module\n"
-        "Migration = import_module('accounts.migrations.0001_initial').Migration\n"
-    )
-    (package / "0002_shoe_size.py").write_text(
+    shutil.copytree(CHECKOUT / "accounts/migrations", package)
+    (package / "0099_shoe_size.py").write_text(
         "from django.db import migrations, models\n"
         "class Migration(migrations.Migration):\n"
-        "    dependencies = [('accounts', '0001_initial')]\n"
+        f"    dependencies = [('accounts', '{NEWEST}')]\n"
         "    operations = [migrations.AddField('customuser', 'shoe_size',"
         " models.IntegerField(db_default=42))]\n"
     )
@@ -467,7 +464,7 @@ def test_an_archive_is_filled_as_it_was_and_then_migrated(
     with enter_tenant(tenant), connection.cursor() as cursor:
         cursor.execute("SELECT count(*), min(shoe_size) FROM accounts_customuser")
         assert cursor.fetchone() == (31, 42)
-        cursor.execute("SELECT count(*) FROM django_migrations WHERE name = '0002_shoe_size'")
+        cursor.execute("SELECT count(*) FROM django_migrations WHERE name = '0099_shoe_size'")
         assert cursor.fetchone() == (1,)
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tenants.models import Tenant
-from tests.fleet import ADDS_A_COLUMN, COLUMN, RUNS_PYTHON, Fleet, copy_of
+from tests.fleet import ADDS_A_COLUMN, COLUMN, NEWEST, RUNS_PYTHON, Fleet, copy_of
 from tests.tenants.conftest import Run
 
 
@@ -74,7 +74,7 @@ import tenants.uuid7
 
 
 class Migration(migrations.Migration):
-    dependencies = [("accounts", "0001_initial")]
+    dependencies = [("accounts", "NEWEST")]
     operations = [
         migrations.CreateModel(
             "Badge",
@@ -113,7 +113,7 @@ class Migration(migrations.Migration):
             ),
         )),
     ]
-"""
+""".replace("NEWEST", NEWEST)
 
 CATALOGUE = """
 SELECT 'column', table_name || '.' || column_name, ordinal_position || data_type
@@ -268,7 +268,7 @@ def test_only_those_that_were_named_are_migrated(fleet: Fleet) -> None:
 def test_one_app_goes_back_and_forth_in_every_schema(fleet: Fleet) -> None:
     release = fleet.release()
     assert fleet.run("migrate", release=release).status == 0
-    back = fleet.run("migrate", "accounts", "0001", release=release)
+    back = fleet.run("migrate", "accounts", NEWEST, release=release)
 
     assert back.status == 0, back.stderr
     assert set(fleet.states().values()) == {"old"}

@@ -44,7 +44,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     {marker}
-    dependencies = [("sessions", "0001_first")]
+    dependencies = [("sessions", "0001_initial")]
     operations = [{operation}]
 """
 
@@ -55,7 +55,7 @@ def loader_of(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) ->
     package = tmp_path / "throwaway_migrations"
     package.mkdir()
     (package / "__init__.py").touch()
-    (package / "0001_first.py").write_text(FIRST)
+    (package / "0001_initial.py").write_text(FIRST)
     monkeypatch.syspath_prepend(tmp_path)
     settings.MIGRATION_MODULES = {**settings.MIGRATION_MODULES, "sessions": package.name}
 

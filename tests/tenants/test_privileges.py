@@ -6,7 +6,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from tests.fleet import ADDS_A_COLUMN, Fleet
+from tests.fleet import ADDS_A_COLUMN, NEWEST, Fleet
 from tests.tenants.roles import APP, OWNER, Manage, connect, url
 
 
@@ -172,4 +172,4 @@ def test_the_owner_migrates_the_fleet_and_who_serves_people_uses_the_new_table(
             with pytest.raises(psycopg2.errors.InsufficientPrivilege):
                 cursor.execute(f"DROP TABLE {schema}.accounts_badge")
     # The other tests are of this release.
-    assert fleet.run("migrate", "accounts", "0001", release=release).status == 0
+    assert fleet.run("migrate", "accounts", NEWEST, release=release).status == 0

@@ -16,6 +16,7 @@ from tenants.errors import Conflict, InvalidInput
 from tenants.models import Blueprint, Domain, Operation, Tenant
 from tenants.names import is_schema_name
 from tenants.requests import TenantRequest, check
+from tests.fleet import NEWEST
 
 
 def everything() -> tuple[Any, ...]:
@@ -234,7 +235,7 @@ def test_without_its_event_there_is_no_tenant(db: None, broken_record: None) -> 
 
 
 def test_a_migration_that_fails_leaves_nothing(db: None, monkeypatch: Any) -> None:
-    last = import_module("accounts.migrations.0001_initial").Migration
+    last = import_module(f"accounts.migrations.{NEWEST}").Migration
     broken = [*last.operations, migrations.RunSQL("SELECT 1/0")]
     monkeypatch.setattr(last, "operations", broken)
     # There is no blueprint of a release that was just deployed.
