@@ -231,6 +231,11 @@ def _take(work: Work, position: int, step: Step) -> None:
         raise
 
 
+def can_be_undone(operation: Operation) -> bool:
+    """Whether ``cancel`` could give it up: it is unfinished, and its kind takes nothing away."""
+    return operation.is_unfinished and plan_of(operation.kind).undo is not None
+
+
 def cancel(operation: Operation) -> Operation:
     """Give up an operation that is not finished and undo what it did so far.
 
@@ -243,7 +248,7 @@ def cancel(operation: Operation) -> Operation:
         current = work.operation
         if current.state == Operation.State.CANCELLED:
             return current
-        if not current.is_unfinished or plan.undo is None:
+        if plan.undo is None or not can_be_undone(current):
             raise Conflict(
                 f'the operation "{current}" is {current.get_state_display().lower()}'
                 " and cannot be undone.",

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.text import capfirst
@@ -130,15 +130,35 @@ class OperationAdmin(ReadOnly, SoundList, ModelAdmin):  # type: ignore[misc]
     readonly_fields = fields
     actions: ClassVar[Any] = ["carry_on", "cancel"]
 
+    change_form_outer_after_template = "console/operation.html"
+
     @admin.display(description="What to do")
     def what_to_do(self, operation: Operation) -> str:
         """Where an operation that stopped is carried on."""
         if operation.state != Operation.State.FAILED:
             return "–"
         return (
-            "Do away with what stopped it. Then choose it in the list of operations and let it be"
-            f" carried on, or run: manage.py tenant operations --resume {operation.pk}"
+            "Do away with what stopped it. Then let it be carried on, here or with:"
+            f" manage.py tenant operations --resume {operation.pk}"
         )
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show one operation, with buttons that do what the list's actions do."""
+        operation = self.get_object(request, object_id)
+        can = {
+            "may_act": self.has_act_permission(request),
+            "can_be_undone": operation is not None and operations.can_be_undone(operation),
+        }
+        response: HttpResponse = super().change_view(
+            request, object_id, form_url, can | (extra_context or {})
+        )
+        return response
 
     def has_act_permission(self, request: HttpRequest) -> bool:
         """Whether the operator may carry on and give up."""

@@ -14,6 +14,7 @@ from activity.models import ActivityEvent
 from tenants import lifecycle
 from tenants.context import enter_platform, enter_tenant, enter_unserved
 from tenants.models import Domain, Operation, Tenant
+from tenants.names import new_schema_name
 from tests.conftest import CANARY, PASSWORD
 
 LIST = "/admin/tenants/tenant/"
@@ -219,6 +220,39 @@ def test_an_operation_that_stopped_says_how_to_go_on(console: Client, acme: Tena
 
     assert f"tenant operations --resume {stopped.pk}" in page
     assert "<script>count" not in page
+    assert 'value="carry_on"' in page
+    # A purge takes away: nothing could bring it back.
+    assert 'value="cancel"' not in page
+
+
+def test_the_page_of_an_operation_can_give_it_up(
+    console: Client, browser: Callable[..., Client]
+) -> None:
+    with enter_platform():
+        tenant = Tenant(slug="initech", name="Initech", state="provisioning")
+        tenant.schema_name = new_schema_name()
+        tenant.save()
+    stopped = Operation.objects.create(
+        kind="create", tenant=tenant, state="failed", steps=["schema"], request={"slug": "initech"}
+    )
+    address = f"/admin/tenants/operation/{stopped.pk}/change/"
+    viewer = CustomUser.objects.create_user(
+        username="vera", email="vera@platform.example", password=None, is_staff=True
+    )
+    viewer.user_permissions.add(Permission.objects.get(codename="view_operation"))
+
+    assert 'value="cancel"' not in browser(None, viewer).get(address).content.decode()
+    assert 'value="cancel"' in console.get(address).content.decode()
+    gone = console.post(
+        "/admin/tenants/operation/",
+        {"action": "cancel", "_selected_action": str(stopped.pk)},
+        follow=True,
+    )
+
+    assert "given up; what it had done is undone." in gone.content.decode()
+
+    with enter_platform():
+        assert not Tenant.objects.filter(slug="initech").exists()
 
 
 def test_an_operator_who_may_only_look_only_looks(
