@@ -17,15 +17,15 @@ class TenantsConfig(AppConfig):
             checks,
             contenttypes,
             hosts,
-            provenance,
             provisioning,
             purging,
+            remembering,
             timeline,
         )
         from tenants.archive import loading  # noqa: F401
         from tenants.fleet import resuming
 
         contenttypes.install()
-        provenance.install()
+        remembering.install()
         hosts.connect()
         resuming.register()

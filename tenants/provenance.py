@@ -1,4 +1,4 @@
-"""Instances and query sets remember the tenant they were made for, and are good in no other.
+"""Which tenant an instance or a query set was made for, and the refusal of it in any other.
 
 A query set is lazy and an instance is only a key and some values. On the bare libraries both ask
 whichever tenant one is in when they are used: Acme's Ann, saved in Globex, overwrites whoever has
@@ -7,31 +7,21 @@ her key there. Here that is a ``TenantMismatch``
 
 Nothing is paid for a row. Django keeps with each instance the alias it was loaded from; we let
 that alias be a ``Place``, a string equal to it that also knows the schema. All rows of a query
-share one.
+share one. ``tenants.remembering`` is what makes Django do so.
 
 What is made where there is no tenant, or while a module is being imported, belongs to nobody: the
 query set of a form or a view class. Each copy of it is bound where it is made, and the rows that it
 has once read are for the tenant they were read in.
-
-Django has no official way to see a query set made and run, or to see ``save(using=…)``, so those
-methods are replaced, once, at start-up (``_REPLACED``). What has one, ``TenantRouter``, uses it.
 """
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, Final
+from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, router
 from django.db.models import Model, QuerySet
-from django.db.models.base import DEFERRED, ModelBase
-from django.db.models.fields.related import ForeignObject
-from django.db.models.query import RawQuerySet
-from django.db.models.sql import Query, RawQuery
 from django_tenants.utils import get_public_schema_name
 
 from tenants import places
 from tenants.errors import TenantMismatch
-from tenants.places import Place, made_here, place
+from tenants.places import Place, place
 
 
 def made_in(thing: Any) -> str:
@@ -39,10 +29,11 @@ def made_in(thing: Any) -> str:
     if isinstance(thing, Model):
         db = thing._state.db
         return db.schema if type(db) is Place else ""
-    return str(_query_of(thing).made_in)
+    return str(query_of(thing).made_in)
 
 
-def _query_of(queryset: Any) -> Any:
+def query_of(queryset: Any) -> Any:
+    """Return the query of a query set, as it is."""
     # Not .query of a QuerySet: that applies a filter which is kept until it is needed.
     state = queryset.__dict__
     return state["_query"] if isinstance(queryset, QuerySet) else state.get("query")
@@ -72,7 +63,8 @@ def check_instance(instance: Any, here: str | None = None) -> None:
         _refuse(f"an object of {type(instance).__name__}", db.schema, here)
 
 
-def _refuse_query(query: Any, here: str) -> None:
+def refuse_query(query: Any, here: str) -> None:
+    """Raise ``TenantMismatch`` for a query that is run, or made part of another, ``here``."""
     model = getattr(query, "model", None)
     _refuse(f"a query of {model.__name__}" if model else "a query in SQL", query.made_in, here)
 
@@ -94,8 +86,11 @@ class TenantRouter:
             check_instance(one, place_of_other.schema)
 
 
-def _place_of(alias: str, instance: Any = None) -> str:
-    """Return the ``Place`` for what now happens in ``alias``, maybe on behalf of ``instance``."""
+def place_of(alias: str, instance: Any = None) -> str:
+    """Return the ``Place`` for what now happens in ``alias``, maybe on behalf of ``instance``.
+
+    Raises ``TenantMismatch`` if either was made for another.
+    """
     here = places.here(alias)
     if type(alias) is Place and alias.schema != here:
         _refuse("a database alias", alias.schema, here)
@@ -104,295 +99,10 @@ def _place_of(alias: str, instance: Any = None) -> str:
     return place(str(alias), here) if here else alias
 
 
-# What replaces methods of Django's. Each function is given the original and returns what is there
-# instead.
-
-
-def _init_query(original: Any) -> Any:
-    def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
-        original(self, *args, **kwargs)
-        self.made_in = made_here()
-
-    return __init__
-
-
-def _clone_query(original: Any) -> Any:
-    def clone(self: Any) -> Any:
-        copy = original(self)
-        if not copy.made_in:
-            copy.made_in = made_here()
-        return copy
-
-    return clone
-
-
-def _clone_raw(original: Any) -> Any:
-    def clone(self: Any, using: str) -> Any:
-        copy = original(self, using)
-        copy.made_in = self.made_in or copy.made_in
-        return copy
-
-    return clone
-
-
-def _get_compiler(original: Any) -> Any:
-    """Every query is compiled, and so is every query inside another."""
-
-    def get_compiler(
-        self: Any, using: Any = None, connection: Any = None, elide_empty: bool = True
-    ) -> Any:
-        if origin := self.made_in:
-            here = getattr(connection, "schema_name", "") if connection else places.here(using)
-            if origin != here:
-                _refuse_query(self, here)
-        return original(self, using, connection, elide_empty)
-
-    return get_compiler
-
-
-def _combine(original: Any) -> Any:
-    """``|`` and ``&`` copy the other's conditions, with the keys in them."""
-
-    def combine(self: Any, rhs: Any, connector: str) -> Any:
-        if rhs.made_in:
-            if self.made_in and self.made_in != rhs.made_in:
-                _refuse_query(self, rhs.made_in)
-            self.made_in = rhs.made_in
-        return original(self, rhs, connector)
-
-    return combine
-
-
-def _check_query_object_type(original: Any) -> Any:
-    """``filter(user=ann)``: all that would be left of Ann is her key."""
-
-    def check_query_object_type(self: Any, value: Any, opts: Any, field: Any) -> None:
-        if isinstance(value, Model):
-            check_instance(value)
-        original(self, value, opts, field)
-
-    return check_query_object_type
-
-
-def _execute_raw(original: Any) -> Any:
-    def _execute_query(self: Any) -> None:
-        here = places.here(self.using)
-        if self.made_in and self.made_in != here:
-            _refuse_query(self, here)
-        original(self)
-
-    return _execute_query
-
-
-def _db(original: property) -> Any:
-    def db(self: Any) -> str:
-        """Return the database used if this query is executed now, and which tenant's."""
-        alias = self._db or original.fget(self)  # type: ignore[misc]
-        query = _query_of(self)
-        if query is None:
-            return _place_of(alias)
-        if not query.made_in:
-            # raw() asks for the database at once, so one of a module knows where it was imported.
-            alias = str(alias)
-        here = _place_of(alias, self._hints.get("instance"))
-        if type(here) is Place and query.made_in and query.made_in != here.schema:
-            _refuse_query(query, here.schema)
-        return here
-
-    return property(db)
-
-
-def _key_values(original: Any) -> Any:
-    """``groups.remove(role)``: all that would be left of the role is its key."""
-
-    def get_instance_value_for_fields(instance: Any, fields: Any) -> Any:
-        check_instance(instance)
-        return original(instance, fields)
-
-    return staticmethod(get_instance_value_for_fields)
-
-
-def _contains(original: Any) -> Any:
-    def contains(self: Any, obj: Any) -> Any:
-        if isinstance(obj, Model):
-            check_instance(obj)
-        if self._result_cache is not None:
-            _check_rows(self)
-        return original(self, obj)
-
-    return contains
-
-
-def _bulk(original: Any) -> Any:
-    @wraps(original)
-    def bulk(self: Any, objs: Any, *args: Any, **kwargs: Any) -> Any:
-        objs = list(objs)
-        here = places.here(self.db)
-        for instance in objs:
-            db = instance._state.db
-            if type(db) is Place and db.schema != here:
-                check_instance(instance, here)
-        return original(self, objs, *args, **kwargs)
-
-    return bulk
-
-
-def _save_base(original: Any) -> Any:
-    @wraps(original)
-    def save_base(  # noqa: PLR0917 (as Django's)
-        self: Any,
-        raw: bool = False,
-        force_insert: Any = False,
-        force_update: bool = False,
-        using: Any = None,
-        update_fields: Any = None,
-    ) -> None:
-        here = _place_of(using or router.db_for_write(type(self), instance=self), self)
-        original(self, raw, force_insert, force_update, here, update_fields)
-
-    return save_base
-
-
-def _own(original: Any) -> Any:
-    """``delete`` and ``refresh_from_db``, told which database, ask no router."""
-
-    @wraps(original)
-    def own(self: Any, using: Any = None, *args: Any, **kwargs: Any) -> Any:
-        _place_of(using or DEFAULT_DB_ALIAS, self)
-        return original(self, using, *args, **kwargs)
-
-    return own
-
-
-_create: Final = type.__call__
-
-
-def _made_by_hand(cls: Any, *args: Any, **kwargs: Any) -> Any:
-    """An instance that is made in a tenant is for that tenant, before it is ever saved."""
-    instance = _create(cls, *args, **kwargs)
-    state = instance._state
-    if state.db is None and (schema := made_here()):
-        state.db = place("default", schema)
-    return instance
-
-
-def _from_db(cls: Any, db: str, field_names: Any, values: Any) -> Any:
-    """Django's own, but for rows ``_made_by_hand`` is passed by: they are told where they are from.
-
-    Rows with deferred fields take the longer way.
-    """
-    meta = cls._meta
-    if len(values) != len(meta.concrete_fields):
-        names = iter(values)
-        values = [
-            next(names) if field.attname in field_names else DEFERRED
-            for field in meta.concrete_fields
-        ]
-    try:
-        create = meta.create_of_row
-    except AttributeError:
-        create = meta.create_of_row = _create.__get__(cls)
-    instance = create(*values)
-    state = instance._state
-    state.adding = False
-    state.db = db
-    return instance
-
-
-def _check_rows(queryset: Any) -> None:
+def check_rows(queryset: Any) -> None:
     """Raise ``TenantMismatch`` if what a query set has read was read elsewhere."""
     state = queryset.__dict__
     # Django fills the lists of prefetched objects from outside, of query sets made for them.
     origin = state.get("_rows_made_in") or made_in(queryset)
     if origin and origin != (here := places.here()):
         _refuse(f"a list of {queryset.model.__name__}", origin, here)
-
-
-def _fetch_all(original: Any) -> Any:
-    """Whoever wants the rows of a query set comes by here; what it has read is for where it was."""
-
-    def fetch_all(self: Any) -> None:
-        if self._result_cache is None:
-            origin = made_in(self) or places.here()
-            original(self)
-            self._rows_made_in = origin
-        else:
-            _check_rows(self)
-            original(self)
-
-    return fetch_all
-
-
-def _of_rows(original: Any) -> Any:
-    """Whoever asks the rows that are there already does not."""
-
-    @wraps(original)
-    def of_rows(self: Any, *args: Any) -> Any:
-        if self._result_cache is not None:
-            _check_rows(self)
-        return original(self, *args)
-
-    return of_rows
-
-
-_REPLACED: Final[tuple[tuple[type, str, Callable[..., Any]], ...]] = (
-    (Query, "__init__", _init_query),
-    (Query, "clone", _clone_query),
-    (Query, "get_compiler", _get_compiler),
-    (Query, "combine", _combine),
-    (Query, "check_query_object_type", _check_query_object_type),
-    (RawQuery, "__init__", _init_query),
-    (RawQuery, "clone", _clone_raw),
-    (RawQuery, "_execute_query", _execute_raw),
-    (QuerySet, "db", _db),
-    (QuerySet, "_fetch_all", _fetch_all),
-    (QuerySet, "__getitem__", _of_rows),
-    (QuerySet, "count", _of_rows),
-    (QuerySet, "exists", _of_rows),
-    (QuerySet, "contains", _contains),
-    (QuerySet, "bulk_create", _bulk),
-    (QuerySet, "bulk_update", _bulk),
-    (RawQuerySet, "db", _db),
-    (RawQuerySet, "_fetch_all", _fetch_all),
-    (Model, "save_base", _save_base),
-    (Model, "delete", _own),
-    (Model, "refresh_from_db", _own),
-    (ForeignObject, "get_instance_value_for_fields", _key_values),
-)
-"""Class, name, and what it is replaced by."""
-
-_NEW: Final[tuple[tuple[type, str, Any], ...]] = (
-    (Query, "made_in", ""),
-    (RawQuery, "made_in", ""),
-    (ModelBase, "__call__", _made_by_hand),
-)
-"""Class, name, and what is there from now on, where there was nothing."""
-
-_before: dict[tuple[type, str], Any] = {}
-
-
-def install() -> None:
-    """Make Django's models and query sets remember. Called once, when the app registry is ready.
-
-    Raises ``KeyError`` when this Django has not what is replaced.
-    """
-    if _before:
-        return
-    for owner, name, replacement in _REPLACED:
-        original = vars(owner)[name]
-        _before[owner, name] = original
-        # A staticmethod is unwrapped: it is called as a function.
-        setattr(owner, name, replacement(getattr(original, "__func__", original)))
-    _before[Model, "from_db"] = vars(Model)["from_db"]
-    Model.from_db = classmethod(_from_db)  # type: ignore[assignment,method-assign]
-    for owner, name, value in _NEW:
-        setattr(owner, name, value)
-
-
-def uninstall() -> None:
-    """Leave Django as it was: for measuring and for showing what would happen."""
-    for (owner, name), original in _before.items():
-        setattr(owner, name, original)
-    for owner, name, _ in _NEW if _before else ():
-        delattr(owner, name)
-    _before.clear()

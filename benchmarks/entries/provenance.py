@@ -1,6 +1,6 @@
 """What it costs that instances and query sets remember their tenant.
 
-One process with `tenants.provenance` installed and one without it read the same 1,000 people of
+One process with `tenants.remembering` installed and one without it read the same 1,000 people of
 one tenant, and write them. The first is what the rest of Django does anyway.
 """
 
@@ -66,12 +66,12 @@ def _bulk() -> None:
 _REPEATS = {_list: 20, _get: 3, _bulk: 5}
 
 
-def _turns(act: Callable[[], None], *, remembering: bool) -> Turns:
+def _turns(act: Callable[[], None], *, is_on: bool) -> Turns:
     """Yield how many milliseconds ``act`` takes."""
-    from tenants import provenance
+    from tenants import remembering
 
-    if not remembering:
-        provenance.uninstall()
+    if not is_on:
+        remembering.uninstall()
     with _inside():
         for _ in range(3):
             act()
@@ -86,32 +86,32 @@ def _turns(act: Callable[[], None], *, remembering: bool) -> Turns:
 
 def list_bare() -> Turns:
     """Read 1,000 people that remember nothing."""
-    yield from _turns(_list, remembering=False)
+    yield from _turns(_list, is_on=False)
 
 
 def list_bound() -> Turns:
     """Read 1,000 people that remember their tenant."""
-    yield from _turns(_list, remembering=True)
+    yield from _turns(_list, is_on=True)
 
 
 def get_bare() -> Turns:
     """Read a hundred times one person, who remembers nothing."""
-    yield from _turns(_get, remembering=False)
+    yield from _turns(_get, is_on=False)
 
 
 def get_bound() -> Turns:
     """Read a hundred times one person, who remembers their tenant."""
-    yield from _turns(_get, remembering=True)
+    yield from _turns(_get, is_on=True)
 
 
 def bulk_bare() -> Turns:
     """Make and insert 1,000 roles that remember nothing."""
-    yield from _turns(_bulk, remembering=False)
+    yield from _turns(_bulk, is_on=False)
 
 
 def bulk_bound() -> Turns:
     """Make and insert 1,000 roles that remember their tenant before they are saved."""
-    yield from _turns(_bulk, remembering=True)
+    yield from _turns(_bulk, is_on=True)
 
 
 def _entry(name: str, what: str, goal: Goal | None = None) -> Entry:

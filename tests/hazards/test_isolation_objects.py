@@ -23,7 +23,7 @@ from django.forms import modelform_factory
 from django.utils import timezone
 
 from accounts.models import CustomUser, Membership
-from tenants import places, provenance
+from tenants import places, provenance, remembering
 from tenants.context import enter_platform, enter_tenant
 from tenants.errors import TenantMismatch
 from tenants.models import Tenant
@@ -49,11 +49,11 @@ def tables_of_globex(globex: Tenant) -> Iterator[None]:
 @contextmanager
 def bare_libraries() -> Iterator[None]:
     """Do without what is tested: Django and django-tenants as they are."""
-    provenance.uninstall()
+    remembering.uninstall()
     try:
         yield
     finally:
-        provenance.install()
+        remembering.install()
 
 
 # Query sets
