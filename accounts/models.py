@@ -1,5 +1,6 @@
 """People and their roles: in a tenant's schema its people, in ``public`` the operators."""
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -7,7 +8,7 @@ from django.contrib.auth.models import AbstractUser, Group
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
-from django.db import models, transaction
+from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils import timezone
@@ -18,7 +19,6 @@ from accounts.managers import CustomUserManager
 from activity import context
 from activity.context import Actor, ActorKind
 from activity.history import RecordedHistory
-from activity.recording import record
 from activity.subjects import subject_of
 from tenants.context import current_scope, current_tenant
 from tenants.uuid7 import UUIDv7
@@ -140,31 +140,27 @@ class CustomUser(AbstractUser):
         super().clean_fields(exclude=exclude)
 
     def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save with the history row and the events, or not at all."""
+        """Save in the stored form, telling the record what the row cannot say of a password."""
         self._lower_logins()
-        # Django empties _password when it saves; a better hash of the same password never sets it.
-        has_new_password = (
-            self._password is not None  # type: ignore[attr-defined]
-            and not self._state.adding
-        )
-        with transaction.atomic():
+        with self._telling_of_password(kwargs.get("update_fields")):
             super().save(*args, **kwargs)
-            if has_new_password:
-                self._record_new_password()
 
-    def _record_new_password(self) -> None:
-        """Record that there is a new password, by whichever door; never which."""
-        if context.current().actor.kind != ActorKind.ANONYMOUS:
-            record("user.password_changed", target=self)
-            return
-        # Who is not signed in comes by the link that only this person's mailbox has.
+    def _telling_of_password(self, fields: Any) -> AbstractContextManager[object]:
+        """Say that a new password is by a one-time link, or that a hash is all that is new."""
+        if self._state.adding:
+            return nullcontext()
+        # Django empties _password when it saves; a better hash of the same password never sets it.
+        is_new = self._password is not None  # type: ignore[attr-defined]
+        if not is_new and fields is not None and list(fields) == ["password"]:
+            return context.telling(actor=self._as_actor(), meaning="user.password_rehashed")
+        if is_new and context.current().actor.kind == ActorKind.ANONYMOUS:
+            # Who is not signed in comes by the link that only this person's mailbox has.
+            return context.telling(actor=self._as_actor(), meaning="user.password_reset")
+        return nullcontext()
+
+    def _as_actor(self) -> Actor:
         me = subject_of(self)
-        record("user.password_reset", target=self, actor=Actor(ActorKind.PERSON, me.id, me.label))
-
-    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        """Delete with the history rows and the events, or not at all."""
-        with transaction.atomic():
-            return super().delete(*args, **kwargs)
+        return Actor(ActorKind.PERSON, me.id, me.label)
 
     def _lower_logins(self) -> None:
         self.username = CustomUserManager.normalize_username(self.username)
@@ -217,15 +213,21 @@ class Membership(models.Model):
     def __str__(self) -> str:
         return f"{self.group} of {self.user}"
 
-    def save(self, *args: Any, **kwargs: Any) -> None:
-        """Save with the history row and the event, or not at all."""
-        with transaction.atomic():
-            super().save(*args, **kwargs)
 
-    def delete(self, *args: Any, **kwargs: Any) -> tuple[int, dict[str, int]]:
-        """Delete with the history row and the event, or not at all."""
-        with transaction.atomic():
-            return super().delete(*args, **kwargs)
+class RolePermission(Group.permissions.through):  # type: ignore[name-defined,misc]
+    """That a role has a permission: Django's own rows, with a name that migrations can use."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+
+
+class PersonPermission(CustomUser.user_permissions.through):  # type: ignore[name-defined,misc]
+    """That a person has a permission past their roles, in the same way."""
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
 
 
 # Groups are Django's: their history is declared from outside and lives in this app.

@@ -11,10 +11,10 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from structlog.contextvars import bound_contextvars
 
@@ -65,6 +65,8 @@ class Context:
     user_agent: str = ""
     session_ref: str = ""
     reason: str = ""
+    meaning: str = ""
+    """Which action a change is that its row alone does not tell (``activity.subjects.OneOf``)."""
 
 
 Source = Callable[[], Context]
@@ -105,6 +107,17 @@ def acting_as(context: Context) -> Iterator[Context]:
     named = context.actor.id or context.actor.label
     with acting(lambda: context, context.request_id, logged_as=named):
         yield context
+
+
+@contextmanager
+def telling(**others: Any) -> Iterator[None]:
+    """Act as until now until the block ends, but for some fields of ``Context``."""
+    before = _source.get() or _of_process
+    token = _source.set(lambda: replace(before(), **others))
+    try:
+        yield
+    finally:
+        _source.reset(token)
 
 
 @cache

@@ -1,13 +1,16 @@
 """What an event is about: a kind, an id that is never reused, and the label it had.
 
-Each recorded model is declared once, by its own app. This app knows none of them.
+Each recorded model is declared once, by its own app; this app knows none of them. Who acts in
+Python and who changes rows in the database read the same declaration: here it is read from
+instances, in ``activity.capture`` it becomes triggers.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from string import Formatter
+from typing import Any, Final
 
-from django.db.models import Model
+from django.db.models import ForeignKey, Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,41 +22,138 @@ class Subject:
     label: str = ""
 
 
-NOTHING = Subject()
+NOTHING: Final = Subject()
+
+
+@dataclass(frozen=True, slots=True)
+class Flip:
+    """The actions that turning a field on and off is."""
+
+    on: str
+    off: str
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """The action that a change usually is, and what else it can be if the application says so.
+
+    It says so with ``activity.context.telling(meaning=…)``.
+    """
+
+    usual: str
+    others: tuple[str, ...]
+
+
+Action = str | Flip | OneOf
 
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration:
     """How a model appears in the record.
 
-    ``noun`` names its kind and its family of actions; ``id_of`` and ``label_of`` read the two from
-    an instance; ``actions_for`` picks the actions of an update by the fields that changed, and
-    falls back to ``<noun>.changed``.
+    ``noun`` names its kind and its family of actions. ``id`` is the path to what names it for ever,
+    such as ``public_id`` or ``user.public_id``. ``label`` are templates such as ``{name}``, of which
+    the first counts whose fields all say something; a foreign key in one stands for the label
+    of what it refers to. ``actions`` has the fields whose change is an action of its own;
+    all others together are ``<noun>.changed``. A change of an ``ignored`` field is no change. That
+    a ``secret`` field changed is told, and never what it was and is. A row of a model that ``is_tie``
+    between others does not change: another one takes its place.
     """
 
     noun: str
-    id_of: Callable[[Any], str]
-    label_of: Callable[[Any], str]
+    id: str
+    label: tuple[str, ...]
     created: str
     deleted: str
-    actions_for: Callable[[dict[str, tuple[Any, Any]]], list[tuple[str, list[str]]]] | None = None
+    actions: Mapping[str, Action] = field(default_factory=dict)
+    ignored: frozenset[str] = frozenset()
+    secret: frozenset[str] = frozenset()
+    is_tie: bool = False
+
+    @property
+    def changed(self) -> str:
+        """The action that a change of any other field is."""
+        return f"{self.noun}.changed"
 
 
-_declarations: dict[type[Model], Declaration] = {}
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """How the rows between two models appear: as a change of one of them, the ``holder``.
+
+    ``field`` is what the change is of, ``name`` the templates for the other side, ``action`` what
+    adding and taking away are. It has no history of its own.
+    """
+
+    holder: str
+    field: str
+    name: tuple[str, ...]
+    action: str
+
+
+_declarations: dict[str, Declaration] = {}
+_links: dict[str, Link] = {}
 
 
 def declare(model: type[Model], declaration: Declaration) -> None:
-    """Make ``model`` known to the record."""
-    _declarations[model] = declaration
+    """Make ``model`` known to the record. Raises ``KeyError`` for a field that it has not."""
+    for name in (*declaration.actions, *declaration.ignored, *declaration.secret):
+        fields = [field.name for field in model._meta.concrete_fields]
+        if name not in fields:
+            raise KeyError(f"{model._meta.label} has no field {name}")
+    _declarations[model._meta.label_lower] = declaration
+
+
+def declare_link(model: type[Model], link: Link) -> None:
+    """Make the model of the rows between two others known to the record."""
+    _links[model._meta.label_lower] = link
 
 
 def declaration_of(model: type[Model]) -> Declaration:
     """Return how ``model`` was declared; raises ``KeyError`` when it never was."""
-    return _declarations[model._meta.concrete_model or model]
+    return _declarations[(model._meta.concrete_model or model)._meta.label_lower]
+
+
+def link_of(model: type[Model]) -> Link:
+    """Return how the rows of ``model`` were declared; raises ``KeyError`` if they never were."""
+    return _links[model._meta.label_lower]
+
+
+def declared() -> frozenset[str]:
+    """Return the labels of all models, in lower case, of which there is a declaration."""
+    return frozenset(_declarations) | frozenset(_links)
+
+
+def pieces(template: str) -> Iterator[tuple[str, str]]:
+    """Yield the parts of a template: a text, and the path of the field after it, maybe empty."""
+    for text, path, _, _ in Formatter().parse(template):
+        yield text, path or ""
 
 
 def subject_of(instance: Model) -> Subject:
     """Return ``instance`` as the record names it."""
     # By way of _meta, because request.user is a proxy whose type says nothing.
     known = declaration_of(instance._meta.model)
-    return Subject(known.noun, known.id_of(instance), known.label_of(instance))
+    return Subject(known.noun, _read(instance, known.id), label_of(instance))
+
+
+def label_of(instance: Model) -> str:
+    """Return what the record calls ``instance``."""
+    label = ""
+    for template in declaration_of(instance._meta.model).label:
+        values = [
+            (text, _read(instance, path) if path else "") for text, path in pieces(template)
+        ]
+        label = "".join(text + value for text, value in values)
+        if all(value for (_, path), (_, value) in zip(pieces(template), values, strict=True) if path):
+            break
+    return label
+
+
+def _read(instance: Model, path: str) -> str:
+    first, _, rest = path.partition(".")
+    value: Any = getattr(instance, first)
+    if rest:
+        return _read(value, rest)
+    if isinstance(instance._meta.get_field(first), ForeignKey):
+        return label_of(value)
+    return str(value)

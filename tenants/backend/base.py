@@ -16,6 +16,7 @@ from django.db.backends.postgresql.operations import DatabaseOperations
 from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
 from django_tenants.postgresql_backend import base
 
+from tenants.backend import telling
 from tenants.backend.cursors import PinnedCursor, PinnedDebugCursor
 from tenants.backend.pin import prefix_for, without_prefix
 from tenants.errors import NotInTenant
@@ -32,9 +33,9 @@ class PinnedOperations(DatabaseOperations):
     """Django's operations, which show statements as they were written."""
 
     def last_executed_query(self, cursor: Any, sql: Any, params: Any) -> str:
-        """Return the last statement without the path that was put before it."""
+        """Return the last statement without what was put before it."""
         shown = super().last_executed_query(cursor, sql, params)
-        return shown and without_prefix(shown)
+        return shown and telling.without_setting(without_prefix(shown))
 
 
 class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
@@ -74,7 +75,7 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
 
     def point_at(self, tenant: Any | None) -> None:
         """Act where ``tenant`` is, or nowhere, from the next statement on. Sends nothing."""
-        self._pinned = False
+        self.unpin()
         if tenant is None:
             self.tenant = self.schema_name = self._prefix = None
         else:
@@ -104,13 +105,27 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
             and own.info.transaction_status != _IDLE
         )
 
-    def pinned(self) -> None:
-        """Note that a message with the path has succeeded, which lasts as long as a transaction."""
+    def arrived(self, path: str, told: str) -> None:
+        """Note that a message has succeeded with what it said of where it is and of who acts.
+
+        Both last as long as a transaction. What was said earlier in it still holds.
+        """
         self._pinned = not self.connection.autocommit
+        if path or told:
+            self._told = told
 
     def unpin(self) -> None:
         """Note that the path may be another than one believes: it is sent again."""
         self._pinned = False
+        self._told = ""
+
+    def untold(self) -> str:
+        """Return what goes before a change so that triggers know who makes it.
+
+        Empty when the open transaction knows it already.
+        """
+        now = telling.setting()
+        return "" if self.is_pinned() and now == self._told else now
 
     def is_between_transactions(self) -> bool:
         """Tell whether the next message would be a transaction of its own."""
@@ -119,15 +134,15 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
 
     def _commit(self) -> None:
         # After an error that was swallowed PostgreSQL answers COMMIT with ROLLBACK, and no error.
-        self._pinned = False
+        self.unpin()
         super()._commit()
 
     def _rollback(self) -> None:
-        self._pinned = False
+        self.unpin()
         super()._rollback()
 
     def _set_autocommit(self, autocommit: bool) -> None:
-        self._pinned = False
+        self.unpin()
         super()._set_autocommit(autocommit)
 
     def close(self) -> None:

@@ -13,6 +13,7 @@ from django.db import NotSupportedError
 from django.db.backends.utils import CursorDebugWrapper, CursorWrapper
 from psycopg2.sql import Composable
 
+from tenants.backend import telling
 from tenants.backend.statements import Kind, Statement, is_ordinary, read
 
 # Private to Django, and the only place below its wrappers and logs.
@@ -34,10 +35,12 @@ class PinnedCursor(CursorWrapper):
             return _run(self, sql, params)
         if not is_ordinary(sql):
             return self._execute_unusual(sql, params)
-        if db.is_pinned():
+        path = "" if db.is_pinned() else db.require_place()
+        told = db.untold() if telling.may_change(sql) else ""
+        if not (path or told):
             return _run(self, sql, params)
-        result = _run(self, db.require_place() + sql, params)
-        db.pinned()
+        result = _run(self, path + told + sql, params)
+        db.arrived(path, told)
         return result
 
     def _execute_unusual(self, sql: Any, params: Any) -> Any:
@@ -52,8 +55,9 @@ class PinnedCursor(CursorWrapper):
                 with self._path_of_session():
                     return _run(self, sql, params)
             return _run(self, sql, params)
-        result = _run(self, self._with_path(sql), params)
-        self.db.pinned()
+        path, told = self._ahead()
+        result = _run(self, self._behind(path + told, sql), params)
+        self.db.arrived(path, told)
         if not statement.keeps_path:
             self.db.unpin()
         return result
@@ -63,17 +67,19 @@ class PinnedCursor(CursorWrapper):
         statement = self._understood(text)
         # Not relied on afterwards: of no parameters at all nothing was sent.
         try:
-            return _run_many(self, self._with_path(sql), param_list)
+            return _run_many(self, self._behind("".join(self._ahead()), sql), param_list)
         finally:
             if not statement.keeps_path:
                 self.db.unpin()
 
-    def _with_path(self, sql: Any) -> Any:
-        db = self.db
-        if db.is_pinned():
-            return sql
-        prefix = db.require_place()
-        return prefix + sql if isinstance(sql, str) else prefix.encode() + sql
+    def _ahead(self) -> tuple[str, str]:
+        """Return the path, and what triggers are told, as far as the transaction lacks them."""
+        path = "" if self.db.is_pinned() else self.db.require_place()
+        return path, self.db.untold()
+
+    @staticmethod
+    def _behind(ahead: str, sql: Any) -> Any:
+        return ahead + sql if isinstance(sql, str) else ahead.encode() + sql
 
     def _text(self, sql: Any) -> tuple[str, Any]:
         """Return a statement as text to be read, and as what can be sent."""
@@ -130,10 +136,11 @@ class PinnedCursor(CursorWrapper):
 
     def _pin(self) -> None:
         db = self.db
-        if not db.is_pinned():
+        path, told = self._ahead()
+        if path or told:
             with db.wrap_database_errors, self.cursor.connection.cursor() as ahead:
-                ahead.execute(db.require_place())
-            db.pinned()
+                ahead.execute(path + told)
+            db.arrived(path, told)
 
     @contextmanager
     def _in_transaction(self) -> Iterator[None]:
@@ -149,7 +156,7 @@ class PinnedCursor(CursorWrapper):
                 yield
             return
         with db.wrap_database_errors, self.cursor.connection.cursor() as around:
-            around.execute(f"BEGIN; {db.require_place()}")
+            around.execute(f"BEGIN; {db.require_place()}{db.untold()}")
             try:
                 yield
             except BaseException:

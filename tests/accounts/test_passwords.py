@@ -420,12 +420,17 @@ def test_a_password_set_by_djangos_own_command_is_recorded_too(operator, monkeyp
 def test_a_hash_that_is_only_made_better_is_no_new_password(acme, cleo):
     with enter_tenant(acme):
         before = ActivityEvent.objects.count()
+        rows = cleo.history.count()
         # As Django does when it finds a hash of a weaker kind at a sign-in.
         cleo.set_password(PASSWORD)
         cleo._password = None
         cleo.save(update_fields=["password"])
 
-        assert ActivityEvent.objects.count() == before
+        [event] = ActivityEvent.objects.order_by("id")[before:]
+        assert (event.action, event.severity) == ("user.password_rehashed", "info")
+        assert (event.target_id, event.actor_id) == (str(cleo.public_id),) * 2
+        assert event.changes == {}
+        assert cleo.history.count() == rows
 
 
 def test_where_no_mail_can_be_sent_the_panel_says_so(browser, acme, ann, cleo, settings):

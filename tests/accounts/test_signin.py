@@ -496,7 +496,7 @@ def test_passwords_are_kept_as_argon2id_with_46_mib_and_one_pass(browser, acme, 
 @override_settings(
     PASSWORD_HASHERS=[*people.PASSWORD_HASHERS, "django.contrib.auth.hashers.MD5PasswordHasher"]
 )
-def test_an_older_hash_is_renewed_at_sign_in_without_an_event(browser, acme, bob, recorded):
+def test_an_older_hash_is_renewed_at_sign_in_and_that_is_no_new_password(browser, acme, bob, recorded):
     assert bob.password.startswith("md5$")
     before = len(recorded(acme))
 
@@ -506,7 +506,12 @@ def test_an_older_hash_is_renewed_at_sign_in_without_an_event(browser, acme, bob
     with enter_tenant(acme):
         bob.refresh_from_db()
         assert bob.password.startswith("argon2$argon2id$")
-    assert [event.action for event in recorded(acme)[before:]] == ["session.started"]
+    events = [(event.action, event.actor_id) for event in recorded(acme)[before:]]
+    bob_himself = str(bob.public_id)
+    assert events == [
+        ("user.password_rehashed", bob_himself),
+        ("session.started", bob_himself),
+    ]
 
 
 def test_a_form_in_another_encoding_is_refused_and_no_error_of_ours(browser, acme):

@@ -1,0 +1,56 @@
+"""Triggers whose functions know their schema, whoever looks at what path.
+
+django-pgtrigger keeps triggers in migrations and notices when one changed. Its functions find
+tables on the path of the session that changes a row, and ask before each row whether the session
+wants them ignored. Here neither is up to the session: names in the function are written out with
+the schema that it is made in, and nothing can be ignored.
+"""
+
+from typing import Final
+
+from django.db.migrations import RunSQL
+from pgtrigger.compiler import UpsertTriggerSql
+
+HERE: Final = "@here"
+"""Stands in a function for the schema that it is made in."""
+
+
+def pinned(function: str) -> str:
+    """Return the statement that makes a function in whichever schema the path leads to.
+
+    ``function`` is a CREATE FUNCTION, with ``HERE`` where the schema's name belongs.
+    """
+    return (
+        f"DO $install$ BEGIN EXECUTE pg_catalog.replace($function$ {function} $function$,"
+        f" '{HERE}', pg_catalog.quote_ident(pg_catalog.current_schema())); END $install$"
+    )
+
+
+class MakeFunctions(RunSQL):
+    """Makes functions by statements from ``pinned``: the same words are right in every tenant."""
+
+    replayable = True
+
+
+class PinnedTriggerSql(UpsertTriggerSql):  # type: ignore[misc]
+    """What makes a trigger and its function, in whichever schema the path leads to.
+
+    Migrations refer to it: changing the template changes no function that is there.
+    """
+
+    def get_template(self) -> str:
+        """Return the statements. The function is made in ``DO``, which can name its schema."""
+        return """
+            DO $install$ BEGIN EXECUTE pg_catalog.replace($function$
+            CREATE OR REPLACE FUNCTION @here.{pgid}() RETURNS trigger LANGUAGE plpgsql AS $body$
+            {declare}
+            BEGIN
+            {func}
+            END $body$
+            $function$, '@here', pg_catalog.quote_ident(pg_catalog.current_schema()));
+            END $install$;
+            DROP TRIGGER IF EXISTS {pgid} ON {table};
+            CREATE {constraint} TRIGGER {pgid} {when} {operation} ON {table}
+            {timing} FOR EACH {level} {condition} EXECUTE FUNCTION {execute};
+            COMMENT ON TRIGGER {pgid} ON {table} IS '{hash}';
+        """
