@@ -5,6 +5,7 @@ from django.contrib.auth.models import Group
 
 from accounts.models import CustomUser, Membership, PersonPermission, RolePermission
 from activity.capture.triggers import record_link, record_model
+from activity.capture.unrecorded import leave_unrecorded
 from activity.subjects import Declaration, Flip, Link, OneOf
 
 
@@ -54,6 +55,8 @@ def declare_models() -> None:
             is_tie=True,
         ),
     )
+    for label in ("HistoricalCustomUser", "HistoricalGroup", "HistoricalMembership"):
+        leave_unrecorded(f"accounts.{label}", "it is the history of another model")
     permission = ("{permission.content_type.app_label}.{permission.codename}",)
     record_link(
         RolePermission,

@@ -13,7 +13,7 @@ class ActivityConfig(AppConfig):
     def ready(self) -> None:
         """Connect the signals at the edge and add to the panel's first page."""
         from activity import admin, lifecycle, overview, rollups, signins  # noqa: F401
-        from activity.capture import transport
+        from activity.capture import platform, transport
         from activity.sealing import sealer
         from tenants import privileges, sites
         from tenants.archive import contents
@@ -21,6 +21,7 @@ class ActivityConfig(AppConfig):
         privileges.APPEND_ONLY.update({"activity_activityevent", "activity_segment"})
         lifecycle.connect()
         transport.connect()
+        platform.declare_models()
         contents.before_export += [rollups.fold_now, sealer.seal_now]
         contents.after_import += [rollups.arrive, sealer.arrive]
         sites.overview.append(overview.contribute)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from string import Formatter
 from typing import Any, Final
 
-from django.db.models import ForeignKey, Model
+from django.db.models import Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +51,13 @@ Action = str | Flip | OneOf
 class Declaration:
     """How a model appears in the record.
 
-    ``noun`` names its kind and its family of actions. ``id`` is the path to what names it for ever,
-    such as ``public_id`` or ``user.public_id``. ``label`` are templates such as ``{name}``, of which
-    the first counts whose fields all say something; a foreign key in one stands for the label
-    of what it refers to. ``actions`` has the fields whose change is an action of its own;
-    all others together are ``<noun>.changed``. A change of an ``ignored`` field is no change. That
-    a ``secret`` field changed is told, and never what it was and is. A row of a model that ``is_tie``
-    between others does not change: another one takes its place.
+    ``noun`` names its kind and its family of actions. ``id`` is the path to what names it for
+    ever, such as ``public_id`` or ``user.public_id``. ``label`` are templates such as ``{name}``:
+    the first counts whose fields all say something. A foreign key in one stands for the label of
+    what it refers to. ``actions`` has the fields whose change is an action of its own; all others
+    together are ``<noun>.changed``. A change of an ``ignored`` field is no change. That a
+    ``secret`` field changed is told, and never what it was or is. A row of a model that
+    ``is_tie`` between others does not change: another one takes its place.
     """
 
     noun: str
@@ -95,11 +95,17 @@ _links: dict[str, Link] = {}
 
 
 def declare(model: type[Model], declaration: Declaration) -> None:
-    """Make ``model`` known to the record. Raises ``KeyError`` for a field that it has not."""
+    """Make ``model`` known to the record.
+
+    Raises ``KeyError`` for a field that it has not, or a secret one without an action of its own.
+    """
+    fields = {field.name for field in model._meta.concrete_fields}
     for name in (*declaration.actions, *declaration.ignored, *declaration.secret):
-        fields = [field.name for field in model._meta.concrete_fields]
         if name not in fields:
             raise KeyError(f"{model._meta.label} has no field {name}")
+    for name in declaration.secret:
+        if name not in declaration.actions:
+            raise KeyError(f"{model._meta.label}.{name} is secret and has no action of its own")
     _declarations[model._meta.label_lower] = declaration
 
 
@@ -140,11 +146,11 @@ def label_of(instance: Model) -> str:
     """Return what the record calls ``instance``."""
     label = ""
     for template in declaration_of(instance._meta.model).label:
-        values = [
-            (text, _read(instance, path) if path else "") for text, path in pieces(template)
-        ]
+        values = [(text, _read(instance, path) if path else "") for text, path in pieces(template)]
         label = "".join(text + value for text, value in values)
-        if all(value for (_, path), (_, value) in zip(pieces(template), values, strict=True) if path):
+        if all(
+            value for (_, path), (_, value) in zip(pieces(template), values, strict=True) if path
+        ):
             break
     return label
 
@@ -154,6 +160,6 @@ def _read(instance: Model, path: str) -> str:
     value: Any = getattr(instance, first)
     if rest:
         return _read(value, rest)
-    if isinstance(instance._meta.get_field(first), ForeignKey):
+    if isinstance(value, Model):
         return label_of(value)
     return str(value)

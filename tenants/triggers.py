@@ -6,10 +6,12 @@ wants them ignored. Here neither is up to the session: names in the function are
 the schema that it is made in, and nothing can be ignored.
 """
 
-from typing import Final
+from typing import Any, Final
 
+import pgtrigger
+from django.db import models
 from django.db.migrations import RunSQL
-from pgtrigger.compiler import UpsertTriggerSql
+from pgtrigger import compiler
 
 HERE: Final = "@here"
 """Stands in a function for the schema that it is made in."""
@@ -32,7 +34,7 @@ class MakeFunctions(RunSQL):
     replayable = True
 
 
-class PinnedTriggerSql(UpsertTriggerSql):  # type: ignore[misc]
+class PinnedTriggerSql(compiler.UpsertTriggerSql):  # type: ignore[misc]
     """What makes a trigger and its function, in whichever schema the path leads to.
 
     Migrations refer to it: changing the template changes no function that is there.
@@ -54,3 +56,26 @@ class PinnedTriggerSql(UpsertTriggerSql):  # type: ignore[misc]
             {timing} FOR EACH {level} {condition} EXECUTE FUNCTION {execute};
             COMMENT ON TRIGGER {pgid} ON {table} IS '{hash}';
         """
+
+
+class PinnedTrigger(pgtrigger.Trigger):  # type: ignore[misc]
+    """A trigger as pgtrigger's, with a function that is pinned. ``HERE`` in it is its schema."""
+
+    def compile(self, model: type[models.Model]) -> compiler.Trigger:
+        """Return what migrations keep."""
+        table: Any = model._meta.db_table
+        return compiler.Trigger(
+            name=self.name,
+            sql=PinnedTriggerSql(
+                pgid=self.get_pgid(model),
+                declare=self.render_declare(model),
+                func=self.render_func(model),
+                table=table,
+                constraint="CONSTRAINT" if self.timing else "",
+                when=self.when,
+                operation=self.operation,
+                timing=f"DEFERRABLE INITIALLY {self.timing}" if self.timing else "",
+                level=self.level,
+                condition=self.render_condition(model),
+            ),
+        )

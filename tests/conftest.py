@@ -273,10 +273,6 @@ def remove_without_trace(tenant: Tenant) -> None:
     """Remove a tenant as if it had never been, tombstone and record included."""
     with enter_platform(), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f'DROP SCHEMA IF EXISTS "{tenant.schema_name}" CASCADE')
-        # The platform's record is append-only, for tests too.
-        cursor.execute("ALTER TABLE activity_activityevent DISABLE TRIGGER USER")
-        ActivityEvent.objects.filter(target_id=str(tenant.pk)).delete()
-        cursor.execute("ALTER TABLE activity_activityevent ENABLE TRIGGER USER")
         # Whatever table refers to a tenant, those that come later too.
         referring = [
             (relation.related_model._meta.db_table, relation.field.column)
@@ -284,6 +280,12 @@ def remove_without_trace(tenant: Tenant) -> None:
         ]
         for table, column in (*referring, ("tenants_tenant", "id")):
             cursor.execute(f"DELETE FROM {table} WHERE {column} = %s", [tenant.pk])
+        # That it is removed past the platform is told when the transaction ends.
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        # The platform's record is append-only, for tests too.
+        cursor.execute("ALTER TABLE activity_activityevent DISABLE TRIGGER USER")
+        ActivityEvent.objects.filter(target_id=str(tenant.pk)).delete()
+        cursor.execute("ALTER TABLE activity_activityevent ENABLE TRIGGER USER")
 
 
 @pytest.fixture

@@ -54,7 +54,7 @@ def value(model: type[models.Model], path: str, row: str, depth: int = 0) -> str
     """
     first, _, rest = path.partition(".")
     field: Any = model._meta.get_field(first)
-    if not field.is_relation:
+    if not field.is_relation or first == field.attname:
         column = f'{row}."{field.column}"'
         is_text = isinstance(field, models.CharField | models.TextField)
         return column if is_text else f"{column}::text"
@@ -67,9 +67,9 @@ def value(model: type[models.Model], path: str, row: str, depth: int = 0) -> str
         return f'(SELECT {what} FROM {source} {there} WHERE {there}."{column}" = {key}{order})'
 
     found = looked_up(table(target))
-    history = getattr(target, "history", None)
+    history: Any = getattr(target, "history", None)
     if history is None:
-        return found
+        return f"coalesce({found}, '')"
     before = looked_up(table(history.model), f" ORDER BY {there}.history_id DESC LIMIT 1")
     return f"coalesce({found}, {before}, '')"
 

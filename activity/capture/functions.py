@@ -16,10 +16,17 @@ from activity.subjects import Action, Declaration, Flip, Link, OneOf, declaratio
 from tenants.quoting import literal
 from tenants.triggers import HERE
 
-DECLARE: Final = (
-    "DECLARE r record; c jsonb; actions text[]; severities text[]; diffs jsonb[]; d jsonb;"
-    " subject text; called text;"
-)
+VARIABLES: Final = [
+    ("r", "record"),
+    ("c", "jsonb"),
+    ("actions", "text[]"),
+    ("severities", "text[]"),
+    ("diffs", "jsonb[]"),
+    ("d", "jsonb"),
+    ("subject", "text"),
+    ("called", "text"),
+]
+"""The row, who acts, what was found, and what it was found of."""
 
 _EVENT: Final = "activity_activityevent"
 
@@ -35,7 +42,6 @@ def row_function(model: type[models.Model]) -> str:
             f"IF TG_OP = 'UPDATE' AND NOT ({differs}) THEN RETURN NULL; END IF;",
             "IF TG_OP = 'DELETE' THEN r := OLD; ELSE r := NEW; END IF;",
             f"c := {HERE}.capture_context();",
-            *_history(model, told, fields),
             *(_of_tie(model, known, told) if known.is_tie else _of_row(model, known, fields, told)),
             "RETURN NULL;",
         ]
@@ -50,14 +56,18 @@ def _of_row(
     yield "ELSIF TG_OP = 'DELETE' THEN"
     yield _remember(literal(known.deleted), _severity(known.deleted), _all(told, "OLD", "old"))
     yield "ELSE"
-    yield from _updates(known, fields)
+    yield from _updates(known, told)
     yield "END IF;"
+    write = _history(model, told)
+    if write:
+        # A secret alone makes no new row: it would be like the one before.
+        yield f"IF actions IS NOT NULL THEN {write} END IF;"
+    yield from _secrets(known, fields)
     yield from _events(known.noun, value(model, known.id, "r"), label(model, "r"))
 
 
-def _of_tie(
-    model: type[models.Model], known: Declaration, told: list[Any]
-) -> Iterator[str]:
+def _of_tie(model: type[models.Model], known: Declaration, told: list[Any]) -> Iterator[str]:
+    yield _history(model, told)
     for row, other, action, place in (
         ("OLD", "INSERT", known.deleted, "old"),
         ("NEW", "DELETE", known.created, "new"),
@@ -108,63 +118,62 @@ def _differs(field: Any) -> str:
     return f'OLD."{field.column}" IS DISTINCT FROM NEW."{field.column}"'
 
 
-def _history(
-    model: type[models.Model], told: list[Any], fields: list[Any]
-) -> Iterator[str]:
-    """Yield the statement that writes the history row, of a model that has history."""
+def _history(model: type[models.Model], told: list[Any]) -> str:
+    """Return the statement that writes the history row; empty for a model without history."""
     history = getattr(model, "history", None)
     if history is None:
-        return
+        return ""
     kept = [field.column for field in told]
     if sorted(kept) != sorted(field.column for field in history.model.tracked_fields):
         raise TypeError(f"{model._meta.label}: history and declaration differ in what is kept")
     columns = ", ".join(f'"{column}"' for column in kept)
     values = ", ".join(f'r."{column}"' for column in kept)
     kind = "CASE TG_OP WHEN 'INSERT' THEN '+' WHEN 'UPDATE' THEN '~' ELSE '-' END"
-    write = (
+    return (
         f"INSERT INTO {table(history.model)} ({columns}, history_date, history_type,"
         " history_user_id, actor_label, request_id, history_change_reason)"
         f" VALUES ({values}, pg_catalog.clock_timestamp(), {kind},"
         " (c ->> 'id')::varchar(64), coalesce((c ->> 'label')::varchar(200), ''),"
         " (c ->> 'request')::uuid, (c ->> 'reason')::varchar(100));"
     )
-    if len(told) == len(fields):
-        yield write
-        return
-    # A secret alone is no new row: it would be like the one before.
-    differs = " OR ".join(_differs(field) for field in told)
-    yield f"IF TG_OP <> 'UPDATE' OR {differs} THEN {write} END IF;"
 
 
-def _updates(known: Declaration, fields: list[Any]) -> Iterator[str]:
-    """Yield the statements that find the actions of an update: those of a field, then the rest."""
-    by_name = {field.name: field for field in fields}
+def _groups(known: Declaration, fields: list[Any]) -> dict[Action, list[Any]]:
+    """Return the fields whose change is an action of its own, by that action."""
     groups: dict[Action, list[Any]] = {}
-    for name, action in known.actions.items():
-        groups.setdefault(action, []).append(by_name[name])
-    own = [field for group in groups.values() for field in group]
-    for action, group in groups.items():
-        if not any(field.name in known.secret for field in group):
-            yield from _update(action, group, known)
-    rest = [field for field in fields if field not in own]
-    yield from _update(known.changed, rest, known)
-    for action, group in groups.items():
-        if any(field.name in known.secret for field in group):
-            yield from _update(action, group, known)
+    for field in fields:
+        if field.name in known.actions:
+            groups.setdefault(known.actions[field.name], []).append(field)
+    return groups
 
 
-def _update(action: Action, group: list[Any], known: Declaration) -> Iterator[str]:
+def _updates(known: Declaration, told: list[Any]) -> Iterator[str]:
+    """Yield the statements that find the actions of an update: those of a field, then the rest."""
+    for action, group in _groups(known, told).items():
+        yield from _update(action, group)
+    rest = [field for field in told if field.name not in known.actions]
+    yield from _update(known.changed, rest)
+
+
+def _secrets(known: Declaration, fields: list[Any]) -> Iterator[str]:
+    """Yield the statements that find which secrets were changed, not to what."""
+    for action, group in _groups(known, [f for f in fields if f.name in known.secret]).items():
+        name, severity = _named(action, group[0])
+        differs = " OR ".join(_differs(field) for field in group)
+        found = _remember(name, severity, "'{}'::jsonb")
+        yield f"IF TG_OP = 'UPDATE' AND ({differs}) THEN {found} END IF;"
+
+
+def _update(action: Action, group: list[Any]) -> Iterator[str]:
     name, severity = _named(action, group[0])
     if len(group) == 1:
         [field] = group
-        is_secret = field.name in known.secret
-        diff = "'{}'::jsonb" if is_secret else _pair(field)
-        yield f"IF {_differs(field)} THEN {_remember(name, severity, diff)} END IF;"
+        yield f"IF {_differs(field)} THEN {_remember(name, severity, _pair(field))} END IF;"
         return
-    yield "d := '{}';"
+    yield "d := NULL;"
     for field in group:
-        yield f"IF {_differs(field)} THEN d := d || {_pair(field)}; END IF;"
-    yield f"IF d <> '{{}}' THEN {_remember(name, severity, 'd')} END IF;"
+        yield f"IF {_differs(field)} THEN d := coalesce(d, '{{}}') || {_pair(field)}; END IF;"
+    yield f"IF d IS NOT NULL THEN {_remember(name, severity, 'd')} END IF;"
 
 
 def _pair(field: Any) -> str:
@@ -227,6 +236,11 @@ def _events(noun: str, subject: str, called: str) -> Iterator[str]:
     yield f"called := {called};"
     yield f"called := {safe('called', 200)};"
     columns = {
+        # Stamped by the table's own trigger. Said here, so that no default is worked out first.
+        "id": "'00000000-0000-0000-0000-000000000000'",
+        "occurred_at": "'epoch'",
+        "actor_salt": "NULL",
+        "target_salt": "NULL",
         "action": "actions[i]",
         "outcome": "'success'",
         "severity": "severities[i]",

@@ -1,7 +1,9 @@
-"""Two functions that the triggers of a schema share, made by a migration.
+"""Functions that the triggers of a schema share, made by a migration.
 
 ``capture_line`` is ``activity.text.one_line`` in SQL. ``capture_context`` returns who acts, as the
 application told it in the setting ``tenantry.context``, or else the database's own idea of it.
+``capture_cluster`` is the cluster's identifier: said to be immutable, which it is as long as a
+server runs, so that a session reads it from disk once and not for every event.
 """
 
 from typing import Final
@@ -24,20 +26,30 @@ FROM (
 $body$
 """
 
+CLUSTER: Final = f"""
+CREATE OR REPLACE FUNCTION {HERE}.capture_cluster() RETURNS bigint
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $body$
+SELECT system_identifier FROM pg_catalog.pg_control_system()
+$body$
+"""
+
 CONTEXT: Final = rf"""
 CREATE OR REPLACE FUNCTION {HERE}.capture_context() RETURNS jsonb
 LANGUAGE plpgsql AS $body$
 DECLARE
     told text := pg_catalog.current_setting('tenantry.context', true);
+    c jsonb;
     request text;
     who text;
 BEGIN
-    IF told <> '' AND pg_catalog.pg_input_is_valid(told, 'jsonb')
-        AND pg_catalog.pg_input_is_valid(told::jsonb ->> 'request', 'uuid')
-        AND coalesce(pg_catalog.pg_input_is_valid(told::jsonb ->> 'ip', 'inet'), true)
-        AND told::jsonb ->> 'kind' <> '' AND told::jsonb ->> 'channel' <> ''
-    THEN
-        RETURN told::jsonb;
+    IF told <> '' AND pg_catalog.pg_input_is_valid(told, 'jsonb') THEN
+        c := told;
+        IF c ->> 'kind' <> '' AND c ->> 'channel' <> ''
+            AND pg_catalog.pg_input_is_valid(c ->> 'request', 'uuid')
+            AND pg_catalog.pg_input_is_valid(coalesce(c ->> 'ip', '::'), 'inet')
+        THEN
+            RETURN c;
+        END IF;
     END IF;
     request := pg_catalog.current_setting('tenantry.request', true);
     IF NOT coalesce(pg_catalog.pg_input_is_valid(request, 'uuid'), false) THEN
@@ -59,8 +71,9 @@ $body$
 """
 
 
-INSTALL: Final = [pinned(LINE), pinned(CONTEXT)]
+INSTALL: Final = [pinned(LINE), pinned(CONTEXT), pinned(CLUSTER)]
 REMOVE: Final = [
+    "DROP FUNCTION IF EXISTS capture_cluster()",
     "DROP FUNCTION IF EXISTS capture_context()",
     "DROP FUNCTION IF EXISTS capture_line(text, integer)",
 ]

@@ -1,59 +1,59 @@
 """The triggers of recorded tables, as django-pgtrigger keeps them in migrations."""
 
-from typing import Any
+from typing import Final
 
 import pgtrigger
 from django.apps import apps
 from django.db import models
-from pgtrigger import compiler
 
-from activity.capture.functions import DECLARE, link_function, row_function
+from activity.capture.functions import VARIABLES, link_function, row_function
 from activity.subjects import Declaration, Link, declare, declare_link
 from tenants.backend import telling
-from tenants.triggers import PinnedTriggerSql
+from tenants.triggers import PinnedTrigger
 
 
-class CaptureTrigger(pgtrigger.Trigger):  # type: ignore[misc]
-    """Records every row that a statement adds, changes or takes away."""
+class CaptureTrigger(PinnedTrigger):
+    """Records every row that a statement adds, changes or takes away.
+
+    Generated from the declarations as they are now. A migration keeps what it was then.
+    """
 
     name = "capture"
     when = pgtrigger.After
     operation = pgtrigger.Insert | pgtrigger.Update | pgtrigger.Delete
 
-    def compile(self, model: type[models.Model]) -> compiler.Trigger:
-        """Return what migrations keep, generated from the declarations as they are now."""
-        # A migration's own models know nothing of history.
-        own: Any = apps.get_model(model._meta.label)
-        return compiler.Trigger(
-            name=self.name,
-            sql=PinnedTriggerSql(
-                pgid=self.get_pgid(own),
-                declare=DECLARE,
-                func=self.body(own),
-                table=own._meta.db_table,
-                when=self.when,
-                operation=self.operation,
-            ),
-        )
+    def get_declare(self, model: type[models.Model]) -> list[tuple[str, str]]:
+        """Return the variables of the function."""
+        return VARIABLES
 
-    def body(self, model: type[models.Model]) -> str:
+    def get_func(self, model: type[models.Model]) -> str:
         """Return what the function does."""
-        return row_function(model)
+        # The models of migrations know nothing of history.
+        return row_function(apps.get_model(model._meta.label))
 
 
 class LinkTrigger(CaptureTrigger):
     """Records the rows between two models as changes of one of them."""
 
-    def body(self, model: type[models.Model]) -> str:
+    def get_func(self, model: type[models.Model]) -> str:
         """Return what the function does."""
-        return link_function(model)
+        return link_function(apps.get_model(model._meta.label))
+
+
+KEEP: Final = PinnedTrigger(
+    name="capture_all",
+    operation=pgtrigger.Truncate,
+    level=pgtrigger.Statement,
+    when=pgtrigger.Before,
+    func="RAISE EXCEPTION 'the table is recorded row by row: use DELETE';",
+)
+"""TRUNCATE takes rows away without telling of one."""
 
 
 def record_model(model: type[models.Model], declaration: Declaration) -> None:
-    """Declare a model and have its table recorded; ``makemigrations`` then writes the trigger."""
+    """Declare a model and have its table recorded; ``makemigrations`` then writes the triggers."""
     declare(model, declaration)
-    CaptureTrigger().register(model)
-    telling.recorded.add(model._meta.db_table)
+    install(model, CaptureTrigger())
 
 
 def record_link(model: type[models.Model], link: Link) -> None:
@@ -63,5 +63,11 @@ def record_link(model: type[models.Model], link: Link) -> None:
     know nothing of.
     """
     declare_link(model, link)
-    LinkTrigger().register(model)
+    install(model, LinkTrigger())
+
+
+def install(model: type[models.Model], trigger: CaptureTrigger) -> None:
+    """Have a declared model recorded by a trigger."""
+    trigger.register(model)
+    KEEP.register(model)
     telling.recorded.add(model._meta.db_table)

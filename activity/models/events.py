@@ -8,6 +8,7 @@ from django.db.models.functions import Now
 
 from activity.actions import Severity
 from activity.context import ActorKind, Channel
+from tenants.triggers import PinnedTrigger
 from tenants.uuid7 import UUIDv7
 
 
@@ -118,17 +119,22 @@ class ActivityEvent(models.Model):
         triggers: ClassVar[Any] = [
             # In a trigger and not in column defaults, so that nobody can choose them, and so that
             # they are taken on the node that stores the row.
-            pgtrigger.Trigger(
+            PinnedTrigger(
                 name="stamp",
                 operation=pgtrigger.Insert,
                 when=pgtrigger.Before,
+                declare=[("secret", "bytea")],
                 func=(
                     "NEW.id = pg_catalog.uuidv7();"
                     " NEW.occurred_at = pg_catalog.clock_timestamp();"
                     " NEW.xid = pg_catalog.pg_current_xact_id()::text::bigint;"
-                    " NEW.cluster = (SELECT system_identifier FROM pg_catalog.pg_control_system());"
-                    " NEW.actor_salt = pg_catalog.uuid_send(pg_catalog.gen_random_uuid());"
-                    " NEW.target_salt = pg_catalog.uuid_send(pg_catalog.gen_random_uuid());"
+                    " NEW.cluster = @here.capture_cluster();"
+                    # Strong random bytes cost more than hashing: one draw, which is forgotten,
+                    # makes both salts, of which neither tells anything of the other.
+                    " secret = pg_catalog.sha256("
+                    "pg_catalog.uuid_send(pg_catalog.gen_random_uuid()));"
+                    " NEW.actor_salt = pg_catalog.substr(secret, 1, 16);"
+                    " NEW.target_salt = pg_catalog.substr(secret, 17, 16);"
                     " NEW.actor_commitment = NULL;"
                     " NEW.target_commitment = NULL;"
                     " RETURN NEW;"

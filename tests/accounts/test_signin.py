@@ -496,7 +496,9 @@ def test_passwords_are_kept_as_argon2id_with_46_mib_and_one_pass(browser, acme, 
 @override_settings(
     PASSWORD_HASHERS=[*people.PASSWORD_HASHERS, "django.contrib.auth.hashers.MD5PasswordHasher"]
 )
-def test_an_older_hash_is_renewed_at_sign_in_and_that_is_no_new_password(browser, acme, bob, recorded):
+def test_an_older_hash_is_renewed_at_sign_in_and_that_is_no_new_password(
+    browser, acme, bob, recorded
+):
     assert bob.password.startswith("md5$")
     before = len(recorded(acme))
 

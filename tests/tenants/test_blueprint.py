@@ -258,7 +258,7 @@ class TestBuilding:
     ) -> None:
         Blueprint.objects.all().delete()
         self.migrating_also(monkeypatch, "INSERT INTO auth_group (name) VALUES ('Staff')")
-        with pytest.raises(UnusableBlueprint, match="rows into .*auth_group"):
+        with pytest.raises(UnusableBlueprint, match=r"rows into .*auth_group"):
             blueprint()
         assert not Blueprint.objects.exists()
 

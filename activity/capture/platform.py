@@ -1,0 +1,105 @@
+"""The platform's own tables: tenants, their domains, and what is being done to them.
+
+Whatever the platform does to a tenant it announces itself, in words that a row does not have
+(``activity.lifecycle``). Here is what it does not announce: a row that somebody changes past it. So
+these triggers wait until the transaction ends, and write nothing where the application said who
+acts and an event tells of the tenant already, or an operation does.
+"""
+
+from typing import Final
+
+import pgtrigger
+from django.apps import apps
+from django.db import models
+
+from activity.capture.functions import row_function
+from activity.capture.triggers import CaptureTrigger, install
+from activity.capture.unrecorded import leave_unrecorded
+from activity.subjects import Declaration, declare
+from tenants.models import Domain, Operation, Tenant
+from tenants.triggers import HERE
+
+_TOLD: Final = "pg_catalog.current_setting('tenantry.context', true) <> ''"
+_XID: Final = "pg_catalog.pg_current_xact_id()::text::bigint"
+
+
+class AnnouncedTrigger(CaptureTrigger):
+    """Records at the end of the transaction what the application did not announce by then."""
+
+    timing = pgtrigger.Deferred
+
+    def __init__(self, tenant: str, **kwargs: object) -> None:
+        self.tenant = tenant
+        super().__init__(**kwargs)
+
+    def get_func(self, model: type[models.Model]) -> str:
+        """Return what the function does; ``tenant`` is the column with the tenant's id."""
+        which = f"coalesce(NEW.{self.tenant}, OLD.{self.tenant})"
+        announced = (
+            f"SELECT FROM {HERE}.activity_activityevent"
+            f" WHERE target_id = ({which})::text AND xid = {_XID}"
+            # Not by a trigger like this one.
+            " AND action ~ '^tenant[.](?!changed$|row_)'"
+        )
+        under_way = (
+            f"SELECT FROM {HERE}.tenants_operation"
+            f" WHERE tenant_id = {which} AND state IN ('waiting', 'running', 'failed')"
+        )
+        own = apps.get_model(model._meta.label)
+        return (
+            f"IF {_TOLD} AND (EXISTS ({announced}) OR EXISTS ({under_way}))"
+            f" THEN RETURN NULL; END IF;\n{row_function(own)}"
+        )
+
+
+class UntoldTrigger(CaptureTrigger):
+    """Records what is done by nobody that the application knows of."""
+
+    def get_func(self, model: type[models.Model]) -> str:
+        """Return what the function does."""
+        own = apps.get_model(model._meta.label)
+        return f"IF {_TOLD} THEN RETURN NULL; END IF;\n{row_function(own)}"
+
+
+def declare_models() -> None:
+    """Make the platform's tables known to the record. Called once at start-up."""
+    tenant = Declaration(
+        noun="tenant",
+        id="id",
+        label=("{name}",),
+        created="tenant.row_added",
+        deleted="tenant.row_removed",
+        # What it lacks is a note of migrating, which reports itself.
+        ignored=frozenset({"lacks"}),
+    )
+    domain = Declaration(
+        noun="domain",
+        # The tenant's id: "what was done about Acme" finds its domains.
+        id="tenant_id",
+        label=("the domain {domain} of {tenant}",),
+        created="domain.row_added",
+        deleted="domain.row_removed",
+    )
+    operation = Declaration(
+        noun="operation",
+        id="id",
+        label=("{kind} of {tenant}",),
+        created="operation.row_added",
+        deleted="operation.row_removed",
+        ignored=frozenset({"touched_at"}),
+    )
+    for model, declaration, trigger in (
+        (Tenant, tenant, AnnouncedTrigger("id")),
+        (Domain, domain, AnnouncedTrigger("tenant_id")),
+        # An operation is its own account of steps, attempts and errors.
+        (Operation, operation, UntoldTrigger()),
+    ):
+        declare(model, declaration)
+        install(model, trigger)
+    for label, reason in {
+        "tenants.FormerSlug": "tenant.renamed has the slug before",
+        "tenants.Blueprint": "the release makes it, and can make it again",
+        "tenants.SpareSchema": "nobody's yet",
+        "tenants.DeletionCertificate": "tenant.deleted says the same",
+    }.items():
+        leave_unrecorded(label, reason)
