@@ -7,11 +7,13 @@ import structlog
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.auth_backends import AuthenticationBackend
 from django.contrib.auth import authenticate
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts import tasks
+from activity import signins
 from activity.recording import record
 from activity.requests import client_ip
 from tenants.context import current_tenant
@@ -48,7 +50,11 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
 
         allauth sends them to a page of its own, which tells that the password was right.
         """
-        self.pre_authenticate(request, **credentials)
+        try:
+            self.pre_authenticate(request, **credentials)
+        except ValidationError:
+            signins.refused(str(credentials.get("username") or credentials.get("email") or ""))
+            raise
         user = authenticate(request, **credentials)
         AuthenticationBackend.unstash_authenticated_user()
         if user is None:

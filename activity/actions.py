@@ -38,6 +38,7 @@ _ALL: Final = (
     Action(
         "session.refused", "{actor} brought a session of another organisation", Severity.WARNING
     ),
+    Action("access.denied", "{actor} was refused {target}", Severity.WARNING),
     Action("user.created", "{actor} added {target}", Severity.NOTICE),
     Action("user.invited", "{actor} sent {target} a link to choose a password", Severity.NOTICE),
     Action("user.changed", "{actor} changed {target}"),

@@ -7,9 +7,10 @@ from functools import partial
 import structlog
 from django.http import HttpRequest, HttpResponse
 
+from activity import denials, outcomes, unavailable
 from activity.context import ANONYMOUS, acting
+from activity.outcomes import Kept
 from activity.requests import circumstances
-from activity.text import one_line
 from tenants.uuid7 import uuid7
 
 logger = structlog.get_logger("tenantry.requests")
@@ -20,6 +21,8 @@ class ActivityMiddleware:
 
     The id is made here and answered in ``X-Request-ID``; one that a client sends is not believed,
     since it would let them file their acts under somebody else's request.
+
+    What failed or was refused is written here, when the view's transaction is over.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
@@ -29,20 +32,32 @@ class ActivityMiddleware:
         request_id = uuid7()
         started = time.perf_counter()
         source = partial(circumstances, request, request_id)
-        with acting(source, request_id, logged_as=ANONYMOUS.kind):
-            response = self.get_response(request)
+        with (
+            acting(source, request_id, logged_as=ANONYMOUS.kind),
+            outcomes.keeping() as kept,
+        ):
+            response = _settled(request, self.get_response(request), kept)
             logger.info(
                 "request",
                 method=request.method,
-                path=one_line(_path(request), 300),
+                path=denials.path_of(request),
                 status=response.status_code,
                 ms=round((time.perf_counter() - started) * 1000, 1),
             )
         response["X-Request-ID"] = str(request_id)
         return response
 
+    def process_exception(self, request: HttpRequest, error: Exception) -> None:
+        """Look at what a view raised, and leave it to others."""
+        denials.note_exception(request, error)
 
-def _path(request: HttpRequest) -> str:
-    """Return the path without the key of a one-time link: whoever reads the log could use it."""
-    key = request.resolver_match.kwargs.get("key") if request.resolver_match else None
-    return request.path.replace(key, "…") if key else request.path
+
+def _settled(request: HttpRequest, response: HttpResponse, kept: Kept) -> HttpResponse:
+    """Record how it ended; what cannot be recorded is not answered."""
+    try:
+        denials.note(request, response, kept)
+        outcomes.write(kept)
+    except unavailable.RecordUnavailable:
+        # The other is not closed: that would end the request a second time.
+        return unavailable.page()
+    return response

@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.conf import settings
 from django.db.models import Model
 
-from activity import context
+from activity import context, outcomes
 from activity.actions import CATALOGUE
 from activity.context import Actor
 from activity.models import ActivityEvent, Outcome
@@ -34,15 +34,19 @@ def record(
 ) -> ActivityEvent:
     """Write an event into the record of the place one is in, in the transaction one is in.
 
+    In a request, what is no success is written when the view's transaction is over, committed or
+    not (``activity.outcomes``); the event that is returned is not in the database yet.
+
     The circumstances come from ``activity.context``; ``actor`` overrides who. Texts are made safe
-    and bounded, never refused. Raises ``KeyError`` for an action that is not in the catalogue.
+    and bounded, never refused. Raises ``KeyError`` for an action that is not in the catalogue,
+    ``RecordUnavailable`` when the record cannot be written.
     """
     kind = CATALOGUE[action]
     now = context.current()
     actor = actor or now.actor
     subject = subject_of(target) if isinstance(target, Model) else target
     behalf = now.on_behalf_of or Actor(actor.kind)
-    return ActivityEvent.objects.create(
+    event = ActivityEvent(
         action=kind.name,
         outcome=outcome,
         severity=kind.severity,
@@ -63,6 +67,9 @@ def record(
         session_ref=now.session_ref,
         reason=one_line(reason or now.reason, 500),
     )
+    if outcome == Outcome.SUCCESS or not outcomes.keep(event):
+        outcomes.insert(event)
+    return event
 
 
 def _plain(value: Any) -> Any:

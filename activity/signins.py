@@ -1,15 +1,14 @@
 """Signing in and out, where Django offers nothing but signals.
 
 A success is recorded in the transaction of the request that signs in; if it cannot be recorded,
-nobody is signed in. A failure is recorded by a request that ends normally, with the page that says
-so. Neither the password nor the name typed for an unknown account enters the record: a password
-typed into the wrong field would.
+nobody is signed in. A failure outlives whatever becomes of the request (``activity.outcomes``), and
+so does an attempt that a limit kept from being tried. Neither the password nor the name typed for
+an unknown account enters the record: a password typed into the wrong field would.
 """
 
 from typing import Any
 
 from django.contrib.auth import get_user_model, signals
-from django.db import transaction
 from django.dispatch import receiver
 from django.http import HttpRequest
 
@@ -37,12 +36,22 @@ def sign_in_failed(
     credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any
 ) -> None:
     """Record that somebody failed to sign in, naming the account only if it exists."""
-    typed = str(credentials.get("username") or credentials.get("email") or "").strip().lower()
-    user = get_user_model()._default_manager.by_login(typed)  # type: ignore[attr-defined]
-    with transaction.atomic():
-        record(
-            "session.failed",
-            target=subject_of(user) if user else NOTHING,
-            outcome=Outcome.FAILURE,
-            details={} if user else {"identifier_hash": keyed_hash("identifier", typed)},
-        )
+    _failed(str(credentials.get("username") or credentials.get("email") or ""))
+
+
+def refused(typed: str) -> None:
+    """Record an attempt that was not tried, because there were too many before it."""
+    _failed(typed, why="too many attempts")
+
+
+def _failed(typed: str, **details: str) -> None:
+    name = typed.strip().lower()
+    user = get_user_model()._default_manager.by_login(name)  # type: ignore[attr-defined]
+    if user is None:
+        details["identifier_hash"] = keyed_hash("identifier", name)
+    record(
+        "session.failed",
+        target=subject_of(user) if user else NOTHING,
+        outcome=Outcome.FAILURE,
+        details=details,
+    )

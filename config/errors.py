@@ -8,6 +8,7 @@ from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
+from activity import unavailable
 from tenants.errors import InvalidInput, TenantryError
 
 logger = structlog.get_logger("tenantry.errors")
@@ -15,6 +16,11 @@ logger = structlog.get_logger("tenantry.errors")
 
 def page_for(request: HttpRequest, error: BaseException | None) -> HttpResponse | None:
     """Return the page for an error that was expected, ``None`` for one that is our fault."""
+    if isinstance(error, unavailable.RecordUnavailable):
+        return unavailable.page()
+    if error is not None and unavailable.concerns_the_record(error):
+        unavailable.log(error)
+        return unavailable.page()
     if isinstance(error, TenantryError) and error.http_status < HTTPStatus.INTERNAL_SERVER_ERROR:
         page = render_to_string("error.html", {"error": error}, request=request)
         return HttpResponse(page, status=error.http_status)

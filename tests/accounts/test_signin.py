@@ -226,7 +226,7 @@ def test_without_its_event_nobody_is_signed_in(browser, acme, ann):
 
     response = sign_in(client, "ann")
 
-    assert response.status_code == 500
+    assert response.status_code == 503
     assert settings.SESSION_COOKIE_NAME not in client.cookies
     assert not is_signed_in(client)
     with enter_tenant(acme):

@@ -1,0 +1,83 @@
+"""Failures and denials, which outlive the rollback of the request that met them.
+
+A success is recorded in the transaction of its act: one without the other never is. A failure has
+no act to share a transaction with, and often it is the reason why the transaction is rolled back.
+So in a request it is kept, with the circumstances it had, until the view's transaction is over,
+and written before the answer leaves the process. A process that dies in between has told nobody
+anything. If it cannot be written, the answer is the page of ``activity.unavailable``.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+
+from django.db import DatabaseError, transaction
+
+from activity.models import ActivityEvent
+from activity.unavailable import RecordUnavailable, refuse
+from tenants.context import current_tenant, enter_platform, enter_unserved
+from tenants.models import Tenant
+
+
+@dataclass(slots=True)
+class Kept:
+    """What one request has still to record, each with the tenant it belongs to, if any."""
+
+    events: list[tuple[Tenant | None, ActivityEvent]] = field(default_factory=list)
+    failed: bool = False
+    """Whether something could not be recorded, whatever was made of the error since."""
+
+    def has(self, action: str) -> bool:
+        """Tell whether an event of an action waits."""
+        return any(event.action == action for _, event in self.events)
+
+
+_kept: ContextVar[Kept | None] = ContextVar("activity_outcomes", default=None)
+
+
+@contextmanager
+def keeping() -> Iterator[Kept]:
+    """Keep what fails until the block ends; ``write`` it before that."""
+    kept = Kept()
+    token = _kept.set(kept)
+    try:
+        yield kept
+    finally:
+        _kept.reset(token)
+
+
+def keep(event: ActivityEvent) -> bool:
+    """Keep an event of the place one is in for later; ``False`` where nobody will write it."""
+    kept = _kept.get()
+    if kept is None:
+        return False
+    kept.events.append((current_tenant(), event))
+    return True
+
+
+def insert(event: ActivityEvent) -> None:
+    """Write an event in the transaction one is in; raises ``RecordUnavailable``.
+
+    Without PostgreSQL's words, which repeat the row; ``activity.unavailable.log`` has the reason.
+    """
+    try:
+        event.save(force_insert=True)
+    except DatabaseError as error:
+        if kept := _kept.get():
+            kept.failed = True
+        raise refuse(error) from None
+
+
+def write(kept: Kept) -> None:
+    """Write what was kept, each event in the record of its place.
+
+    Raises ``RecordUnavailable`` if that fails, or if something before could not be recorded and
+    the error was swallowed.
+    """
+    if kept.failed:
+        raise RecordUnavailable
+    while kept.events:
+        tenant, event = kept.events.pop(0)
+        with enter_unserved(tenant) if tenant else enter_platform(), transaction.atomic():
+            insert(event)
