@@ -27,7 +27,7 @@ FAKE_PRODUCTION := \
 
 .PHONY: help
 help: ## List these targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
 .PHONY: up
 up: $(INSTALLED) ## Run everything in the foreground until Ctrl-C; make up PORT=8001 for another port
@@ -58,6 +58,10 @@ format: $(INSTALLED) ## Format the code and the templates
 .PHONY: bench
 bench: $(INSTALLED) ## Measure Tenantry beside bare Django and other libraries
 	@$(RUN) -m benchmarks $(ARGS)
+
+.PHONY: catalogue
+catalogue: $(INSTALLED) ## Write docs/catalogue.md anew, of what the code says of each event
+	@$(RUN) -c 'from activity.catalogue_pages import markdown; print(markdown(), end="")' > docs/catalogue.md
 
 .PHONY: lock
 lock: $(INSTALLED) ## Pin what requirements/*.in allow, with hashes; ARGS=--upgrade takes newer versions

@@ -7,10 +7,11 @@ from typing import Any, Final
 from django.conf import settings
 from django.db.models import Model
 
-from activity import context, outcomes
-from activity.actions import CATALOGUE
+from activity import catalogue, context, outcomes
+from activity.actions import CATALOGUE, Action
 from activity.context import Actor
 from activity.models import ActivityEvent, Outcome
+from activity.schemas import problem, problem_of_changes
 from activity.subjects import NOTHING, Subject, subject_of
 from activity.text import one_line
 from tenants.context import current_scope
@@ -39,9 +40,12 @@ def record(
 
     The circumstances come from ``activity.context``; ``actor`` overrides who. Texts are made safe
     and bounded, never refused. Raises ``KeyError`` for an action that is not in the catalogue,
-    ``RecordUnavailable`` when the record cannot be written.
+    ``RecordUnavailable`` when the record cannot be written; while developing, ``LookupError`` for
+    an action that is not described and ``ValueError`` for a field that it does not have.
     """
     kind = CATALOGUE[action]
+    if not settings.TENANTRY_PRODUCTION:
+        _check(kind, changes or {}, details or {})
     now = context.current()
     actor = actor or now.actor
     subject = subject_of(target) if isinstance(target, Model) else target
@@ -70,6 +74,20 @@ def record(
     if outcome == Outcome.SUCCESS or not outcomes.keep(event):
         outcomes.insert(event)
     return event
+
+
+def _check(kind: Action, changes: Changes, details: dict[str, Any]) -> None:
+    """Raise ``ValueError`` for fields that the catalogue does not have: a mistake of the program's.
+
+    Not in production, where an event with a field too many is worth more than none.
+    """
+    about = catalogue.described(kind.name)
+    wrong = problem(about.details, details) or problem_of_changes(about.changes, changes)
+    if wrong:
+        raise ValueError(f'an event "{kind.name}" cannot be recorded so: {wrong}. {_REMEDY}')
+
+
+_REMEDY: Final = "Its fields are in DESCRIPTIONS of activity/catalogue.py."
 
 
 def _plain(value: Any) -> Any:

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from accounts import views
+from activity import catalogue_pages
 from activity.sealing.published import published_keys
 from tenants.sites import platform_site
 
@@ -13,5 +14,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
     path("admin/", platform_site.urls),
     path("accounts/", include("accounts.urls")),
+    path("api/v1/activity/catalogue", catalogue_pages.published, name="activity-catalogue"),
     path(".well-known/tenantry/keys", published_keys, name="published-keys"),
 ]

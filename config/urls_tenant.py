@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from accounts import views
-from activity import pages
+from activity import catalogue_pages, pages
 from activity.sealing.published import published_keys
 from tenants.sites import tenant_site
 
@@ -16,5 +16,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/reports/<str:name>/", tenant_site.admin_view(pages.report), name="report"),
     path("admin/", tenant_site.urls),
     path("accounts/", include("accounts.urls")),
+    path("api/v1/activity/catalogue", catalogue_pages.published, name="activity-catalogue"),
     path(".well-known/tenantry/keys", published_keys, name="published-keys"),
 ]

@@ -369,7 +369,8 @@ def process(lab):
 def test_an_export_that_is_killed_leaves_no_file_under_its_name(process, lab, tmp_path):
     path = tmp_path / "lab.csv"
     with enter_tenant(lab):
-        event = record("user.changed", details={f"line {n}": "x" * 1_500 for n in range(20)})
+        lines = {f"line {n}": (None, "x" * 1_500) for n in range(20)}
+        event = record("user.changed", changes=lines)
         names = [field.column for field in ActivityEvent._meta.fields]
         copied = ", ".join(name for name in names if name not in ("id", "occurred_at"))
         with connection.cursor() as cursor:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 from django.db import connection
+from django.test import override_settings
 from hypothesis import HealthCheck, given
 from hypothesis import settings as effort
 from hypothesis import strategies as st
@@ -80,7 +81,8 @@ def recorded(text: str, ip: str | None) -> ActivityEvent:
     """Record something with this text wherever a text can be."""
     actor = Actor(ActorKind.PERSON, text[:64], text)
     context = Context(actor=actor, channel=Channel.PAGE, ip=ip, user_agent=text, reason=text)
-    with acting_as(context):
+    # What no action has, to see what becomes of any value.
+    with acting_as(context), override_settings(TENANTRY_PRODUCTION=True):
         event = record(
             "user.changed",
             target=Subject("user", text[:64], text),

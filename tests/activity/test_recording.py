@@ -203,7 +203,9 @@ def printable(text):
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(text=HOSTILE, more=HOSTILE)
-def test_any_text_becomes_one_valid_bounded_record(in_acme, text, more):
+def test_any_text_becomes_one_valid_bounded_record(in_acme, settings, text, more):
+    # What no action has, to see what becomes of any value.
+    settings.TENANTRY_PRODUCTION = True
     before = ActivityEvent.objects.count()
     circumstances = Context(
         actor=Actor(ActorKind.PERSON, "id", text),

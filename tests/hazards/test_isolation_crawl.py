@@ -80,8 +80,7 @@ def _plant(place: Tenant | None, canary: str) -> Planted:
         event = record(
             "user.changed",
             target=Subject("user", str(vera.public_id), f"Vera {canary}"),
-            changes={"display_name": ("before", f"after {canary}")},
-            details={"note": canary},
+            changes={"display_name": ("before", f"after {canary}"), "note": (None, canary)},
             reason=canary,
         )
         DailyRollup.objects.create(

@@ -93,7 +93,8 @@ def populate(tenant: Tenant, browser: Client) -> None:
             )
             user.display_name = ""
             user.save()
-        record("tenant.suspended", details={"text": "tab\tnew\\line", "number": 7}, reason="\\.")
+        details = {"format": "tab\tnew\\line", "rows": 7}
+        record("export.finished", details=details, reason="\\.")
         rollups.fold(timezone.now())
         record("session.started", reason="not counted yet")
     browser.post("/accounts/login/", {"login": "peter", "password": PASSWORD})

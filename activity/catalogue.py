@@ -1,0 +1,244 @@
+"""What each action of ``activity.actions`` means, and what its events hold.
+
+Every action is described here: a test, and the record itself in development, name the one that is
+not. ``details`` and ``changes`` name the fields of those columns and what they hold; the published
+JSON Schema is made of them. A field is never renamed; new ones are optional (``"name?"``).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Final
+
+from activity.actions import CATALOGUE, Action
+from activity.schemas import (
+    COUNT,
+    DIALECT,
+    FLAG,
+    HASH,
+    MOMENT,
+    ROW,
+    TEXT,
+    TEXTS,
+    Schema,
+    of_changes,
+    of_details,
+    one_of,
+)
+
+VERSION: Final = 1
+"""The version of events' columns that the schemas go with: ``schema_version`` of an event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Folding:
+    """How a flood of one action becomes few events: see ``activity.floods``.
+
+    ``singles`` events of one kind are written as they come; what follows until ``seconds`` after
+    the first is counted, and becomes one event.
+    """
+
+    singles: int
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What an action means, in a sentence or two, and the fields of its events."""
+
+    meaning: str
+    details: dict[str, Schema] = field(default_factory=dict)
+    changes: dict[str, Schema] = field(default_factory=dict)
+    folding: Folding | None = None
+
+
+FLOOD: Final = Folding(singles=5, seconds=60)
+VIEWS: Final = Folding(singles=1, seconds=900)
+
+FOLDED: Final[dict[str, Schema]] = {"count?": COUNT, "first?": MOMENT, "last?": MOMENT}
+"""What the event of a fold has beside the fields of its action."""
+
+_HOST: Final[dict[str, Schema]] = {"host": TEXT}
+_POWER: Final[dict[str, Schema]] = {"is_superuser": FLAG, "is_staff": FLAG, "permissions": TEXTS}
+
+DESCRIPTIONS: Final[dict[str, Description]] = {
+    "session.started": Description("Somebody gave the right password and has a session."),
+    "session.ended": Description("Somebody signed out; the session is gone."),
+    "session.failed": Description(
+        "Somebody gave a wrong password, an account that does not exist or is deactivated, or was"
+        " kept from trying by a rate limit. An unknown name is kept as a keyed hash only.",
+        details={"identifier_hash?": HASH, "why?": one_of("too many attempts")},
+        folding=FLOOD,
+    ),
+    "session.refused": Description(
+        "A session cookie of another organisation of this platform was presented. Whose it was is"
+        " not said; whoever brought it is nobody here.",
+        details={"presented_session_ref": HASH},
+        folding=FLOOD,
+    ),
+    "access.denied": Description(
+        "Somebody was answered 403 or 429: they lack a permission, a form came without its token,"
+        " or there were too many requests. The target is the object of the page, or the page.",
+        details={
+            "method": TEXT,
+            "path": TEXT,
+            "why": one_of("not permitted", "forged form", "too many requests"),
+        },
+        folding=FLOOD,
+    ),
+    "user.created": Description("A person was added, with these first values.", changes=ROW),
+    "user.invited": Description("A one-time link to choose a password was made and mailed."),
+    "user.changed": Description("What is known of a person was changed.", changes=ROW),
+    "user.deleted": Description("A person was removed; these were the last values.", changes=ROW),
+    "user.deactivated": Description(
+        "A person may not sign in any more; open sessions end.", changes={"is_active": FLAG}
+    ),
+    "user.reactivated": Description("A person may sign in again.", changes={"is_active": FLAG}),
+    "user.privileges_changed": Description(
+        "A person became or ceased to be an administrator, may or may not open the panel, or was"
+        " given or lost a permission past their roles.",
+        changes=_POWER,
+    ),
+    "user.password_changed": Description(
+        "A person has a new password, by whichever door. It is never part of the event."
+    ),
+    "user.password_reset": Description("A person chose a password by a one-time link."),
+    "user.password_reset_requested": Description(
+        "Somebody asked for a link to choose a new password for this account; it was mailed."
+    ),
+    "group.created": Description("A role was added.", changes=ROW),
+    "group.changed": Description("A role was renamed.", changes=ROW),
+    "group.deleted": Description("A role was removed.", changes=ROW),
+    "group.permissions_changed": Description(
+        "What the holders of a role may do was changed. Before has what was taken, after what was"
+        " given, by the names of permissions.",
+        changes={"permissions": TEXTS},
+    ),
+    "group.member_added": Description(
+        "A person was given a role. The target is the person and the role.", changes=ROW
+    ),
+    "group.member_removed": Description(
+        "A role was taken from a person. The target is the person and the role.", changes=ROW
+    ),
+    "export.requested": Description(
+        "Somebody asked for a file from the panel; written before its first byte.",
+        details={"format": TEXT, "filters?": TEXT, "period?": TEXT},
+    ),
+    "export.finished": Description(
+        "A file was complete, with so many rows; of a command, before the file is there.",
+        details={"format": TEXT, "rows": COUNT, "since?": TEXT, "until?": TEXT},
+    ),
+    "tenant.created": Description("An organisation was made and is served."),
+    "tenant.suspended": Description(
+        "An organisation is not served: pages answer 403, tasks are refused. Nothing is lost."
+    ),
+    "tenant.resumed": Description("An organisation that was suspended is served again."),
+    "tenant.domain_added": Description("A host name was claimed, not proven yet.", details=_HOST),
+    "tenant.domain_verified": Description(
+        "A host name was proven to be the organisation's, or vouched for by an operator.",
+        details=_HOST | {"proof": one_of("dns", "http", "vouched")},
+    ),
+    "tenant.domain_not_verified": Description(
+        "The proof of a host name was not found where it must be; why says what was.",
+        details=_HOST | {"proof?": TEXT, "why": TEXT},
+    ),
+    "tenant.domain_made_primary": Description(
+        "Links in mail and on pages name this host from now on.",
+        details=_HOST,
+        changes={"primary": TEXT},
+    ),
+    "tenant.domain_removed": Description(
+        "A host name is not the organisation's any more.", details=_HOST, changes={"primary": TEXT}
+    ),
+    "tenant.renamed": Description(
+        "An organisation has another name or address; the old address redirects.",
+        changes={"slug": TEXT, "name": TEXT},
+    ),
+    "operation.cancelled": Description(
+        "An act on an organisation that could not be completed was given up and undone.",
+        details={"error?": TEXT},
+    ),
+    "tenant.deletion_scheduled": Description(
+        "An organisation is closed, and destroyed after this moment unless it is taken back.",
+        details={"purge_after": MOMENT},
+    ),
+    "tenant.undeleted": Description("A deletion was taken back; nothing was lost."),
+    "tenant.deleted": Description(
+        "All of an organisation was destroyed; the certificate says what.",
+        details={"certificate_sha256": HASH},
+    ),
+    "tenant.exported": Description(
+        "All of an organisation was written into an archive, its record included.",
+        details={"rows": COUNT, "tables": COUNT, "manifest_sha256": HASH},
+    ),
+    "tenant.imported": Description(
+        "An organisation was made from an archive; its record goes on where it was.",
+        details={"rows": COUNT, "archive_sha256": HASH},
+    ),
+}
+
+
+def described(name: str) -> Description:
+    """Return the description of an action; raises ``LookupError`` that says what to add."""
+    try:
+        return DESCRIPTIONS[name]
+    except KeyError:
+        raise LookupError(
+            f'the action "{name}" is not described. Add it to DESCRIPTIONS in'
+            f' activity/catalogue.py: "{name}": Description("What it means.",'
+            ' details={"rows": COUNT}, changes=ROW); leave out what its events do not have.'
+        ) from None
+
+
+def fields_of_details(name: str) -> dict[str, Schema]:
+    """Return the fields of ``details``; folded actions have those of a fold too."""
+    about = described(name)
+    return {**about.details, **FOLDED} if about.folding else about.details
+
+
+def schema_of(action: Action) -> Schema:
+    """Return the JSON Schema of what is particular to an action's events."""
+    about = described(action.name)
+    return {
+        "$schema": DIALECT,
+        "$id": f"urn:tenantry:event:{action.name}:{VERSION}",
+        "title": action.name,
+        "description": about.meaning,
+        "type": "object",
+        "properties": {
+            "action": {"const": action.name},
+            "severity": {"const": str(action.severity)},
+            "details": of_details(fields_of_details(action.name)),
+            "changes": of_changes(about.changes),
+        },
+        "required": ["action", "severity", "details", "changes"],
+    }
+
+
+def _entries() -> Iterator[dict[str, Any]]:
+    for action in CATALOGUE.values():
+        about = described(action.name)
+        yield {
+            "name": action.name,
+            "family": action.family,
+            "severity": str(action.severity),
+            "sentence": action.sentence,
+            "meaning": about.meaning,
+            "folded": about.folding
+            and {"after": about.folding.singles, "seconds": about.folding.seconds},
+            "schema": schema_of(action),
+        }
+
+
+@cache
+def document() -> str:
+    """Return the whole catalogue as JSON, the same text from every process of a version."""
+    return json.dumps({"schema_version": VERSION, "actions": list(_entries())}, indent=1)
+
+
+@cache
+def fingerprint() -> str:
+    """Return what is equal for equal catalogues: their entity tag."""
+    return f'"{hashlib.sha256(document().encode()).hexdigest()[:32]}"'
