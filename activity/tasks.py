@@ -5,8 +5,9 @@ from celery import shared_task
 from django.utils import timezone
 
 from activity import rollups
-from activity.sealing import sealer
-from activity.sealing.unsealed import unsealed_tenants
+from activity.sealing import lag, sealer, witnesses
+from activity.sealing.unsealed import unsealed
+from tenants.context import PLATFORM
 from tenants.tasks import PlatformTask, TenantTask, for_each_active_tenant
 
 logger = structlog.get_logger("tenantry.tasks")
@@ -45,9 +46,23 @@ def seal_all() -> int:
 
     Returns how many tenants that were.
     """
-    found = unsealed_tenants()
-    for tenant_id in found:
-        # Late, the next sweep sends it again.
-        seal_tenant.apply_async(kwargs={"tenant_id": str(tenant_id)}, expires=60)
-    sealer.seal(timezone.now())
-    return len(found)
+    found = unsealed()
+    lag.note(found)
+    ripe = [one.record for one in found if one.is_ripe]
+    for record in ripe:
+        if record == PLATFORM:
+            sealer.seal(timezone.now())
+        else:
+            # Late, the next sweep sends it again.
+            seal_tenant.apply_async(kwargs={"tenant_id": record}, expires=60)
+    for witness in witnesses.witnesses():
+        call_witness.apply_async(kwargs={"name": witness.name}, expires=2)
+    return len([record for record in ripe if record != PLATFORM])
+
+
+@shared_task(base=PlatformTask, name="activity.call_witness")
+def call_witness(name: str) -> int:
+    """Give a witness the checkpoints that it has not got; returns how many that were."""
+    return sum(
+        witnesses.catch_up(witness) for witness in witnesses.witnesses() if witness.name == name
+    )

@@ -4,11 +4,12 @@ Everything is computed again: leaves from rows, tiles from leaves, roots from ti
 a time, so a record of any length takes the same memory. What comes first and is wrong is named; the
 rest is not looked at.
 
-What nobody can find inside one database is the end cut off cleanly, last segments, their hashes and
-events together. For that one compares a checkpoint that was kept elsewhere.
+An end that is cut off cleanly, last segments, their hashes and events together, agrees with itself.
+It does not agree with checkpoints that were kept outside the record: in ``public``, where all of
+them are compared, and with witnesses, whose files the caller brings.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,8 +19,10 @@ from activity import differences
 from activity.differences import Row, Wrong
 from activity.leaves import leaf_hash_sql
 from activity.models import Segment
-from activity.sealing import keys, notes, sealer, tiles
+from activity.sealing import heads, keys, notes, sealer, starts, tiles
+from activity.sealing.heads import Kept
 from activity.sealing.notes import BadSignature, NoteError, UnknownKey
+from activity.sealing.outside import Outside
 from activity.sealing.tree import HASH, GrownTile, Tree, split
 from tenants.context import current_scope
 
@@ -31,8 +34,9 @@ _BATCH: Final = 64
 class Verdict:
     """What a verification found: how far the record is intact, and what is wrong first.
 
-    ``events`` are those sealed and found intact, from the first one on; ``cut`` of them retention
-    has removed; ``unsealed`` are younger than the last segment and not proven yet.
+    ``events`` are those sealed and found intact, from ``since`` on, the number of the first one
+    that was looked at; ``cut`` of them retention has removed; ``unsealed`` are younger than the
+    last segment and not proven yet.
     """
 
     record: str
@@ -41,6 +45,7 @@ class Verdict:
     cut: int
     unsealed: int
     wrong: Wrong | None
+    since: int = 0
 
 
 # An erased part: no salt, a commitment, and nothing in its fields.
@@ -87,25 +92,33 @@ class _Found(Exception):
         self.wrong = wrong
 
 
-def verify() -> Verdict:
-    """Verify the record of the place one is in, as it is at one moment."""
+def verify(since: starts.Since | None = None, witnessed: Iterable[Kept] = ()) -> Verdict:
+    """Verify the record of the place one is in, as it is at one moment.
+
+    With ``since`` it begins at the segment which holds that event or day, and trusts what is before
+    as far as its signed root goes. ``witnessed`` are checkpoints from elsewhere. Raises
+    ``InvalidInput`` for a ``since`` past the end.
+    """
     is_inside = connection.in_atomic_block
     with transaction.atomic():
         if not is_inside:
             with connection.cursor() as cursor:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        return _Run().verdict()
+        return _Run(since, witnessed).verdict()
 
 
 class _Run:
     """One verification: how far it has come."""
 
-    def __init__(self) -> None:
+    def __init__(self, since: starts.Since | None, witnessed: Iterable[Kept]) -> None:
+        start = starts.found(since)
+        self.start = start
         self.tree = Tree()
-        self.segments = 0
-        self.cut = 0
-        self.note = ""
-        self.positions: dict[int, tuple[int, Any]] = {}
+        self.segments = start.segments
+        self.cut = start.cut
+        self.note = start.note
+        self.positions: dict[int, tuple[int, Any]] = dict(start.positions)
+        self.outside = Outside([*heads.kept(), *witnessed], after=start.size)
         self.own = sealer.own_cluster()
         self.keys: Mapping[Any, Any] = keys.verifiers()
 
@@ -113,9 +126,10 @@ class _Run:
         wrong = None
         events = 0
         try:
-            for segment in _segments():
+            self._begin()
+            for segment in _segments(after=self.segments):
                 self._segment(segment)
-                events = self.tree.size
+                events = self.tree.size - self.start.size
             self._end()
         except _Found as found:
             wrong = found.wrong
@@ -126,7 +140,21 @@ class _Run:
             cut=self.cut,
             unsealed=self._unsealed(),
             wrong=wrong,
+            since=self.start.size,
         )
+
+    def _begin(self) -> None:
+        """Take over the tree before the first segment, if a signed checkpoint vouches for it."""
+        if not self.start.last:
+            return
+        checkpoint = self._signed(self.start.last)
+        try:
+            self.tree = tiles.tree_of(self.start.size)
+        except tiles.TilesMissing:
+            raise _found("missing", "hashes of its events are not there", self.start.last) from None
+        if (self.tree.root(), self.tree.size) != (checkpoint.root, checkpoint.size):
+            what = "the hashes up to its end do not lead to the root that was signed"
+            raise _found("altered", what, self.start.last)
 
     def _segment(self, segment: Segment) -> None:
         self._bounds(segment)
@@ -149,6 +177,7 @@ class _Run:
         if not consistent:
             raise self._inconsistent(segment)
         self._compare(grown, segment)
+        self._meet(segment)
         self.segments += 1
         self.cut += segment.cut
         self.note = segment.note
@@ -164,7 +193,29 @@ class _Run:
         if not 0 <= segment.cut <= segment.events:
             raise _found("altered", "the segment cannot have lost so many events", segment)
 
+    def _meet(self, segment: Segment) -> None:
+        """Compare the checkpoint with those that were kept elsewhere."""
+        other = self.outside.meet(segment)
+        if other:
+            what = f"its checkpoint is not the one that was kept: {other}"
+            raise _found("altered", what, segment)
+        passed = self.outside.passed(self.tree.size)
+        if passed:
+            what = (
+                f"the record has no checkpoint of {passed[0]} events, and one was kept: {passed[1]}"
+            )
+            raise _found("altered", what, segment)
+
     def _checkpoint(self, segment: Segment) -> notes.Checkpoint:
+        checkpoint = self._signed(segment)
+        if checkpoint.previous != sealer.digest(self.note):
+            raise _found("altered", "its checkpoint does not follow the one before it", segment)
+        if (checkpoint.size, checkpoint.sealed_at) != (segment.size, segment.sealed_at):
+            raise _found("altered", "the segment is not what its checkpoint says", segment)
+        return checkpoint
+
+    def _signed(self, segment: Segment) -> notes.Checkpoint:
+        """Return a segment's checkpoint, which is signed and of this record."""
         try:
             checkpoint = notes.checked(segment.note, self.keys)
         except UnknownKey as error:
@@ -178,10 +229,6 @@ class _Run:
         if checkpoint.origin != sealer.origin():
             what = f"its checkpoint is of another record, {checkpoint.origin}"
             raise _found("foreign", what, segment)
-        if checkpoint.previous != sealer.digest(self.note):
-            raise _found("altered", "its checkpoint does not follow the one before it", segment)
-        if (checkpoint.size, checkpoint.sealed_at) != (segment.size, segment.sealed_at):
-            raise _found("altered", "the segment is not what its checkpoint says", segment)
         return checkpoint
 
     def _asked(self, segment: Segment) -> dict[str, Any]:
@@ -245,6 +292,17 @@ class _Run:
                 raise _found("altered", what, segment)
 
     def _end(self) -> None:
+        beyond = self.outside.beyond(self.tree.size)
+        if beyond:
+            what = (
+                f"it ends after {self.tree.size} events, and a checkpoint of {beyond[0]} was kept:"
+                f" {beyond[1]}"
+            )
+            raise _Found(Wrong("truncated", what, segment=None, number=self.tree.size))
+        # Asked again: outside a transaction of ours a sealer may have gone on meanwhile.
+        if self.tree.size and max((one.size for one in heads.kept()), default=0) < self.tree.size:
+            what = "the platform's copy of its newest checkpoint is not there"
+            raise _Found(Wrong("missing", what))
         with connection.cursor() as cursor:
             cursor.execute(_LEVELS)
             stored = {level: (count, int(length)) for level, count, length in cursor.fetchall()}
@@ -299,9 +357,10 @@ def _found(
     return _Found(Wrong(kind, what, segment.number, number, event_id))
 
 
-def _segments() -> Iterator[Segment]:
-    """Yield the segments, in order, a few at a time."""
-    last: int | None = None
+def _segments(after: int) -> Iterator[Segment]:
+    """Yield the segments behind a number, in order, a few at a time."""
+    # From the very first one, also one with a number that no sealer gives.
+    last: int | None = after or None
     while True:
         chosen = Segment.objects.order_by("number")
         if last is not None:

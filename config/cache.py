@@ -75,6 +75,18 @@ class TenantRedisCache(RedisCache):
         return answer
 
     @_or(False)
+    def add_member(self, key: str, member: str) -> bool:
+        """Put a text into a set that is kept until it is taken."""
+        self._cache.get_client(None, write=True).sadd(self.make_key(key), member)
+        return True
+
+    @_or([])
+    def take_members(self, key: str) -> list[str]:
+        """Return the texts of a set, at most ten thousand, and remove them from it."""
+        client = self._cache.get_client(None, write=True)
+        return [member.decode() for member in client.spop(self.make_key(key), 10_000)]
+
+    @_or(False)
     def clear(self) -> bool:
         """Empty the cache of the place one is in, never anybody else's."""
         self.delete_scope(current_scope())

@@ -87,6 +87,12 @@ def production_is_safe(**_: Any) -> list[CheckMessage]:
             seal.hint if seal else "",
             "E007",
         ),
+        (
+            (settings.TENANTRY_WITNESS_URL or "https:").startswith("http:"),
+            "TENANTRY_WITNESS_URL is not encrypted: whoever is on the way could answer for it.",
+            "Use https.",
+            "E008",
+        ),
     ]
     return [
         Error(message, hint=hint, id=f"tenantry.{code}")

@@ -110,6 +110,13 @@ def _public_keys(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
+def _with_a_host(value: str) -> str:
+    parts = urlsplit(value)
+    if not parts.hostname or parts.fragment or parts.username or re.search(r"\s", value):
+        raise ValueError("expected a URL such as https://witness.example.com/notes")
+    return value
+
+
 class Environment(BaseModel):
     """What the process was told from outside. Empty values count as not given."""
 
@@ -139,6 +146,20 @@ class Environment(BaseModel):
         (),
         description="Public keys that signed the record before, separated by spaces or commas. "
         "They stay published, so that old checkpoints can be checked.",
+    )
+    TENANTRY_WITNESS_FILE: Annotated[Path, AfterValidator(lambda path: CHECKOUT / path)] | None = (
+        Field(
+            None,
+            description="A file to which workers append each checkpoint of the record, best on "
+            "another machine's disk. Not given: none.",
+        )
+    )
+    TENANTRY_WITNESS_URL: (
+        Annotated[str, _url_with_scheme("https", "http"), AfterValidator(_with_a_host)] | None
+    ) = Field(
+        None,
+        description="An address to which workers send each checkpoint of the record by POST; "
+        "in production https. Not given: none.",
     )
     ALLOWED_HOSTS: Annotated[
         tuple[str, ...], BeforeValidator(_split_commas), AfterValidator(_hostnames)

@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from activity.leaves import leaf_hash_sql
 from activity.models import Segment
-from activity.sealing import keys, notes, tiles
+from activity.sealing import heads, keys, notes, tiles
 from activity.sealing.notes import Checkpoint
 from activity.sealing.tree import HASH
 from tenants.context import current_scope
@@ -76,11 +76,16 @@ def digest(note: str) -> bytes:
 def seal(now: datetime) -> Sealed:
     """Seal what has committed, in the place one is in; ``now`` is what checkpoints will say.
 
-    Outside a transaction each segment is one of its own.
+    Unless the last one says a later moment: then theirs is that. Outside a transaction each segment
+    is one of its own.
     """
     own = own_cluster()
     last = Segment.objects.order_by("-number").values_list("cluster", flat=True).first()
-    return _seal_all(_everywhere(own) if last is None else _known(last, own), own, now)
+    done = _seal_all(_everywhere(own) if last is None else _known(last, own), own, now)
+    if not done.segments:
+        # What was sealed before the platform kept copies, or when they were lost.
+        _keep_newest(arrives=False)
+    return done
 
 
 def seal_now() -> None:
@@ -92,6 +97,13 @@ def arrive() -> None:
     """Seal the events that came with an import and were not sealed where they came from."""
     own = own_cluster()
     _seal_all(_everywhere(own), own, timezone.now())
+    _keep_newest(arrives=True)
+
+
+def _keep_newest(*, arrives: bool) -> None:
+    newest = Segment.objects.order_by("-number").first()
+    if newest:
+        heads.keep(newest, arrives=arrives)
 
 
 def _known(last: int, own: int) -> list[int]:
@@ -151,6 +163,8 @@ def _append(last: Segment | None, leaves: bytes, segment: Segment) -> None:
     segment.number = last.number + 1 if last else 1
     segment.first = tree.size
     segment.events = len(leaves) // HASH
+    # A clock that was put back must not make a checkpoint look older than the one before it.
+    segment.sealed_at = max(segment.sealed_at, last.sealed_at) if last else segment.sealed_at
     tiles.write(tree.append(leaves))
     checkpoint = Checkpoint(
         origin=origin(),
@@ -161,3 +175,4 @@ def _append(last: Segment | None, leaves: bytes, segment: Segment) -> None:
     )
     segment.note = notes.written(checkpoint, keys.signer())
     segment.save(force_insert=True)
+    heads.keep(segment, last.note if last else "")

@@ -4,12 +4,14 @@ import argparse
 import base64
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, TypeVar
 
 from django.utils import timezone
 
 from activity.places import add_place, place
-from activity.sealing import sealer
+from activity.sealing import keys, outside, sealer, starts
+from activity.sealing.heads import Kept
 from activity.sealing.proofs import prove
 from activity.verifying import Verdict, verify
 from tenants.commandline import Output, Verb
@@ -81,15 +83,33 @@ class Verify(Verb):
 
     name = "verify"
     help = "Check the stored events against the sealed record; exit status 1 if anything is wrong."
-    examples = ("activity verify --tenant acme", "activity verify --all --json")
+    examples = (
+        "activity verify --tenant acme",
+        "activity verify --all --json",
+        "activity verify --tenant acme --since 2026-11-01 --checkpoints checkpoints.txt",
+    )
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare whose."""
+        """Declare whose, from where on, and what to compare with."""
         _add_places(parser)
+        parser.add_argument(
+            "--since", metavar="SINCE", help="begin there: a day in UTC, or an event's number"
+        )
+        parser.add_argument(
+            "--checkpoints",
+            metavar="FILE",
+            type=Path,
+            help="compare with checkpoints that a witness kept",
+        )
 
     def run(self, options: argparse.Namespace, output: Output) -> None:
         """Verify, place by place, and say what is wrong first in each."""
-        verdicts, failed = _each(options, output, verify)
+        since = starts.parsed(options.since) if options.since else None
+
+        def checked() -> Verdict:
+            return verify(since, self._witnessed(options.checkpoints, output))
+
+        verdicts, failed = _each(options, output, checked)
         wrong = [name for name, verdict in verdicts.items() if verdict.wrong]
         if output.as_json:
             output.document(
@@ -102,10 +122,21 @@ class Verify(Verb):
             raise SystemExit(1)
 
     @staticmethod
+    def _witnessed(file: Path | None, output: Output) -> list[Kept]:
+        """Return what a witness kept of the place one is in; say which notes are unreadable."""
+        if file is None:
+            return []
+        kept, unreadable = outside.in_file(file, sealer.origin(), keys.verifiers())
+        for line in unreadable:
+            output.stderr.write(f"{file.name}: the note in line {line} is none, or not signed.")
+        return kept
+
+    @staticmethod
     def _sentence(verdict: Verdict) -> str:
+        since = f" from event {verdict.since} on" if verdict.since else ""
         if verdict.wrong:
-            return f"{verdict.wrong.sentence} Intact before: {verdict.events} events."
-        return f"intact: {verdict.events} events sealed, {verdict.unsealed} not yet"
+            return f"{verdict.wrong.sentence} Intact before: {verdict.events} events{since}."
+        return f"intact: {verdict.events} events sealed{since}, {verdict.unsealed} not yet"
 
     @staticmethod
     def _document(verdict: Verdict) -> dict[str, Any]:

@@ -3,15 +3,19 @@
 from tenants.models.deletion import DeletionCertificate
 from tenants.models.domain import Domain
 from tenants.models.operation import Operation
+from tenants.models.record import DailyCheckpoint, RecordCheck, RecordHead
 from tenants.models.schema import Blueprint, SpareSchema
 from tenants.models.tenant import FormerSlug, Tenant
 
 __all__ = [
     "Blueprint",
+    "DailyCheckpoint",
     "DeletionCertificate",
     "Domain",
     "FormerSlug",
     "Operation",
+    "RecordCheck",
+    "RecordHead",
     "SpareSchema",
     "Tenant",
 ]
