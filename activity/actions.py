@@ -97,6 +97,11 @@ _ALL: Final = (
     Action("operation.row_removed", "{actor} removed {target} past the platform", Severity.WARNING),
     Action("tenant.exported", "{actor} exported all of {target}", Severity.WARNING),
     Action("tenant.imported", "{actor} imported {target}", Severity.NOTICE),
+    Action(
+        "record.verification_failed",
+        "{actor} found that the record is not intact",
+        Severity.WARNING,
+    ),
 )
 
 CATALOGUE: Final = {action.name: action for action in _ALL}

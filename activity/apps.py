@@ -14,7 +14,7 @@ class ActivityConfig(AppConfig):
         """Connect the signals at the edge and add to the panel's first page."""
         from activity import admin, lifecycle, overview, rollups, signins  # noqa: F401
         from activity.capture import platform, transport
-        from activity.sealing import sealer
+        from activity.sealing import alarms, sealer
         from tenants import privileges, sites
         from tenants.archive import contents
 
@@ -25,3 +25,4 @@ class ActivityConfig(AppConfig):
         contents.before_export += [rollups.fold_now, sealer.seal_now]
         contents.after_import += [rollups.arrive, sealer.arrive]
         sites.overview.append(overview.contribute)
+        sites.warnings.append(alarms.sentences)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.http import urlencode
 
 from activity import reports
@@ -13,6 +14,8 @@ from activity.events import sentence
 from activity.models import ActivityEvent
 from activity.periods import Period, last_days
 from activity.reports import ADMIN_ACTIONS, Report
+from activity.sealing import checking
+from tenants.context import current_scope
 
 SPANS: Final = {"1": "Today", "7": "7 days", "30": "30 days", "90": "90 days"}
 DEFAULT_SPAN: Final = "7"
@@ -51,7 +54,11 @@ def contribute(request: HttpRequest) -> dict[str, Any]:
         return {"overview": None}
     span = request.GET.get("days", DEFAULT_SPAN)
     period = last_days(int(span if span in SPANS else DEFAULT_SPAN))
-    return {"overview": overview(period, span if span in SPANS else DEFAULT_SPAN)}
+    return {
+        "overview": overview(period, span if span in SPANS else DEFAULT_SPAN),
+        "check": checking.state(current_scope()),
+        "overdue": timezone.now() - checking.OVERDUE,
+    }
 
 
 def overview(period: Period, span: str) -> dict[str, Any]:

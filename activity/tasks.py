@@ -5,7 +5,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from activity import rollups
-from activity.sealing import lag, sealer, witnesses
+from activity.sealing import checking, lag, sealer, witnesses
 from activity.sealing.unsealed import unsealed
 from tenants.context import PLATFORM
 from tenants.tasks import PlatformTask, TenantTask, for_each_active_tenant
@@ -66,3 +66,12 @@ def call_witness(name: str) -> int:
     return sum(
         witnesses.catch_up(witness) for witness in witnesses.witnesses() if witness.name == name
     )
+
+
+# A record of a hundred million events takes half an hour.
+@shared_task(
+    base=PlatformTask, name="activity.check_records", time_limit=14_400, soft_time_limit=14_000
+)
+def check_records() -> int:
+    """Verify the records that were not for a day; returns how many that were."""
+    return checking.check_due()

@@ -83,7 +83,7 @@ class TenantRedisCache(RedisCache):
     @_or([])
     def take_members(self, key: str) -> list[str]:
         """Return the texts of a set, at most ten thousand, and remove them from it."""
-        client = self._cache.get_client(None, write=True)
+        client: Any = self._cache.get_client(None, write=True)
         return [member.decode() for member in client.spop(self.make_key(key), 10_000)]
 
     @_or(False)

@@ -28,6 +28,8 @@ def timetable(sender: Celery, **_: Any) -> None:
     every(settings.TENANTRY_AGGREGATE_SECONDS, sender.signature("activity.aggregate_all"))
     # Seals on what was recorded: within five seconds, of which two may pass until it is noticed.
     every(2.0, sender.signature("activity.seal_all"), expires=2)
+    # Verification of each record, about once a day.
+    every(60.0, sender.signature("activity.check_records"), expires=60)
     # Spare schemas, which `tenant create` takes. A claim asks for more at once.
     every(60.0, sender.signature("tenants.fill_spares"), expires=60)
     # What a killed process or a lost message left undone.

@@ -117,6 +117,12 @@ def _with_a_host(value: str) -> str:
     return value
 
 
+def _token(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._~-]{32,200}", value):
+        raise ValueError("expected 32 to 200 letters and digits, as openssl rand -hex 24 prints")
+    return value
+
+
 class Environment(BaseModel):
     """What the process was told from outside. Empty values count as not given."""
 
@@ -160,6 +166,11 @@ class Environment(BaseModel):
         None,
         description="An address to which workers send each checkpoint of the record by POST; "
         "in production https. Not given: none.",
+    )
+    TENANTRY_METRICS_TOKEN: Annotated[str, AfterValidator(_token)] | None = Field(
+        None,
+        description="What a monitoring system sends as bearer token to be given /metrics of the "
+        "platform's host; 32 or more letters and digits. Not given: there is no such page.",
     )
     ALLOWED_HOSTS: Annotated[
         tuple[str, ...], BeforeValidator(_split_commas), AfterValidator(_hostnames)
@@ -279,5 +290,5 @@ def _explain(error: Any, given: Mapping[str, str]) -> str:
         return f"{name} is not a variable that Tenantry reads: {advice}"
     reason = error["msg"].removeprefix("Value error, ")
     # A secret that does not parse must not end in a log.
-    shown = "" if "KEY" in name or "URL" in name else f" {given[name]!r}"
+    shown = "" if re.search("KEY|URL|TOKEN", name) else f" {given[name]!r}"
     return f"{name}{shown} cannot be used: {reason[0].lower()}{reason[1:]}."

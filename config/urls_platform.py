@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from accounts import views
 from activity import catalogue_pages
+from activity.sealing.metrics import metrics
 from activity.sealing.published import published_keys
 from tenants.sites import platform_site
 
@@ -16,4 +17,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("accounts/", include("accounts.urls")),
     path("api/v1/activity/catalogue", catalogue_pages.published, name="activity-catalogue"),
     path(".well-known/tenantry/keys", published_keys, name="published-keys"),
+    path("metrics", metrics, name="metrics"),
 ]

@@ -19,7 +19,7 @@ from tenants.domains import state_of, with_state
 from tenants.errors import TenantryError
 from tenants.models import Domain, Tenant
 from tenants.requests import TenantRequest
-from tenants.sites import SoundList, platform_site
+from tenants.sites import SoundList, platform_site, warnings
 from tenants.timeline import OperationInline
 
 
@@ -77,6 +77,15 @@ class TenantAdmin(SoundList, ModelAdmin):  # type: ignore[misc]
     actions: ClassVar[Any] = ["suspend", "resume"]
     actions_detail: ClassVar[Any] = ["open_domains", "open_deletion"]
     show_full_result_count = False
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        """Show the tenants, below what is wrong with the platform."""
+        if request.method == "GET":
+            for sentences in warnings:
+                for sentence in sentences():
+                    messages.error(request, sentence)
+        response: HttpResponse = super().changelist_view(request, extra_context)
+        return response
 
     def get_urls(self) -> Any:
         """Put the page of a tenant's domains before the address that takes any text for a key."""

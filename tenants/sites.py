@@ -101,6 +101,9 @@ class TenantSite(Site):
         return response
 
 
+warnings: list[Any] = []
+"""Functions that return sentences which apps have to tell operators, above the list of tenants."""
+
 overview: list[Any] = []
 """Functions from a request to template context, which apps add for the panel's first page."""
 

@@ -70,6 +70,12 @@ def behind(witness: Witness) -> int:
         return _waiting(witness).count()
 
 
+def is_resting(witness: Witness) -> bool:
+    """Tell whether a witness could not be reached, and will be tried again later."""
+    with enter_platform():
+        return bool(cache.has_key(_resting(witness)))
+
+
 def catch_up(witness: Witness) -> int:
     """Give a witness what it has not got; returns how many checkpoints that were.
 
@@ -77,7 +83,7 @@ def catch_up(witness: Witness) -> int:
     meanwhile, or while another process is at it.
     """
     with enter_platform():
-        busy, resting = f"witness-{witness.name}-busy", f"witness-{witness.name}-resting"
+        busy, resting = f"witness-{witness.name}-busy", _resting(witness)
         if cache.has_key(resting) or not cache.add(busy, True, _BUSY_SECONDS):
             return 0
         try:
@@ -96,6 +102,10 @@ def catch_up(witness: Witness) -> int:
             return 0
         finally:
             cache.delete(busy)
+
+
+def _resting(witness: Witness) -> str:
+    return f"witness-{witness.name}-resting"
 
 
 def _failures(witness: Witness) -> str:

@@ -66,6 +66,7 @@ NOT_GIVEN = {
     "DEBUG": "refused in production",
     "PORT": "only make up serves there",
     "TENANTRY_SEAL_KEY_FILE": "the compose file passes the key itself on",
+    "TENANTRY_WITNESS_FILE": "containers write nowhere but to their volumes",
     "TENANTRY_DATA": "only the embedded servers and development write there",
     "TENANTRY_PUBLIC_PORT": "the proxy answers on the port of the scheme",
 }
