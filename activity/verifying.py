@@ -117,6 +117,7 @@ class _Run:
         self.segments = start.segments
         self.cut = start.cut
         self.note = start.note
+        self.last = start.last
         self.positions: dict[int, tuple[int, Any]] = dict(start.positions)
         self.outside = Outside([*heads.kept(), *witnessed], after=start.size)
         self.own = sealer.own_cluster()
@@ -181,6 +182,7 @@ class _Run:
         self.segments += 1
         self.cut += segment.cut
         self.note = segment.note
+        self.last = segment
         self.positions[segment.cluster] = (segment.xid, segment.event_id)
 
     def _bounds(self, segment: Segment) -> None:
@@ -299,10 +301,9 @@ class _Run:
                 f" {beyond[1]}"
             )
             raise _Found(Wrong("truncated", what, segment=None, number=self.tree.size))
-        # Asked again: outside a transaction of ours a sealer may have gone on meanwhile.
-        if self.tree.size and max((one.size for one in heads.kept()), default=0) < self.tree.size:
-            what = "the platform's copy of its newest checkpoint is not there"
-            raise _Found(Wrong("missing", what))
+        if self.last and not heads.is_newest(self.last):
+            what = "the platform's copy of its newest checkpoint is not there, or is another"
+            raise _found("missing", what, self.last)
         with connection.cursor() as cursor:
             cursor.execute(_LEVELS)
             stored = {level: (count, int(length)) for level, count, length in cursor.fetchall()}

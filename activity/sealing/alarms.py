@@ -14,9 +14,7 @@ def _lag() -> list[str]:
     found = lag.read()
     if found is None or not found.is_alarming:
         return []
-    waiting = (
-        f"{len(found.since)} records wait to be sealed, for up to {found.seconds:.0f} seconds."
-    )
+    waiting = f"{len(found.since)} records wait to be sealed for up to {found.seconds:.0f} seconds."
     return [
         f"{waiting} The oldest transaction is open for {found.transaction_seconds:.0f} seconds."
     ]

@@ -77,3 +77,18 @@ def kept() -> list[Kept]:
     with connection.cursor() as cursor:
         cursor.execute(_KEPT, {"record": current_scope()})
         return [Kept(*row) for row in cursor.fetchall()]
+
+
+def is_newest(segment: Segment) -> bool:
+    """Tell whether the platform's newest checkpoint is that of a segment, or of a later one."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT number, size, note, sealed_at FROM public.tenants_recordhead WHERE record = %s",
+            [current_scope()],
+        )
+        found = cursor.fetchone()
+    if found is None:
+        return False
+    expected = (segment.number, segment.size, segment.note, segment.sealed_at)
+    # Outside a transaction of ours a sealer may have gone on meanwhile.
+    return found == expected or (found[0] > segment.number and found[1] > segment.size)

@@ -184,9 +184,15 @@ class TestWitnessFile:
             for table in ("tenants_recordhead", "tenants_dailycheckpoint"):
                 before = Segment.objects.order_by("-number").first()
                 cursor.execute(f"ALTER TABLE public.{table} DISABLE TRIGGER USER")
+                more = ", number = number - 1, sealed_at = %s" if "head" in table else ""
                 cursor.execute(
-                    f"UPDATE public.{table} SET size = %s, note = %s WHERE record = %s",
-                    [before.size, before.note, str(sealed.pk)],
+                    f"UPDATE public.{table} SET size = %s, note = %s{more} WHERE record = %s",
+                    [
+                        before.size,
+                        before.note,
+                        *([before.sealed_at] if more else []),
+                        str(sealed.pk),
+                    ],
                 )
                 cursor.execute(f"ALTER TABLE public.{table} ENABLE TRIGGER USER")
         kept, unreadable = self.kept(file, sealed)

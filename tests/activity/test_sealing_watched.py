@@ -97,13 +97,9 @@ class TestSweep:
 
     def test_a_server_that_counts_nothing_has_everybody_asked(self, lab, monkeypatch):
         sweep = self.quiet(lab, monkeypatch)
-        with enter_platform(), connection.cursor() as cursor:
-            monkeypatch.setattr(
-                unsealed,
-                "_GROWTH",
-                unsealed._GROWTH.replace("current_setting('track_counts')", "'off'"),
-            )
-            assert cursor is not None
+        mute = unsealed._GROWTH.replace("current_setting('track_counts')", "'off'")
+        assert mute != unsealed._GROWTH
+        monkeypatch.setattr(unsealed, "_GROWTH", mute)
 
         assert str(lab.pk) in self.asked(sweep, monkeypatch)
 
