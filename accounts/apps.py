@@ -15,7 +15,16 @@ class AccountsConfig(AppConfig):
         """Declare what is recorded, and replace Django's way of noting the last sign-in."""
         from django.contrib.sessions.models import Session
 
-        from accounts import admin, administrators, records, roles, sessions, signins  # noqa: F401
+        from accounts import (  # noqa: F401
+            admin,
+            administrators,
+            erasure,
+            records,
+            roles,
+            sessions,
+            signins,
+        )
+        from activity.forgetting import people
         from tenants.administrators import register
         from tenants.archive.contents import leave_out
 
@@ -24,6 +33,7 @@ class AccountsConfig(AppConfig):
         store = staticmethod(lambda: sessions.SessionStore)
         Session.get_session_store_class = store  # type: ignore[method-assign]
         register(administrators.OFFICE)
+        people.register(erasure.PEOPLE)
         leave_out("django_session", "a session belongs to the place where it was begun")
         leave_out("account_emailconfirmation", "one-time links are not for two places")
         # Django saves the whole row, which would be a change to be recorded at every sign-in.

@@ -55,6 +55,8 @@ _ALL: Final = (
     Action("email.added", "{actor} added {target}"),
     Action("email.changed", "{actor} changed {target}", Severity.NOTICE),
     Action("email.removed", "{actor} removed {target}", Severity.NOTICE),
+    Action("user.exported", "{actor} took out all that is kept on {target}", Severity.WARNING),
+    Action("user.erased", "{actor} erased {target}", Severity.WARNING),
     Action("group.created", "{actor} added the role {target}", Severity.NOTICE),
     Action("group.changed", "{actor} changed the role {target}", Severity.NOTICE),
     Action("group.deleted", "{actor} removed the role {target}", Severity.WARNING),
@@ -101,6 +103,13 @@ _ALL: Final = (
         "record.verification_failed",
         "{actor} found that the record is not intact",
         Severity.WARNING,
+    ),
+    Action("record.erased", "What was erased of {target} was certified", Severity.NOTICE),
+    Action("record.cut", "Old events were removed by {actor}", Severity.NOTICE),
+    Action("record.held", "{actor} placed a legal hold on {target}", Severity.WARNING),
+    Action("record.released", "{actor} released the legal hold on {target}", Severity.WARNING),
+    Action(
+        "record.retention_changed", "{actor} changed how long {target} are kept", Severity.WARNING
     ),
 )
 

@@ -45,7 +45,16 @@ def sentence(event: ActivityEvent) -> str:
         # Written by a newer version: better its name than no line.
         return event.action
     target = event.target_label or "an unknown account"
-    return known.sentence.format(actor=event.actor_label or event.actor_kind, target=target)
+    if event.target_salt is None:
+        target = _erased(event.target_id) if event.target_type == "user" else "something erased"
+    actor = event.actor_label or event.actor_kind
+    if event.actor_salt is None:
+        actor = _erased(event.actor_id) if event.actor_id else f"{event.actor_kind}, erased"
+    return known.sentence.format(actor=actor, target=target)
+
+
+def _erased(person_id: str) -> str:
+    return f"erased person {person_id[-8:]}"
 
 
 def between(period: Period | None) -> QuerySet[ActivityEvent]:

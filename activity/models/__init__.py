@@ -2,6 +2,16 @@
 
 from activity.models.events import ActivityEvent, Outcome
 from activity.models.rollups import DailyRollup, RollupCursor
+from activity.models.rules import Hold, Retention
 from activity.models.seals import Segment, Tile
 
-__all__ = ["ActivityEvent", "DailyRollup", "Outcome", "RollupCursor", "Segment", "Tile"]
+__all__ = [
+    "ActivityEvent",
+    "DailyRollup",
+    "Hold",
+    "Outcome",
+    "Retention",
+    "RollupCursor",
+    "Segment",
+    "Tile",
+]

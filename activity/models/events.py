@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from activity.actions import Severity
 from activity.context import ActorKind, Channel
 from tenants.triggers import PinnedTrigger
+from activity.models import guards
 from tenants.uuid7 import UUIDv7
 
 
@@ -144,7 +145,7 @@ class ActivityEvent(models.Model):
                 name="append_only",
                 operation=pgtrigger.Update | pgtrigger.Delete,
                 when=pgtrigger.Before,
-                func="RAISE EXCEPTION 'the record is append-only';",
+                func=guards.EVENTS,
             ),
             pgtrigger.Trigger(
                 name="keep",

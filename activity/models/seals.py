@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 import pgtrigger
 from django.db import models
 
+from activity.models import guards
+
 
 class Segment(models.Model):
     """Consecutive events that were sealed together, and the signed head of the tree after them.
@@ -39,7 +41,7 @@ class Segment(models.Model):
                 name="append_only",
                 operation=pgtrigger.Update | pgtrigger.Delete,
                 when=pgtrigger.Before,
-                func="RAISE EXCEPTION 'segments are append-only';",
+                func=guards.SEGMENTS,
             ),
             pgtrigger.Trigger(
                 name="keep",

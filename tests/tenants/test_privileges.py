@@ -76,6 +76,50 @@ def test_the_record_is_written_by_who_serves_people(as_web: Manage, schemas: lis
             assert cursor.fetchone() == (1,)
 
 
+def test_a_person_is_erased_by_who_serves_people_and_by_one_door(
+    as_web: Manage, schemas: list[str]
+) -> None:
+    schema = schemas[-1]
+    for name in ("mallory", "owen"):
+        made = as_web(
+            *("tenant", "superuser", "acme", "--username", name),
+            *("--email", f"{name}@quist.example"),
+        )
+        assert made.returncode == 0, made.stderr
+    with connect() as server, server.cursor() as cursor:
+        cursor.execute(
+            f"SELECT public_id::text FROM {schema}.accounts_customuser WHERE username = 'mallory'"
+        )
+        [person] = cursor.fetchone()
+    door = f"SELECT * FROM {schema}.activity_erase('{person}', '{{}}', '{{}}', 100)"
+    with connect(APP) as server, server.cursor() as cursor:
+        # The door opens for nobody of whom the record does not say that they are erased.
+        with pytest.raises(psycopg2.errors.RaiseException, match="does not say"):
+            cursor.execute(door)
+        with pytest.raises(psycopg2.errors.InsufficientPrivilege):
+            cursor.execute(
+                "SELECT set_config('tenantry.door', 'erase', true);"
+                f"UPDATE {schema}.activity_activityevent SET reason = ''"
+            )
+
+    erased = as_web(
+        *("activity", "erase", "--tenant", "acme", "--subject", "mallory"),
+        *("--reason", "request 1", "--yes"),
+    )
+
+    assert erased.returncode == 0, erased.stderr
+    with connect() as server, server.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FILTER (WHERE e::text ~ 'mallory'),"
+            " count(*) FILTER (WHERE action = 'user.erased' AND target_id = %s)"
+            f" FROM {schema}.activity_activityevent e",
+            [person],
+        )
+        assert cursor.fetchone() == (0, 1)
+    verified = as_web("activity", "verify", "--tenant", "acme")
+    assert verified.returncode == 0, verified.stdout
+
+
 def test_a_tenant_that_one_cannot_make_is_left_to_who_can(as_web: Manage, as_owner: Manage) -> None:
     asked = as_web("tenant", "create", "initech")
     assert (asked.returncode, asked.stderr) == (0, "")

@@ -1,0 +1,194 @@
+"""What is kept of a person, and how it is erased, for ``activity.forgetting``."""
+
+import uuid
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from typing import Any
+
+from allauth.account.models import EmailAddress
+from django.apps import apps
+from django.conf import settings
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth import SESSION_KEY
+from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.models import Session
+from django.db.models import Model, Q
+
+from accounts.models import CustomUser, Membership
+from accounts.records import user_label
+from activity.forgetting.people import People, Person, pseudonym
+from activity.models import ActivityEvent
+from tenants.errors import Conflict, NotFound
+
+Past: Any = CustomUser.history.model
+
+
+def find(text: str) -> Person:
+    """Return whoever has or had a user name or an address, or has a public id.
+
+    Raises ``NotFound``, and ``Conflict`` when several people were called so one after another.
+    """
+    typed = text.strip().lower()
+    found = _ids(typed)
+    if not found:
+        raise NotFound(
+            f"nobody here is or was called {text[:80]!r}.",
+            "Give the user name, the e-mail address or the public ID.",
+        )
+    if len(found) > 1:
+        raise Conflict(
+            f"{len(found)} people were called {text[:80]!r}, one after another.",
+            f"Give the public ID of the one you mean: {', '.join(sorted(found)[:5])}.",
+        )
+    return person_with(found.pop())
+
+
+def _ids(typed: str) -> set[str]:
+    try:
+        wanted = uuid.UUID(typed)
+    except ValueError:
+        pass
+    else:
+        known = (
+            CustomUser.objects.filter(public_id=wanted).exists()
+            or Past.objects.filter(public_id=wanted).exists()
+            or ActivityEvent.objects.filter(target_id=str(wanted), target_type="user").exists()
+        )
+        return {str(wanted)} if known else set()
+    if "\0" in typed or not typed:
+        return set()
+    named = Q(username=typed) | Q(email=typed)
+    # Whoever is called so now is meant, whoever was before.
+    now = CustomUser.objects.filter(named).values_list("public_id", flat=True)
+    before = Past.objects.filter(named).values_list("public_id", flat=True)
+    return {str(one) for one in now} or {str(one) for one in before}
+
+
+def person_with(public_id: str) -> Person:
+    """Return the person with an id, with every name that is still known of them."""
+    user = CustomUser.objects.filter(public_id=public_id).first()
+    names: set[str] = set()
+    for row in (*Past.objects.filter(public_id=public_id), *([user] if user else [])):
+        names |= {row.username, row.email, row.display_name, user_label(row)}
+    if user:
+        names |= set(EmailAddress.objects.filter(user=user).values_list("email", flat=True))
+    names = {name for name in names if len(name) >= 3 and not name.startswith("erased-")}
+    return Person(
+        id=public_id,
+        label=user_label(user) if user else pseudonym(public_id),
+        has_account=user is not None,
+        names=frozenset(names),
+        distinctive=frozenset(names - _of_others(public_id, names)),
+    )
+
+
+def _of_others(public_id: str, names: set[str]) -> set[str]:
+    """The names among these that somebody else has or had too."""
+    shared: set[str] = set()
+    named = Q(username__in=names) | Q(email__in=names) | Q(display_name__in=names)
+    for model in (CustomUser, Past):
+        others = model._default_manager.filter(named).exclude(public_id=public_id)
+        for values in others.values_list("username", "email", "display_name").iterator():
+            shared.update(values)
+    return shared
+
+
+def refuse(person: Person) -> None:
+    """Refuse to erase the only administrator: nobody would be left to run the place."""
+    user = CustomUser.objects.filter(public_id=person.id).first()
+    if user is None or not (user.is_superuser and user.is_active):
+        return
+    others = CustomUser.objects.administrators().active().exclude(pk=user.pk)
+    if not others.exists():
+        raise Conflict(
+            "this is the last administrator here.", "Make somebody else an administrator first."
+        )
+
+
+def close(person: Person) -> dict[str, int]:
+    """End sessions and account. What the signals of it record is erased with the rest."""
+    user = CustomUser.objects.select_for_update().filter(public_id=person.id).first()
+    if user is None:
+        return {}
+    kind = ContentType.objects.get_for_model(CustomUser)
+    logged = LogEntry.objects.filter(content_type=kind, object_id=str(user.pk))
+    counts = {
+        Session._meta.db_table: _end_sessions(user),
+        LogEntry._meta.db_table: logged.delete()[0],
+    }
+    _, deleted = user.delete()
+    for label, count in deleted.items():
+        table = _table(label)
+        counts[table] = counts.get(table, 0) + count
+    return {table: count for table, count in counts.items() if count}
+
+
+def _table(label: str) -> str:
+    return str(apps.get_model(label)._meta.db_table)
+
+
+def _end_sessions(user: CustomUser) -> int:
+    """Delete every session of somebody: they hold by which address they signed in."""
+    ended = 0
+    for session in _sessions_of(user):
+        ended += session.delete()[0]
+    return ended
+
+
+def _sessions_of(user: CustomUser) -> Iterator[Session]:
+    """Find them by what they hold: the table has no column for whose they are."""
+    store = import_module(settings.SESSION_ENGINE).SessionStore()
+    for session in Session.objects.iterator(chunk_size=500):
+        if store.decode(session.session_data).get(SESSION_KEY) == str(user.pk):
+            yield session
+
+
+def forget(person: Person) -> dict[str, int]:
+    """Empty the history rows of a person. Which rows there were, and when, stays."""
+    name = pseudonym(person.id)
+    emptied = (
+        Past.objects.filter(public_id=person.id)
+        .exclude(username=name)
+        .update(
+            username=name,
+            email=f"{name}@erased.invalid",
+            display_name="",
+            time_zone="",
+            history_change_reason=None,
+        )
+    )
+    return {Past._meta.db_table: emptied} if emptied else {}
+
+
+def rows(person: Person) -> Iterable[tuple[str, Iterator[dict[str, Any]]]]:
+    """Yield what is kept of a person beside events, each kind with its rows."""
+    user = CustomUser.objects.filter(public_id=person.id).first()
+    past = Past.objects.filter(public_id=person.id)
+    keys = set(past.values_list("id", flat=True)) | ({user.pk} if user else set())
+    roles = Membership.history.model.objects.filter(user_id__in=keys)
+    yield "account", _documents(CustomUser.objects.filter(public_id=person.id), {"password"})
+    yield "addresses", _documents(EmailAddress.objects.filter(user_id__in=keys))
+    yield "roles", _roles(user)
+    yield "sessions", _session_dates(user)
+    yield "account-history", _documents(past)
+    yield "role-history", _documents(roles)
+
+
+def _documents(rows: Any, hidden: Iterable[str] = ()) -> Iterator[dict[str, Any]]:
+    model: type[Model] = rows.model
+    names = [field.attname for field in model._meta.concrete_fields if field.name not in hidden]
+    for values in rows.order_by("pk").values_list(*names).iterator(chunk_size=500):
+        yield dict(zip(names, values, strict=True))
+
+
+def _roles(user: CustomUser | None) -> Iterator[dict[str, Any]]:
+    if user:
+        yield from ({"role": name} for name in user.groups.values_list("name", flat=True))
+
+
+def _session_dates(user: CustomUser | None) -> Iterator[dict[str, Any]]:
+    if user:
+        yield from ({"expires_at": session.expire_date} for session in _sessions_of(user))
+
+
+PEOPLE = People(find=find, refuse=refuse, close=close, forget=forget, rows=rows)

@@ -1,0 +1,214 @@
+"""Erasing a person: nobody can read any more who they were, and the record stays provable.
+
+It begins with one transaction: the event ``user.erased``, and the end of the account. From then on
+nobody can act as them. What they left elsewhere is emptied after that, in steps that can be taken
+again, and a certificate ends it. A killed process leaves an erasure that is begun; whoever erases
+the same person again, or the nightly sweep, carries it on. Inside a transaction all of it is one.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+from django.db import connection, transaction
+from django.db.models import Q
+
+from activity.forgetting import certificates, holds, mentions, places
+from activity.forgetting.certificates import Certificate
+from activity.forgetting.people import Person, people
+from activity.models import ActivityEvent
+from activity.recording import record
+from tenants.context import current_tenant, enter_platform
+from tenants.errors import Conflict, InvalidInput
+
+LONGEST_REASON: Final = 500
+_BATCH: Final = 20_000
+"""Events that are emptied in one transaction: sealing waits for the oldest that is open."""
+
+_ERASE = "SELECT * FROM activity_erase(%s, %s, %s::uuid[], %s)"
+
+Report = Callable[[str, int, int | None], None]
+
+
+def check(person: Person, reason: str) -> None:
+    """Refuse what cannot be erased; change nothing.
+
+    Raises ``InvalidInput`` for an unusable reason, ``Conflict`` for the last administrator and for
+    whom a legal hold covers, in person or in an event with somebody who is held.
+    """
+    if not reason.strip():
+        raise InvalidInput("a reason is needed.", "It goes into the record: a case number will do.")
+    if len(reason) > LONGEST_REASON:
+        raise InvalidInput(f"the reason is longer than {LONGEST_REASON} characters.", "Shorten it.")
+    if mentions.names(person, reason):
+        raise InvalidInput(
+            "the reason names the person, and reasons are kept.",
+            "Say it without name and address, such as: request 4711.",
+        )
+    holds.refuse(person)
+    people().refuse(person)
+
+
+def is_erased(person: Person) -> bool:
+    """Tell whether somebody was erased here, all of it."""
+    return not person.has_account and person.id not in unfinished() and _was_begun(person.id)
+
+
+def erase(person: Person, reason: str, report: Report = lambda *_: None) -> Certificate:
+    """Erase somebody, or carry on an erasure that was begun; returns what was found where.
+
+    Raises what ``check`` raises.
+    """
+    if not (_was_begun(person.id) and not person.has_account):
+        check(person, reason)
+        begin(person, reason)
+    return finish(person, report)
+
+
+def survey(person: Person) -> dict[str, int]:
+    """Return how much an erasure would find in the record; change nothing."""
+    who, what = _about(person.id)
+    events = ActivityEvent.objects
+    return {
+        "events (who)": events.filter(who, actor_salt__isnull=False).count(),
+        "events (what)": events.filter(what, target_salt__isnull=False).count(),
+        "events (mentions)": len(mentions.find(person)),
+    }
+
+
+def begin(person: Person, reason: str) -> None:
+    """Record the erasure and end the account, both or neither."""
+    with transaction.atomic():
+        closed = people().close(person)
+        record("user.erased", target=person.subject, details=dict(closed), reason=reason)
+
+
+def finish(person: Person, report: Report = lambda *_: None) -> Certificate:
+    """Empty what is left of somebody, and certify it."""
+    found: Counter[str] = Counter()
+    for empty in places.PLACES:
+        with transaction.atomic():
+            found.update(empty(person))
+    _on_the_platform(person, found)
+    found["events (mentions)"] += _mentions(person, mentions.find(person))
+    found["events (mentions kept under a legal hold)"] += holds.exist() and len(
+        mentions.find(person)
+    )
+    _own_events(person, found, report)
+    with transaction.atomic():
+        # Last: until here these rows say which names to look for.
+        found.update(people().forget(person))
+        found.update(_begun_with(person.id))
+        found["events (who)"], found["events (what)"] = _erased_parts(person.id)
+        return certificates.issue(person, {name: n for name, n in found.items() if n})
+
+
+def _own_events(person: Person, found: Counter[str], report: Report) -> None:
+    done = 0
+    while count := sum(_call(person.id)):
+        done += count
+        report("parts of events", done, None)
+
+
+def _mentions(person: Person, ids: Iterable[Any]) -> int:
+    """Empty the parts of others' events that name somebody."""
+    wanted, done = list(ids), 0
+    for start in range(0, len(wanted), _BATCH):
+        batch = wanted[start : start + _BATCH]
+        done += _call(person.id, mentions.words(person), batch)[2]
+    return done
+
+
+def _call(person_id: str, names: Iterable[str] = (), ids: Iterable[Any] = ()) -> tuple[int, ...]:
+    """Ask the one function of the database that may do it."""
+    asked: list[Any] = [person_id, list(names), [str(one) for one in ids], _BATCH]
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_ERASE, asked)
+        return tuple(cursor.fetchone())
+
+
+def _on_the_platform(person: Person, found: Counter[str]) -> None:
+    """Empty what the platform's record says of a tenant's person, such as who was appointed."""
+    tenant = current_tenant()
+    if tenant is None:
+        return
+    with enter_platform():
+        named = mentions.find(person, about=str(tenant.pk))
+        if not (named or _has_whole_parts(person.id)):
+            return
+        with transaction.atomic():
+            record("user.erased", target=person.subject, details={"tenant": str(tenant.pk)})
+            found["events (platform)"] += _mentions(person, named)
+            while count := sum(_call(person.id)):
+                found["events (platform)"] += count
+
+
+def _about(person_id: str) -> tuple[Q, Q]:
+    """Events whose actor's part, and whose target's part, is somebody's."""
+    who = Q(actor_id=person_id) | Q(on_behalf_of_id=person_id)
+    who |= Q(target_id=person_id, actor_kind="anonymous")
+    return who, Q(target_id=person_id) & ~Q(action="user.erased") & ~Q(action__startswith="record.")
+
+
+def _has_whole_parts(person_id: str) -> bool:
+    who, what = _about(person_id)
+    whole = (who & Q(actor_salt__isnull=False)) | (what & Q(target_salt__isnull=False))
+    return bool(ActivityEvent.objects.filter(whole).exists())
+
+
+def _erased_parts(person_id: str) -> tuple[int, int]:
+    """Count the parts that are empty, whichever run emptied them."""
+    who, what = _about(person_id)
+    events = ActivityEvent.objects
+    return (
+        events.filter(who, actor_salt__isnull=True).count(),
+        events.filter(what, target_salt__isnull=True).count(),
+    )
+
+
+def _was_begun(person_id: str) -> bool:
+    erased = ActivityEvent.objects.filter(action="user.erased", target_id=person_id)
+    return bool(erased.exists())
+
+
+def _begun_with(person_id: str) -> dict[str, int]:
+    """What the beginning found: the account and what went with it."""
+    erased = ActivityEvent.objects.filter(action="user.erased", target_id=person_id)
+    found: Counter[str] = Counter()
+    for details in erased.values_list("details", flat=True):
+        found.update({name: n for name, n in details.items() if isinstance(n, int)})
+    return dict(found)
+
+
+def unfinished() -> set[str]:
+    """Return the ids of people whose erasure was begun, and not certified since."""
+    begun: dict[str, Any] = {}
+    for action in ("user.erased", "record.erased"):
+        events = ActivityEvent.objects.filter(action=action).order_by("id")
+        for person_id, event_id in events.values_list("target_id", "id"):
+            if action == "user.erased":
+                begun[person_id] = event_id
+            elif person_id in begun and begun[person_id] < event_id:
+                del begun[person_id]
+    return set(begun)
+
+
+def sweep() -> int:
+    """Carry on what was begun, and empty what came after; returns how many people that were.
+
+    A request that had begun before the erasure can have left an event after it.
+    """
+    waiting = unfinished()
+    erased = set(
+        ActivityEvent.objects.filter(action="user.erased").values_list("target_id", flat=True)
+    )
+    swept = 0
+    for person_id in sorted(erased):
+        if holds.covers(person_id) or not (person_id in waiting or _has_whole_parts(person_id)):
+            continue
+        try:
+            finish(people().find(person_id))
+        except Conflict:
+            continue
+        swept += 1
+    return swept

@@ -1,0 +1,75 @@
+"""Where somebody is named in what was done to others, by others.
+
+Addresses and names of several words are looked for in every text of every event, as whole words and
+in any case. A single word, such as the user name ``export``, is looked for only where people type
+names: in reasons and in the filters of exports. A name that somebody else has or had is not looked
+for at all: an event about Ann Lee is not erased with another Ann Lee.
+"""
+
+import json
+import re
+import uuid
+from collections.abc import Iterable
+
+from django.db import connection
+
+from activity.forgetting.people import Person
+from activity.recording import keyed_hash
+
+_BEFORE = r"(?<![[:alnum:]_.@+-])"
+_AFTER = r"(?![[:alnum:]_@+-]|[.][[:alnum:]])"
+
+_TEXTS = {
+    "actor": "concat_ws(E'\\n', actor_label, on_behalf_of_label, user_agent)",
+    "target": "concat_ws(E'\\n', target_label, reason, changes, details)",
+    "typed": "concat_ws(E'\\n', reason, details ->> 'filters')",
+}
+
+# One pass over the record: no index finds words. It only reads, and keeps nobody waiting.
+_FIND = """
+SELECT id FROM activity_activityevent
+WHERE (%(about)s = '' OR target_id = %(about)s)
+AND action NOT LIKE 'record.%%' AND action <> 'user.erased'
+AND (
+    (target_salt IS NOT NULL AND target_id <> %(person)s AND (
+        lower({target}) ~ %(several)s OR lower({typed}) ~ %(single)s))
+    OR (actor_salt IS NOT NULL AND actor_id <> %(person)s
+        AND lower({actor}) ~ %(several)s)
+)
+"""
+
+
+def words(person: Person) -> list[str]:
+    """Return the texts by which somebody is found, in small letters, also as JSON escapes them."""
+    names = {name.lower() for name in person.distinctive}
+    hashes = {keyed_hash("identifier", name) for name in names}
+    return sorted(names | {json.dumps(name, ensure_ascii=False)[1:-1] for name in names} | hashes)
+
+
+def find(person: Person, about: str = "") -> list[uuid.UUID]:
+    """Return the ids of events of others that name somebody; ``about`` one target only."""
+    known = words(person)
+    if not known:
+        return []
+    several = [word for word in known if "@" in word or " " in word or len(word) == 32]
+    single = [word for word in known if word not in several]
+    asked = {
+        "about": about,
+        "person": person.id,
+        "several": _pattern(several),
+        "single": _pattern(single),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(_FIND.format(**_TEXTS), asked)
+        return [event_id for (event_id,) in cursor.fetchall()]
+
+
+def names(person: Person, text: str) -> bool:
+    """Tell whether a text names somebody."""
+    return any(word in text.lower() for word in words(person))
+
+
+def _pattern(choices: Iterable[str]) -> str:
+    quoted = [re.sub(r"([^\w\s])", r"\\\1", choice) for choice in choices]
+    # Without a choice it matches nothing.
+    return f"{_BEFORE}({'|'.join(quoted)}){_AFTER}" if quoted else "(?!)"

@@ -1,0 +1,91 @@
+"""What is kept of somebody outside their account and outside events, and how it is emptied."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from django.apps import apps
+from django.conf import settings
+from django.core.cache import cache
+from django.db.models import Model
+
+from activity.forgetting import mentions
+from activity.forgetting.people import Person, pseudonym
+from activity.history import HistoryRow
+from activity.models import DailyRollup
+from tenants.context import current_tenant, enter_platform
+from tenants.models import Operation
+
+Emptied = Callable[[Person], dict[str, int]]
+"""Empties a place of somebody; returns how much there was, by its name. Safe to repeat."""
+
+
+def history_labels(person: Person) -> dict[str, int]:
+    """Empty the name of who acted in history rows of anything."""
+    counts = {}
+    for model in history_models():
+        rows = model._default_manager.filter(history_user_id=person.id).exclude(actor_label="")
+        counts[f"{model._meta.db_table} (who)"] = rows.update(actor_label="")
+    return counts
+
+
+def history_models() -> list[type[Model]]:
+    """Return the models of history rows."""
+    return [model for model in apps.get_models() if issubclass(model, HistoryRow)]
+
+
+def rollups(person: Person) -> dict[str, int]:
+    """Replace the name in daily counts. The counts stay."""
+    name = pseudonym(person.id)
+    rows = DailyRollup.objects.filter(actor_id=person.id).exclude(actor_label=name)
+    return {DailyRollup._meta.db_table: rows.update(actor_label=name)}
+
+
+def operations(person: Person) -> dict[str, int]:
+    """Replace the names in what was asked for about the tenant, such as its first administrator."""
+    tenant = current_tenant()
+    if tenant is None:
+        return {}
+    known = mentions.words(person)
+    changed = 0
+    with enter_platform():
+        for operation in Operation.objects.filter(tenant=tenant).iterator():
+            before = (operation.request, operation.result, operation.actor, operation.error)
+            after = _replaced(before, known, pseudonym(person.id))
+            if list(before) != after:
+                operation.request, operation.result, operation.actor, operation.error = after
+                operation.save(update_fields=["request", "result", "actor", "error"])
+                changed += 1
+    return {Operation._meta.db_table: changed}
+
+
+def _replaced(value: Any, known: list[str], by: str) -> Any:
+    """Return JSON in which texts that hold one of the known words are another text."""
+    if isinstance(value, str):
+        return by if any(word in value.lower() for word in known) else value
+    if isinstance(value, dict):
+        return {key: _replaced(one, known, by) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_replaced(one, known, by) for one in value]
+    return value
+
+
+def mail(person: Person) -> dict[str, int]:
+    """Delete mails to or about somebody that were written to files, as without a mail server."""
+    folder = Path(getattr(settings, "EMAIL_FILE_PATH", None) or "/nonexistent")
+    addresses = [name.lower().encode() for name in person.distinctive if "@" in name]
+    deleted = 0
+    for file in sorted(folder.glob("*.log")):
+        if any(address in file.read_bytes().lower() for address in addresses):
+            file.unlink(missing_ok=True)
+            deleted += 1
+    return {"mail files": deleted}
+
+
+def cached(person: Person) -> dict[str, int]:
+    """Empty the cache of the place: its keys can hold addresses, and none of it is needed."""
+    cache.clear()
+    return {}
+
+
+PLACES: Final[list[Emptied]] = [operations, mail, cached, history_labels, rollups]
