@@ -35,14 +35,15 @@ class Verdict:
     """What a verification found: how far the record is intact, and what is wrong first.
 
     ``events`` are those sealed and found intact, from ``since`` on, the number of the first one
-    that was looked at; ``cut`` of them retention has removed; ``unsealed`` are younger than the
-    last segment and not proven yet.
+    that was looked at; ``cut`` of them retention has removed, none from number ``whole_from`` on;
+    ``unsealed`` are younger than the last segment and not proven yet.
     """
 
     record: str
     segments: int
     events: int
     cut: int
+    whole_from: int
     unsealed: int
     wrong: Wrong | None
     since: int = 0
@@ -116,6 +117,7 @@ class _Run:
         self.tree = Tree()
         self.segments = start.segments
         self.cut = start.cut
+        self.whole_from = 0
         self.note = start.note
         self.last = start.last
         self.positions: dict[int, tuple[int, Any]] = dict(start.positions)
@@ -139,6 +141,7 @@ class _Run:
             segments=self.segments,
             events=events,
             cut=self.cut,
+            whole_from=self.whole_from,
             unsealed=self._unsealed(),
             wrong=wrong,
             since=self.start.size,
@@ -181,6 +184,7 @@ class _Run:
         self._meet(segment)
         self.segments += 1
         self.cut += segment.cut
+        self.whole_from = segment.size if segment.cut else self.whole_from
         self.note = segment.note
         self.last = segment
         self.positions[segment.cluster] = (segment.xid, segment.event_id)

@@ -36,6 +36,8 @@ def timetable(sender: Celery, **_: Any) -> None:
     every(60.0, sender.signature("tenants.carry_on_forgotten"), expires=120)
     # Tenants whose grace is over.
     every(crontab(minute=17), sender.signature("tenants.purge_due"), expires=3000)
+    # What the record must forget: erasures that were interrupted, events past their retention.
+    every(crontab(hour=2, minute=45), sender.signature("activity.forget_all"))
     # Sessions that have expired, before Europe wakes up.
     every(crontab(hour=3, minute=30), sender.signature("accounts.clear_sessions"))
     # Shows /readyz that beat, broker and a worker are there.

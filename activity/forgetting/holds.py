@@ -12,7 +12,7 @@ from activity.models import ActivityEvent, Hold
 from activity.models.rules import EVERYBODY
 from activity.recording import record
 from activity.subjects import Subject
-from tenants.errors import Conflict, InvalidInput, NotFound
+from tenants.errors import Conflict, InvalidInput
 
 LONGEST_REASON = 300
 
@@ -25,6 +25,11 @@ def covers(person_id: str) -> bool:
 def exist() -> bool:
     """Tell whether there is a hold at all."""
     return Hold.objects.exists()
+
+
+def covers_everybody() -> bool:
+    """Tell whether the whole record is held."""
+    return Hold.objects.filter(subject=EVERYBODY).exists()
 
 
 def refuse(person: Person) -> None:
@@ -46,13 +51,18 @@ def refuse(person: Person) -> None:
         )
 
 
-def place(subject: uuid.UUID, reason: str) -> bool:
-    """Place a hold on a person, or on ``EVERYBODY``; returns whether there was none before."""
+def place(subject: uuid.UUID, reason: str, *, dry_run: bool = False) -> bool:
+    """Place a hold on a person, or on ``EVERYBODY``; returns whether there was none before.
+
+    Raises ``InvalidInput`` for an unusable reason.
+    """
     if not reason.strip() or len(reason) > LONGEST_REASON:
         raise InvalidInput(
             f"a hold needs a reason of at most {LONGEST_REASON} characters.",
             "It goes into the record: a case number will do.",
         )
+    if dry_run:
+        return not Hold.objects.filter(subject=subject).exists()
     with transaction.atomic():
         actor = context.current().actor
         _, placed = Hold.objects.get_or_create(
@@ -64,13 +74,15 @@ def place(subject: uuid.UUID, reason: str) -> bool:
     return placed
 
 
-def release(subject: uuid.UUID, reason: str) -> None:
-    """Release a hold. Raises ``NotFound`` when there is none."""
+def release(subject: uuid.UUID, reason: str, *, dry_run: bool = False) -> bool:
+    """Release a hold; returns whether there was one."""
+    if dry_run:
+        return Hold.objects.filter(subject=subject).exists()
     with transaction.atomic():
         deleted, _ = Hold.objects.filter(subject=subject).delete()
-        if not deleted:
-            raise NotFound("there is no such hold.", "See: activity hold")
-        record("record.released", target=_target(subject), reason=reason)
+        if deleted:
+            record("record.released", target=_target(subject), reason=reason)
+    return bool(deleted)
 
 
 def _target(subject: uuid.UUID) -> Subject:

@@ -2,11 +2,14 @@
 
 import argparse
 import sys
+import uuid
 from typing import Any
 
-from activity.forgetting import certificates, erasing
+from activity.forgetting import certificates, erasing, holds, retention
 from activity.forgetting.certificates import Certificate
 from activity.forgetting.people import Person, people
+from activity.models import Hold
+from activity.models.rules import EVERYBODY, LEAST_DAYS
 from activity.places import add_place, place
 from tenants.commandline import Output, Verb
 from tenants.errors import InvalidInput
@@ -105,6 +108,120 @@ class Erase(Verb):
             output.say(
                 *_lines(certificate.document["found"]), f"  certificate {certificate.digest}"
             )
+
+
+class RetentionVerb(Verb):
+    """Say for how long events are kept."""
+
+    name = "retention"
+    help = (
+        "Show or change for how many days events of a family are kept. Without a rule they are "
+        "kept for ever. Workers cut what is older every night."
+    )
+    examples = (
+        "activity retention --tenant acme",
+        "activity retention --tenant acme --family session --days 400",
+        "activity retention --tenant acme --family session --forever",
+        "activity retention --tenant acme --cut",
+    )
+    can_change = True
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare which, and for how long."""
+        add_place(parser)
+        parser.add_argument("--family", metavar="NAME", help=", ".join(retention.families()))
+        how = parser.add_mutually_exclusive_group()
+        how.add_argument("--days", type=int, help=f"keep them so long, at least {LEAST_DAYS}")
+        how.add_argument("--forever", action="store_true", help="remove the rule")
+        how.add_argument("--cut", action="store_true", help="cut now what is older, by all rules")
+
+    def run(self, options: argparse.Namespace, output: Output) -> None:
+        """Change a rule or cut, and say which rules there are."""
+        changes = options.days is not None or options.forever
+        if changes != bool(options.family):
+            raise InvalidInput(
+                "a family and for how long belong together.", "Use --family with --days."
+            )
+        changed, cut = False, None
+        with place(options):
+            if changes and not options.dry_run:
+                changed = retention.keep(options.family, options.days)
+            if options.cut and not options.dry_run:
+                cut = retention.cut()
+            rules = retention.rules()
+        if output.as_json:
+            removed = {"events": cut.events, "history_rows": cut.history_rows} if cut else None
+            output.document({"changed": changed, "cut": removed, "retention": rules})
+        if cut:
+            output.say(f"removed {cut.events} events and {cut.history_rows} history rows")
+        if not rules:
+            output.say("Everything is kept for ever.")
+        output.table(["FAMILY", "DAYS"], [] if output.as_json else sorted(rules.items()))
+
+
+class HoldVerb(Verb):
+    """Keep from forgetting."""
+
+    name = "hold"
+    help = (
+        "List legal holds, or place or release one. Nothing of whom a hold covers is erased or cut."
+    )
+    examples = (
+        "activity hold --tenant acme",
+        "activity hold --tenant acme --add --subject ann --reason 'case 17'",
+        "activity hold --tenant acme --release --everybody --reason 'case 18 closed'",
+    )
+    can_change = True
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare what, and on whom."""
+        add_place(parser)
+        act = parser.add_mutually_exclusive_group()
+        act.add_argument("--add", action="store_true", help="place a hold")
+        act.add_argument("--release", action="store_true", help="release a hold")
+        whom = parser.add_mutually_exclusive_group()
+        whom.add_argument("--subject", metavar="WHO", help="user name, e-mail or public ID")
+        whom.add_argument("--everybody", action="store_true", help="the whole record")
+        parser.add_argument("--reason", default="", help="goes into the record; needed for --add")
+
+    def run(self, options: argparse.Namespace, output: Output) -> None:
+        """Place, release, and say which there are."""
+        acts = options.add or options.release
+        if acts != bool(options.subject or options.everybody):
+            raise InvalidInput(
+                "a hold is placed or released on somebody.",
+                "Use --add or --release with --subject or --everybody.",
+            )
+        changed = False
+        with place(options):
+            if acts:
+                changed = self._act(options)
+            found = list(Hold.objects.all())
+        documents = [
+            {
+                "subject": None if one.subject == EVERYBODY else str(one.subject),
+                "reason": one.reason,
+                "placed_by": one.placed_by,
+                "placed_at": one.placed_at,
+            }
+            for one in found
+        ]
+        if output.as_json:
+            output.document({"changed": changed, "holds": documents})
+            return
+        output.table(
+            ["SUBJECT", "SINCE", "REASON"],
+            [(one, f"{one.placed_at:%Y-%m-%d}", one.reason) for one in found],
+        )
+        if not found:
+            output.say("There are no holds.")
+
+    @staticmethod
+    def _act(options: argparse.Namespace) -> bool:
+        subject = EVERYBODY if options.everybody else uuid.UUID(people().find(options.subject).id)
+        if options.add:
+            return holds.place(subject, options.reason, dry_run=options.dry_run)
+        return holds.release(subject, options.reason, dry_run=options.dry_run)
 
 
 def described(certificate: Certificate) -> dict[str, Any]:

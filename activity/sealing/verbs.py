@@ -136,7 +136,13 @@ class Verify(Verb):
         since = f" from event {verdict.since} on" if verdict.since else ""
         if verdict.wrong:
             return f"{verdict.wrong.sentence} Intact before: {verdict.events} events{since}."
-        return f"intact: {verdict.events} events sealed{since}, {verdict.unsealed} not yet"
+        cut = (
+            f"; {verdict.cut} of them removed by retention, all there from event"
+            f" {verdict.whole_from} on"
+            if verdict.cut
+            else ""
+        )
+        return f"intact: {verdict.events} events sealed{since}, {verdict.unsealed} not yet{cut}"
 
     @staticmethod
     def _document(verdict: Verdict) -> dict[str, Any]:
