@@ -3,9 +3,10 @@
 import argparse
 import sys
 import uuid
+from pathlib import Path
 from typing import Any
 
-from activity.forgetting import certificates, erasing, holds, retention
+from activity.forgetting import certificates, disclosure, erasing, holds, retention
 from activity.forgetting.certificates import Certificate
 from activity.forgetting.people import Person, people
 from activity.models import Hold
@@ -13,6 +14,7 @@ from activity.models.rules import EVERYBODY, LEAST_DAYS
 from activity.places import add_place, place
 from tenants.commandline import Output, Verb
 from tenants.errors import InvalidInput
+from tenants.files import refuse_unwritable, written_privately
 
 
 def add_subject(parser: argparse.ArgumentParser) -> None:
@@ -108,6 +110,42 @@ class Erase(Verb):
             output.say(
                 *_lines(certificate.document["found"]), f"  certificate {certificate.digest}"
             )
+
+
+class SubjectVerb(Verb):
+    """Take out what is kept of somebody."""
+
+    name = "subject"
+    help = (
+        "Write everything that is kept on one person to a ZIP file: events, history, account, "
+        "addresses, roles and sessions. It is recorded."
+    )
+    examples = ("activity subject --tenant acme --subject ann@acme.example --output ann.zip",)
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare whom, and where to."""
+        add_place(parser)
+        add_subject(parser)
+        parser.add_argument(
+            "--output", required=True, metavar="FILE", help="where to; - for stdout"
+        )
+        parser.add_argument("--force", action="store_true", help="replace a file that exists")
+
+    def run(self, options: argparse.Namespace, output: Output) -> None:
+        """Write it beside the file and rename, so that it is there complete or not at all."""
+        path = None if options.output == "-" else Path(options.output)
+        if path is not None:
+            refuse_unwritable(path, force=options.force)
+        elif output.as_json or sys.stdout.isatty():
+            raise InvalidInput("a ZIP file is no text to be shown.", "Name a file, or redirect.")
+        with place(options), written_privately(path) as file:
+            person = people().find(options.subject)
+            members = disclosure.write(person, file)
+        if output.as_json:
+            files = {one.name: {"rows": one.rows, "sha256": one.sha256} for one in members}
+            output.document({"output": str(path), "person": person.id, "files": files})
+        elif path is not None:
+            output.say(f"written to {path}", *_lines({one.name: one.rows for one in members}))
 
 
 class RetentionVerb(Verb):

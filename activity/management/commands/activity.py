@@ -14,7 +14,7 @@ from django.utils.timezone import localtime
 from activity import rollups
 from activity.events import COLUMNS, between, rows, sentence
 from activity.exporters import FORMATS, Counted, format_called
-from activity.forgetting.verbs import Erase, HoldVerb, RetentionVerb
+from activity.forgetting.verbs import Erase, HoldVerb, RetentionVerb, SubjectVerb
 from activity.models import ActivityEvent
 from activity.periods import Period, parse_day, period_between
 from activity.places import add_place, place
@@ -275,15 +275,6 @@ class Command(NounCommand):
 
     help = "Read, count, report, export, seal and verify the record."
     verbs = (
-        Events,
-        ReportVerb,
-        Aggregate,
-        Export,
-        Seal,
-        Verify,
-        Prove,
-        Erase,
-        RetentionVerb,
-        HoldVerb,
-        Keygen,
+        *(Events, ReportVerb, Aggregate, Export, Seal, Verify, Prove),
+        *(SubjectVerb, Erase, RetentionVerb, HoldVerb, Keygen),
     )

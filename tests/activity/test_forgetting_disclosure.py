@@ -1,0 +1,100 @@
+"""Subject access: all that is kept on one person, and nothing of others."""
+
+import hashlib
+import json
+import zipfile
+from io import BytesIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from activity.forgetting import disclosure
+from activity.forgetting.people import people
+from activity.models import ActivityEvent
+from tenants.context import enter_tenant
+from tests.activity.test_forgetting import EMAIL, IP, USERNAME, erased, lived
+
+
+def opened(data):
+    container = zipfile.ZipFile(BytesIO(data))
+    manifest = json.loads(container.read("manifest.json"))
+    lists = {
+        name: [json.loads(line) for line in container.read(name).splitlines()]
+        for name in container.namelist()
+        if name != "manifest.json"
+    }
+    for name, said in manifest["files"].items():
+        assert said["rows"] == len(lists[name])
+        assert said["sha256"] == hashlib.sha256(container.read(name)).hexdigest()
+    assert set(manifest["files"]) == set(lists)
+    return manifest, lists
+
+
+def taken(text=EMAIL):
+    file = BytesIO()
+    disclosure.write(people().find(text), file)
+    return opened(file.getvalue())
+
+
+def test_all_that_is_kept_on_somebody_is_in_the_file(lab):
+    with enter_tenant(lab):
+        user, _ = lived()
+        person = str(user.public_id)
+        manifest, lists = taken()
+
+        assert manifest["person"] == person
+        assert [row["email"] for row in lists["account.ndjson"]] == [EMAIL]
+        assert "password" not in lists["account.ndjson"][0]
+        assert lists["roles.ndjson"] == [{"role": "Finance and more"}]
+        assert len(lists["account-history.ndjson"]) == 3
+        theirs = [event for event in lists["events.ndjson"] if event["actor_id"] == person]
+        assert len(theirs) == ActivityEvent.objects.filter(actor_id=person).count()
+        assert {event["ip"] for event in theirs} == {IP}
+        [said] = ActivityEvent.objects.filter(action="user.exported", target_id=person)
+        assert said.details["rows"] == sum(one["rows"] for one in manifest["files"].values())
+
+
+def test_what_is_others_is_left_out(lab):
+    with enter_tenant(lab):
+        user, owner = lived()
+        _, lists = taken()
+        events = lists["events.ndjson"]
+
+        [changed] = [event for event in events if event["target_id"] == str(owner.public_id)]
+        assert (changed["changes"], changed["target_label"]) == ({}, "")
+        assert "owner@lab.example" not in json.dumps(lists)
+
+        _, of_owner = taken("owner")
+        assert IP not in json.dumps(of_owner)
+        assert str(user.public_id) in json.dumps(of_owner)
+
+
+def test_of_somebody_who_was_erased_nothing_is_left_to_take_out(lab):
+    with enter_tenant(lab):
+        user, _ = lived()
+        erased()
+        _, lists = taken(str(user.public_id))
+        text = json.dumps(lists)
+        assert lists["account.ndjson"] == []
+        assert "quistgaard" not in text.lower()
+        assert IP not in text
+
+
+def test_a_file_is_written_by_command_for_its_owner_alone(lab, tmp_path, capsys):
+    with enter_tenant(lab):
+        lived()
+    file = tmp_path / "them.zip"
+    asked = ["subject", "--tenant", lab.slug, "--subject", USERNAME, "--output", str(file)]
+    call_command("activity", *asked, "--json")
+    said = json.loads(capsys.readouterr().out)
+
+    manifest, _ = opened(file.read_bytes())
+    assert said["files"] == manifest["files"]
+    assert file.stat().st_mode & 0o777 == 0o600
+    with pytest.raises(CommandError) as error:
+        call_command("activity", *asked)
+    assert error.value.returncode == 4
+    with pytest.raises(CommandError) as error:
+        call_command("activity", *asked[:3], "--subject", "nobody", "--output", str(tmp_path / "x"))
+    assert error.value.returncode == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["them.zip"]
