@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
+from accounts.forgetting_pages import Forgettable
 from accounts.forms import CustomUserChangeForm, CustomUserCreationForm, RolesForm
 from accounts.invitations import invite
 from accounts.models import CustomUser
@@ -61,7 +62,7 @@ class PowerFilter(admin.SimpleListFilter):
         return queryset
 
 
-class CustomUserAdmin(SilentLog, SoundList, GuardedHistory, ModelAdmin):  # type: ignore[misc]
+class CustomUserAdmin(Forgettable, SilentLog, SoundList, GuardedHistory, ModelAdmin):  # type: ignore[misc]
     """The people of one organisation."""
 
     form = CustomUserChangeForm
@@ -76,7 +77,7 @@ class CustomUserAdmin(SilentLog, SoundList, GuardedHistory, ModelAdmin):  # type
     show_full_result_count = False
     readonly_fields = ("public_id", "last_login", "last_seen", "date_joined")
     actions: ClassVar[Any] = ["activate", "deactivate"]
-    actions_detail: ClassVar[Any] = ["send_link"]
+    actions_detail: ClassVar[Any] = ["send_link", *Forgettable.forgetting_actions]
     history_list_display = ("actor_label",)
     object_history_list_template = "panel/history_list.html"
     warn_unsaved_form = True
@@ -145,6 +146,11 @@ class CustomUserAdmin(SilentLog, SoundList, GuardedHistory, ModelAdmin):  # type
         allowed: bool = super().has_delete_permission(request, obj)
         is_self = obj is not None and obj.pk == request.user.pk
         return allowed and _may_touch(request, obj) and not is_self
+
+    @staticmethod
+    def may_touch(request: HttpRequest, user: CustomUser) -> bool:
+        """Keep people from those who may do more."""
+        return _may_touch(request, user)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Save the roles, the last thing that can fail, and send a link to whoever is new."""

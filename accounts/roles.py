@@ -35,9 +35,12 @@ class GroupAdmin(SilentLog, SoundList, GuardedHistory, DjangoGroupAdmin, ModelAd
     filter_horizontal = ()
     # What the panel offers: permissions to do what it has no page for would mislead.
     _offered: ClassVar[dict[str, list[str]]] = {
-        "accounts": ["view_customuser", "add_customuser", "change_customuser", "delete_customuser"],
+        "accounts": [
+            *("view_customuser", "add_customuser", "change_customuser", "delete_customuser"),
+            *("erase_customuser", "disclose_customuser"),
+        ],
         "auth": ["view_group"],
-        "activity": ["view_activityevent"],
+        "activity": ["view_activityevent", "change_retention", "change_hold"],
     }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:

@@ -5,7 +5,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from activity import rollups
-from activity.forgetting import erasing, retention
+from activity.forgetting import tasks as forgetting_tasks  # noqa: F401  Celery looks here alone.
 from activity.sealing import checking, lag, sealer, witnesses
 from activity.sealing.unsealed import unsealed
 from tenants.context import PLATFORM
@@ -76,27 +76,3 @@ def call_witness(name: str) -> int:
 def check_records() -> int:
     """Verify the records that were not for a day; returns how many that were."""
     return checking.check_due()
-
-
-@shared_task(base=TenantTask, name="activity.forget_in_tenant")
-def forget_in_tenant() -> None:
-    """Carry on erasures that were begun, and cut what retention lets go, in one tenant."""
-    _forget()
-
-
-@shared_task(base=PlatformTask, name="activity.forget_all")
-def forget_all() -> int:
-    """Have every active tenant's record, and the platform's, forget what it must.
-
-    Returns how many tenants there are.
-    """
-    tenants = for_each_active_tenant(forget_in_tenant)
-    _forget()
-    return tenants
-
-
-def _forget() -> None:
-    swept = erasing.sweep()
-    cut = retention.cut()
-    if swept or cut.events or cut.history_rows:
-        logger.info("forgotten", people=swept, events=cut.events, history=cut.history_rows)

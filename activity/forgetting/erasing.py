@@ -18,8 +18,9 @@ from activity.forgetting.certificates import Certificate
 from activity.forgetting.people import Person, people
 from activity.models import ActivityEvent
 from activity.recording import record
-from tenants.context import current_tenant, enter_platform
+from tenants.context import current_tenant, enter_platform, enter_tenant
 from tenants.errors import Conflict, InvalidInput
+from tenants.models import Tenant
 
 LONGEST_REASON: Final = 500
 _BATCH: Final = 20_000
@@ -89,7 +90,7 @@ def finish(person: Person, report: Report = lambda *_: None) -> Certificate:
     for empty in places.PLACES:
         with transaction.atomic():
             found.update(empty(person))
-    _on_the_platform(person, found)
+    _elsewhere(person, found)
     found["events (mentions)"] += _mentions(person, mentions.find(person))
     found["events (mentions kept under a legal hold)"] += holds.exist() and len(
         mentions.find(person)
@@ -127,20 +128,29 @@ def _call(person_id: str, names: Iterable[str] = (), ids: Iterable[Any] = ()) ->
         return tuple(cursor.fetchone())
 
 
-def _on_the_platform(person: Person, found: Counter[str]) -> None:
-    """Empty what the platform's record says of a tenant's person, such as who was appointed."""
+def _elsewhere(person: Person, found: Counter[str]) -> None:
+    """Empty what other records hold: the platform's of a tenant's person, tenants' of an operator.
+
+    The platform says of a tenant who was appointed first; operators act in tenants' records.
+    """
     tenant = current_tenant()
-    if tenant is None:
+    if tenant is not None:
+        with enter_platform():
+            _in_another(person, found, about=str(tenant.pk))
         return
-    with enter_platform():
-        named = mentions.find(person, about=str(tenant.pk))
-        if not (named or _has_whole_parts(person.id)):
-            return
+    for other in Tenant.objects.active():
+        with enter_tenant(other):
+            _in_another(person, found)
+
+
+def _in_another(person: Person, found: Counter[str], about: str = "") -> None:
+    named = mentions.find(person, about)
+    if (named or _has_whole_parts(person.id)) and not holds.covers(person.id):
         with transaction.atomic():
-            record("user.erased", target=person.subject, details={"tenant": str(tenant.pk)})
-            found["events (platform)"] += _mentions(person, named)
+            record("user.erased", target=person.subject)
+            found["events (other records)"] += _mentions(person, named)
             while count := sum(_call(person.id)):
-                found["events (platform)"] += count
+                found["events (other records)"] += count
 
 
 def _about(person_id: str) -> tuple[Q, Q]:

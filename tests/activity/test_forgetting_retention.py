@@ -12,8 +12,7 @@ from django.db.models import Sum
 from django.utils import timezone
 
 from accounts.models import CustomUser
-from activity import tasks
-from activity.forgetting import holds, retention
+from activity.forgetting import holds, retention, tasks
 from activity.models import ActivityEvent, Hold, Retention, Segment
 from activity.recording import record
 from activity.sealing import sealer
