@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from accounts import views
 from activity import catalogue_pages, pages
+from activity.forgetting.pages import rules
 from activity.sealing.published import published_keys
 from tenants.sites import tenant_site
 
@@ -14,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
     path("admin/reports/", tenant_site.admin_view(pages.reports), name="reports"),
     path("admin/reports/<str:name>/", tenant_site.admin_view(pages.report), name="report"),
+    path("admin/retention/", tenant_site.admin_view(rules), name="retention"),
     path("admin/", tenant_site.urls),
     path("accounts/", include("accounts.urls")),
     path("api/v1/activity/catalogue", catalogue_pages.published, name="activity-catalogue"),

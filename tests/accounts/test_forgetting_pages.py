@@ -8,8 +8,8 @@ from django.contrib.auth.models import Group, Permission
 from django.test import Client
 
 from accounts.models import CustomUser
-from activity.forgetting import erasing
-from activity.models import ActivityEvent
+from activity.forgetting import erasing, retention
+from activity.models import ActivityEvent, Hold
 from activity.verifying import verify
 from tenants.context import enter_tenant
 from tests.activity.test_forgetting import CANARIES, EMAIL, USERNAME, found_anywhere, lived
@@ -137,3 +137,51 @@ def test_what_is_kept_is_taken_out_as_a_file_and_recorded(house):
     assert EMAIL in container.read("account.ndjson").decode()
     [said] = ActivityEvent.objects.filter(action="user.exported")
     assert said.actor_id == str(owner.public_id)
+
+
+RULES = "/admin/retention/"
+
+
+def test_how_long_events_are_kept_is_said_in_the_panel(house):
+    _, _, owner, browser = house
+    client = browser(owner)
+    assert "for ever" in client.get(RULES).content.decode()
+    for days, kept in (("400", {"session": 400}), ("5", {"session": 400}), ("x", {"session": 400})):
+        answer = client.post(RULES, {"act": "keep", "family": "session", "days": days})
+        assert answer.status_code == 302
+        assert retention.rules() == kept
+    assert (
+        "days are not between"
+        in client.post(
+            RULES, {"act": "keep", "family": "session", "days": "5"}, follow=True
+        ).content.decode()
+    )
+    client.post(RULES, {"act": "keep", "family": "session", "days": ""})
+    client.post(RULES, {"act": "keep", "family": "record", "days": "90"})
+    client.post(RULES, {"act": "no such act"})
+    assert retention.rules() == {}
+    [first, _] = ActivityEvent.objects.filter(action="record.retention_changed").order_by("id")
+    assert first.actor_id == str(owner.public_id)
+
+
+def test_holds_are_placed_and_released_in_the_panel_by_whoever_may(house):
+    _, user, owner, browser = house
+    client = browser(owner)
+    form = {"act": "hold", "who": USERNAME, "reason": "case 1"}
+    client.post(RULES, form)
+    [hold] = Hold.objects.all()
+    assert (hold.subject, hold.placed_by) == (user.public_id, str(owner.public_id))
+    assert "Mallory Quistgaard" in client.get(RULES).content.decode()
+    erase = {"reason": "request 1", "username": USERNAME}
+    assert "legal hold" in client.post(page(user, "erase"), erase).content.decode()
+    client.post(RULES, {**form, "who": "nobody"})
+    client.post(RULES, {"act": "release", "subject": "x", "reason": ""})
+    assert Hold.objects.count() == 1
+
+    half = browser(helper("change_retention"))
+    assert "Legal holds" not in half.get(RULES).content.decode()
+    release = {"act": "release", "subject": str(user.public_id), "reason": "closed"}
+    assert half.post(RULES, release).status_code == 403
+    assert browser(helper("view_activityevent", username="ed")).get(RULES).status_code == 403
+    client.post(RULES, release)
+    assert Hold.objects.count() == 0
