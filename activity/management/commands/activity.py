@@ -12,6 +12,7 @@ from django.utils import timezone
 from django.utils.timezone import localtime
 
 from activity import rollups
+from activity.bundles.verbs import WriteBundle
 from activity.events import COLUMNS, between, rows, sentence
 from activity.exporters import FORMATS, Counted, format_called
 from activity.forgetting.verbs import Erase, HoldVerb, RetentionVerb, SubjectVerb
@@ -275,6 +276,6 @@ class Command(NounCommand):
 
     help = "Read, count, report, export, seal and verify the record."
     verbs = (
-        *(Events, ReportVerb, Aggregate, Export, Seal, Verify, Prove),
+        *(Events, ReportVerb, Aggregate, Export, WriteBundle, Seal, Verify, Prove),
         *(SubjectVerb, Erase, RetentionVerb, HoldVerb, Keygen),
     )

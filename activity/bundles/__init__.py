@@ -1,0 +1,1 @@
+"""The sealed record as one file that an outsider checks without us: ``docs/record-format.md``."""
