@@ -15,8 +15,8 @@ COPY requirements/production.txt requirements/
 RUN python -m venv /opt/venv && \
     pip install --no-cache-dir --disable-pip-version-check --only-binary=:all: --require-hashes \
         -r requirements/production.txt
-# The second goes into bundles of the record.
-COPY manage.py verify_record.py ./
+# The first goes into bundles of the record.
+COPY verify_record.py manage.py ./
 COPY config config
 COPY tenants tenants
 COPY activity activity

@@ -168,6 +168,8 @@ class ActivityEventAdmin(SoundList, ModelAdmin):  # type: ignore[misc]
     def _export(self, request: HttpRequest, form: str) -> HttpResponseBase:
         if not self.has_view_permission(request):
             return self.changelist_denied(request)
+        if form == "bundle":
+            return downloads.bundle()
         query = request.GET.copy()
         # A file has the whole list, wherever the page began from which it was asked for.
         for name in ("export", *PLACES):

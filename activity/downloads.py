@@ -9,6 +9,7 @@ from django.http import StreamingHttpResponse
 from django.utils import timezone
 
 from activity import context
+from activity.bundles import writing
 from activity.events import COLUMNS, rows
 from activity.exporters import Counted, Format, format_called
 from activity.models import ActivityEvent
@@ -48,25 +49,45 @@ def report(finished: Report, form: str) -> StreamingHttpResponse:
     return _answer(finished.name, format_, finished.columns, lambda: finished.rows)
 
 
+def bundle() -> StreamingHttpResponse:
+    """Answer with the sealed record as a file for auditors, and record that it was taken."""
+    record("export.requested", target=writing.SUBJECT, details={"format": "bundle"})
+    tenant, asked = current_tenant(), context.current()
+
+    def pieces() -> Iterator[bytes]:
+        entered = enter_tenant(tenant) if tenant else enter_platform()
+        with context.acting_as(asked), entered, writing.one_moment():
+            made = writing.Bundle(writing.Asked())
+            yield from made.pieces()
+            made.record()
+
+    return StreamingHttpResponse(
+        pieces(), content_type="application/zip", headers=_headers("record", "zip")
+    )
+
+
 def _answer(
     name: str,
     format_: Format,
     columns: Sequence[str],
     read: Callable[[], Iterable[Sequence[Any]]],
 ) -> StreamingHttpResponse:
+    return StreamingHttpResponse(
+        _inside(current_tenant(), format_, columns, read, name),
+        content_type=format_.media_type,
+        headers=_headers(name, format_.name),
+    )
+
+
+def _headers(name: str, ending: str) -> dict[str, str]:
     tenant = current_tenant()
     place = tenant.slug if tenant else "platform"
     day = timezone.localdate().isoformat()
-    chunks = _inside(tenant, format_, columns, read, name)
-    return StreamingHttpResponse(
-        chunks,
-        content_type=format_.media_type,
-        headers={
-            "Content-Disposition": f'attachment; filename="{place}-{name}-{day}.{format_.name}"',
-            "Cache-Control": "no-store",
-            "X-Content-Type-Options": "nosniff",
-        },
-    )
+    return {
+        "Content-Disposition": f'attachment; filename="{place}-{name}-{day}.{ending}"',
+        "Cache-Control": "no-store",
+        "X-Content-Type-Options": "nosniff",
+    }
 
 
 def _inside(

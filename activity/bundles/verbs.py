@@ -6,8 +6,6 @@ from pathlib import Path
 from activity.bundles.writing import Asked, Bundle, one_moment
 from activity.periods import Period, parse_day, period_between
 from activity.places import add_place, place
-from activity.recording import record
-from activity.subjects import Subject
 from tenants.commandline import Output, Verb
 from tenants.errors import InvalidInput
 from tenants.files import refuse_unwritable, written_privately
@@ -60,7 +58,7 @@ class WriteBundle(Verb):
             for piece in bundle.pieces():
                 file.write(piece)
                 progress("events", bundle.events, None)
-            finished(bundle)
+            bundle.record()
         if output.as_json:
             output.document(
                 {
@@ -84,19 +82,3 @@ def _asked(options: argparse.Namespace) -> Asked:
     if not options.since and until:
         return Asked(period=Period(until.replace(year=1970, month=1, day=1), until))
     return Asked(period=period_between(options.since, options.until))
-
-
-def finished(bundle: Bundle) -> None:
-    """Record that a bundle was made, with what was asked for and what it came to."""
-    record(
-        "export.finished",
-        target=Subject("export", "record", "the sealed record"),
-        details={
-            "format": "bundle",
-            "rows": bundle.events,
-            "first": bundle.first,
-            "size": bundle.size,
-            "manifest_sha256": bundle.sha256,
-            **{name: value for name, value in bundle.asked.filters().items() if value is not None},
-        },
-    )

@@ -18,12 +18,15 @@ from activity.bundles import lines
 from activity.bundles.spans import Span, span_of
 from activity.models import Segment
 from activity.periods import Period, zone
+from activity.recording import record
 from activity.sealing import keys, sealer, tiles, tree
+from activity.subjects import Subject
 from tenants.context import current_scope, current_tenant
 from tenants.errors import TenantryError
 
 FORMAT: Final = "tenantry-record"
 VERSION: Final = 1
+SUBJECT: Final = Subject("export", "record", "the sealed record")
 VERIFIER: Final = Path(__file__).resolve().parents[2] / "verify_record.py"
 _README: Final = Path(__file__).resolve().with_name("README.txt")
 _PIECE: Final = 1 << 18
@@ -74,6 +77,22 @@ class Bundle:
                 "the record lacks hashes of its events, so no bundle of it can be made.",
                 "Run `activity verify` to see what is wrong.",
             ) from None
+
+    def record(self) -> None:
+        """Record that it was made: what was asked for, and what it came to."""
+        filters = {name: value for name, value in self.asked.filters().items() if value is not None}
+        record(
+            "export.finished",
+            target=SUBJECT,
+            details={
+                "format": "bundle",
+                "rows": self.events,
+                "first": self.first,
+                "size": self.size,
+                "manifest_sha256": self.sha256,
+                **filters,
+            },
+        )
 
     def _zipped(self, span: Span) -> Iterator[bytes]:
         buffer = _Buffer()

@@ -11,8 +11,9 @@ from django.utils import timezone
 
 from activity.places import add_place, place
 from activity.sealing import keys, outside, sealer, starts
+from activity.sealing.consistency import Growth, grown
 from activity.sealing.heads import Kept
-from activity.sealing.proofs import prove
+from activity.sealing.proofs import Proof, prove
 from activity.verifying import Verdict, verify
 from tenants.commandline import Output, Verb
 from tenants.context import enter_platform, enter_tenant
@@ -150,21 +151,41 @@ class Verify(Verb):
 
 
 class Prove(Verb):
-    """Prove one event."""
+    """Prove one event, or that the record has only grown."""
 
     name = "proof"
-    help = "Prove that an event is in the sealed record."
-    examples = ("activity proof 019dbb6c-9e1c-7c35-b5ab-2d1b9e4f0a11 --tenant acme --json",)
+    help = "Prove that an event is in the sealed record, or that the record has only grown."
+    examples = (
+        "activity proof 019dbb6c-9e1c-7c35-b5ab-2d1b9e4f0a11 --tenant acme --json",
+        "activity proof --between 12000 12690 --tenant acme --json",
+    )
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare which, and whose."""
-        parser.add_argument("event", metavar="EVENT", help="the event's id")
+        parser.add_argument("event", metavar="EVENT", nargs="?", help="the event's id")
+        parser.add_argument(
+            "--between",
+            nargs=2,
+            type=int,
+            metavar=("OLDER", "NEWER"),
+            help="two sizes of the record, as in two checkpoints",
+        )
         add_place(parser)
 
     def run(self, options: argparse.Namespace, output: Output) -> None:
-        """Print leaf, path and checkpoint."""
+        """Print what proves it."""
+        if (options.event is None) == (options.between is None):
+            raise InvalidInput(
+                "a proof is of an event or between two sizes.", "Give an event's id, or --between."
+            )
         with place(options):
-            proof = prove(options.event)
+            if options.event is None:
+                self._show_growth(grown(*options.between), output)
+            else:
+                self._show(prove(options.event), output)
+
+    @staticmethod
+    def _show(proof: Proof, output: Output) -> None:
         path = [base64.b64encode(one).decode() for one in proof.path]
         if output.as_json:
             output.document(
@@ -177,3 +198,18 @@ class Prove(Verb):
                 }
             )
         output.say(f"event {proof.number}", proof.leaf.decode(), *path, proof.checkpoint)
+
+    @staticmethod
+    def _show_growth(growth: Growth, output: Output) -> None:
+        hashes = [base64.b64encode(one).decode() for one in growth.hashes]
+        if output.as_json:
+            output.document(
+                {
+                    "record": growth.record,
+                    "between": [growth.older, growth.newer],
+                    "hashes": hashes,
+                    "checkpoints": growth.checkpoints,
+                }
+            )
+        output.say(f"{growth.older} to {growth.newer} events", *hashes)
+        output.say(*(note for note in growth.checkpoints if note))
