@@ -38,6 +38,7 @@ _ALL: Final = (
     Action(
         "session.refused", "{actor} brought a session of another organisation", Severity.WARNING
     ),
+    Action("session.revoked", "{actor} ended a session of {target}", Severity.NOTICE),
     Action("access.denied", "{actor} was refused {target}", Severity.WARNING),
     Action("user.created", "{actor} added {target}", Severity.NOTICE),
     Action("user.invited", "{actor} sent {target} a link to choose a password", Severity.NOTICE),
@@ -65,6 +66,9 @@ _ALL: Final = (
     Action("group.member_removed", "{actor} took {target}", Severity.NOTICE),
     Action("export.requested", "{actor} exported {target}", Severity.NOTICE),
     Action("export.finished", "The export of {target} by {actor} was complete"),
+    Action("search.shared", "{actor} shared the search {target}"),
+    Action("search.renamed", "{actor} renamed the shared search {target}"),
+    Action("search.withdrawn", "{actor} no longer shares the search {target}"),
     Action("tenant.created", "{actor} created {target}", Severity.NOTICE),
     Action("tenant.suspended", "{actor} suspended {target}", Severity.WARNING),
     Action("tenant.resumed", "{actor} resumed {target}", Severity.NOTICE),

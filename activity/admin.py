@@ -1,25 +1,29 @@
 """The record in the panel: a list to filter and search, and a page for each event. Read-only."""
 
-from typing import Any, ClassVar, Final
-from urllib.parse import quote, urlencode
+import json
+from typing import Any, Final
+from urllib.parse import urlencode
 
-from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
 from django.utils.html import format_html, format_html_join
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from activity import downloads
-from activity.actions import FAMILIES, names
-from activity.events import sentence
+from activity.events import COLUMNS, sentence
 from activity.exporters import FORMATS
-from activity.models import ActivityEvent, Outcome
+from activity.models import ActivityEvent
+from activity.reading.filters import SENT, written
 from activity.reading.lists import PLACES, EventList
 from activity.reading.paging import SIZE
-from activity.reading.query import about
+from activity.reading.query import FILTERS, about, by
+from activity.reading.saved import visible_to
+from activity.reading.saved_pages import SavedSearchPages, with_link
 from tenants.errors import InvalidInput
 from tenants.sites import SoundList, platform_site, tenant_site
 
@@ -39,71 +43,27 @@ class SilentLog:
         """Write nothing."""
 
 
-class FamilyFilter(admin.SimpleListFilter):
-    """Events by family."""
-
-    title = "what"
-    parameter_name = "family"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return the families."""
-        return [(family, family.capitalize()) for family in FAMILIES]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        """Return the events of the chosen family."""
-        if self.value() in FAMILIES:
-            return queryset.filter(action__in=names(str(self.value())))
-        return queryset
-
-
-class OutcomeFilter(admin.SimpleListFilter):
-    """Events by how they ended."""
-
-    title = "outcome"
-    parameter_name = "outcome"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return the outcomes."""
-        return list(Outcome.choices)
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        """Return the events of the chosen outcome."""
-        return queryset.filter(outcome=self.value()) if self.value() in Outcome else queryset
-
-
-class ActivityEventAdmin(SoundList, ModelAdmin):  # type: ignore[misc]
+class ActivityEventAdmin(SavedSearchPages, SoundList, ModelAdmin):  # type: ignore[misc]
     """What happened, newest first."""
 
     list_display = ("when", "what", "ip", "channel", "outcome_label")
     list_display_links = ("what",)
-    list_filter: ClassVar[Any] = [FamilyFilter, OutcomeFilter, "severity", "channel"]
-    list_filter_submit = False
-    # The list reads the search itself; the theme shows the box only where there are fields.
-    search_fields = ("action",)
-    search_help_text = "ann, or actor:ann action:user.*"
     ordering = ("-id",)
     sortable_by = ()
     list_per_page = SIZE
     show_full_result_count = False
     actions = None
     fieldsets = (
-        (None, {"fields": ("what", "when", "action", "outcome", "severity", "reason", "more_of")}),
-        ("Before and after", {"fields": ("before_and_after", "more")}),
-        ("Who", {"fields": ("actor_label", "actor_kind", "actor_id", "on_behalf_of_label")}),
-        ("What it was done to", {"fields": ("target_label", "target_type", "target_id")}),
-        ("From where", {"fields": ("ip", "user_agent", "channel", "session_ref", "same_request")}),
-        ("Identity", {"fields": ("id", "schema_version")}),
+        (None, {"fields": ("when", "before_and_after", "more", "reason", "more_of")}),
+        ("What", {"fields": ("action", "outcome", "severity", "target_label")}),
+        ("Who", {"fields": ("actor_label", "actor_kind", "on_behalf_of_label")}),
+        ("From where", {"fields": ("ip", "user_agent", "channel", "session_ref")}),
+        ("As it is stored", {"fields": ("id", "raw")}),
     )
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
         """The list that is found by key."""
         return EventList
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: Any, search_term: str
-    ) -> tuple[Any, bool]:
-        """Leave the search to the list, which can say what is wrong with it."""
-        return queryset, False
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -132,30 +92,25 @@ class ActivityEventAdmin(SoundList, ModelAdmin):  # type: ignore[misc]
         """Everything is."""
         return [name for _, options in self.fieldsets for name in options["fields"]]
 
-    def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
-        """Allow the links that the panel itself makes, and nothing else."""
-        return lookup in {
-            "request_id__exact",
-            "request_id",
-            "actor_id",
-            "target_id",
-            "action",
-            "action__in",
-            "occurred_at__gte",
-            "occurred_at__lt",
-            *("family", "outcome", "severity__exact", "channel__exact"),
-        }
-
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponseBase:
         """Show the list, or the same list as a file when ``?export=csv`` is added."""
         if any("\0" in value for _, values in request.GET.lists() for value in values):
             raise InvalidInput("a filter holds a NUL character.", _CHOOSE_AGAIN)
+        if SENT in request.GET:
+            search = written(request.GET)
+            asked = f"?{urlencode({'q': search})}" if search else ""
+            return redirect(f"{request.path}{asked}")
         form = request.GET.get("export")
         if form is not None:
             return self._export(request, form)
-        exports = [(name, self._with(request, name)) for name in FORMATS]
+        reads = self.has_view_permission(request)
+        context = {
+            "exports": [(name, self._with(request, name)) for name in FORMATS],
+            "searches": [with_link(one) for one in visible_to(request.user)] if reads else [],
+            "terms": FILTERS.items(),
+        }
         response: HttpResponse = super().changelist_view(
-            request, {"exports": exports, **(extra_context or {})}
+            request, {**context, **(extra_context or {})}
         )
         return response
 
@@ -182,8 +137,7 @@ class ActivityEventAdmin(SoundList, ModelAdmin):  # type: ignore[misc]
         if shown.search_error:
             raise shown.search_error
         listed: QuerySet[ActivityEvent] = shown.queryset
-        filters = dict(query.lists())
-        return downloads.events(listed.order_by("id"), form, filters)
+        return downloads.events(listed.order_by("id"), form, {"q": shown.query})
 
     def changelist_denied(self, request: HttpRequest) -> HttpResponse:
         """Refuse, as the admin does."""
@@ -223,8 +177,12 @@ class ActivityEventAdmin(SoundList, ModelAdmin):  # type: ignore[misc]
             return "Nothing changed."
         rows = format_html_join(
             "",
-            '<tr><th scope="row">{}</th><td>{}</td><td>{}</td></tr>',
-            ((field, _shown(old), _shown(new)) for field, (old, new) in event.changes.items()),
+            '<tr><th scope="row">{}</th><td class="t-before">{}</td>'
+            '<td class="t-after">{}</td></tr>',
+            (
+                (field.replace("_", " "), _shown(old), _shown(new))
+                for field, (old, new) in event.changes.items()
+            ),
         )
         return format_html(
             '<table class="record-changes"><thead><tr><th scope="col">Field</th>'
@@ -238,28 +196,29 @@ class ActivityEventAdmin(SoundList, ModelAdmin):  # type: ignore[misc]
         """Whatever else belongs to this kind of event."""
         return ", ".join(f"{name}: {_shown(value)}" for name, value in event.details.items()) or "–"
 
+    @display(description="As JSON")
+    def raw(self, event: ActivityEvent) -> Any:
+        """Every column that leaves the house, to be copied."""
+        columns = {name: getattr(event, name) for name in COLUMNS}
+        return format_html(
+            '<details class="t-raw"><summary>Show it all</summary><pre tabindex="0">{}</pre>'
+            "</details>",
+            json.dumps(columns, cls=DjangoJSONEncoder, ensure_ascii=False, indent=2),
+        )
+
     @display(description="More of the record")
     def more_of(self, event: ActivityEvent) -> Any:
         """Links to everything that this actor did, and that was done to this object."""
-        links = []
+        asked = [("everything in this request", f"request:{event.request_id}")]
         if event.actor_id:
-            links.append(("everything this actor did", f"actor_id={quote(event.actor_id)}"))
+            asked.append(("everything this actor did", by(event.actor_kind, event.actor_id)))
         if event.target_id:
-            links.append(
-                (
-                    "everything about this object",
-                    urlencode({"q": about(event.target_type, event.target_id)}),
-                )
+            asked.append(
+                ("everything about this object", about(event.target_type, event.target_id))
             )
+        links = [(title, urlencode({"q": search})) for title, search in asked]
         return (
             format_html_join(" · ", '<a class="underline" href="../../?{1}">{0}</a>', links) or "–"
-        )
-
-    @display(description="Same request")
-    def same_request(self, event: ActivityEvent) -> Any:
-        """A link to everything that one request did."""
-        return format_html(
-            '<a class="underline" href="../../?q=request:{0}">{0}</a>', event.request_id
         )
 
 

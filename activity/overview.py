@@ -90,18 +90,17 @@ def _figure(title: str, report: Report, column: str, period: Period, *actions: s
     """Return a column's sum, linked to the very events that it counts."""
     position = report.columns.index(column)
     now = sum(row[position] for row in report.rows if row[0] >= period.since)
-    filters = {
-        "action__in": ",".join(actions),
-        "occurred_at__gte": period.start.isoformat(),
-        "occurred_at__lt": period.end.isoformat(),
-    }
+    search = (
+        f"action:{','.join(actions)} since:{period.start.isoformat(timespec='minutes')}"
+        f" until:{period.end.isoformat(timespec='minutes')}"
+    )
     link = reverse("admin:activity_activityevent_changelist")
     before = report.total(column) - now
     return Figure(
         title=title,
         value=now,
         before=before,
-        link=f"{link}?{urlencode(filters)}",
+        link=f"{link}?{urlencode({'q': search})}",
         is_warning=title.startswith("Failed") and now > max(before, 4),
     )
 

@@ -4,6 +4,7 @@ from activity.models.events import ActivityEvent, Outcome
 from activity.models.rollups import DailyRollup, RollupCursor
 from activity.models.rules import Hold, Retention
 from activity.models.seals import Segment, Tile
+from activity.models.searches import SavedSearch
 
 __all__ = [
     "ActivityEvent",
@@ -12,6 +13,7 @@ __all__ = [
     "Outcome",
     "Retention",
     "RollupCursor",
+    "SavedSearch",
     "Segment",
     "Tile",
 ]

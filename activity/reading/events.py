@@ -87,6 +87,12 @@ def _who(column: str) -> Any:
     return of
 
 
+def _actor(value: str | uuid.UUID | tuple[str, str]) -> Q:
+    if isinstance(value, tuple):
+        return Q(actor_kind=value[0], actor_id=value[1])
+    return Q(_who("actor")(value))
+
+
 def _target(value: str | uuid.UUID | tuple[str, str]) -> Q:
     if isinstance(value, tuple):
         return Q(target_type=value[0], target_id=value[1])
@@ -117,11 +123,8 @@ def _request(value: uuid.UUID) -> Q:
 
 
 _CONDITIONS: Final[dict[str, Callable[[Any], Q]]] = {
-    # The links of the panel, which know the id.
-    "actor_id": lambda value: Q(actor_id=value),
-    "target_id": lambda value: Q(target_id=value),
     "words": _words,
-    "actor": _who("actor"),
+    "actor": _actor,
     "behalf": _who("on_behalf_of"),
     "target": _target,
     "action": _actions,
@@ -137,9 +140,7 @@ _CONDITIONS: Final[dict[str, Callable[[Any], Q]]] = {
 }
 
 _KEYED: Final[dict[str, Callable[[Any], bool]]] = {
-    "actor_id": lambda value: True,
-    "target_id": lambda value: True,
-    "actor": lambda value: isinstance(value, uuid.UUID),
+    "actor": lambda value: not isinstance(value, str),
     "behalf": lambda value: isinstance(value, uuid.UUID),
     "target": lambda value: not isinstance(value, str),
     "action": lambda value: len(value) == 1,

@@ -1,26 +1,27 @@
-"""The list of events in the panel: the search, the panel's filters, and where a page begins."""
+"""The list of events in the panel: what is searched for, and where a page begins."""
 
 import uuid
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, Final
 
 from django.contrib.admin.options import IncorrectLookupParameters
+from django.contrib.admin.views.main import IGNORED_PARAMS
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.functional import cached_property
+from django.utils.http import urlencode
 from unfold.views import ChangeList
 
-from activity.actions import FAMILIES, names
-from activity.context import Channel
-from activity.models import Outcome
 from activity.periods import parse_day
 from activity.reading.events import first_id_at, narrow
+from activity.reading.filters import Chip, FilterForm, chips
 from activity.reading.paging import SIZE, Cursor, page
-from activity.reading.query import InvalidQuery, Query, Term, parse
+from activity.reading.query import InvalidQuery, Query, parse
 from tenants.errors import InvalidInput
 
 PLACES: Final = ("before", "after", "date")
-"""The parameters that say where a page begins. Another filter begins with the newest again."""
+"""The parameters that say where a page begins. Another search begins with the newest again."""
 
 
 class EventList(ChangeList):  # type: ignore[misc]
@@ -29,17 +30,22 @@ class EventList(ChangeList):  # type: ignore[misc]
     search_error: InvalidInput | None = None
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> Any:
-        """Return every event of the search and the filters, or none for a search with an error."""
+        """Return every event of the search, or none for a search with an error.
+
+        The search is all that there is to ask: the panel's own filters are written into it.
+        """
+        if not set(self.filter_params) <= {*IGNORED_PARAMS, *PLACES}:
+            raise IncorrectLookupParameters
         for place in PLACES:
             self.params.pop(place, None)
-            self.filter_params.pop(place, None)
+        self.filter_specs: list[Any] = []
         try:
             self.search = parse(self.query)
             self.cursor = _cursor(request)
         except InvalidInput as error:
             self.search_error, self.search, self.cursor = error, Query(), Cursor()
-        found = super().get_queryset(request, exclude_parameters)
-        return found.none() if self.search_error else narrow(found, self.search)
+            return self.root_queryset.none()
+        return narrow(self.root_queryset, self.search).order_by("-id")
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet[Any]) -> list[str]:
         """Newest first, always: that is the order in which pages are found."""
@@ -47,12 +53,10 @@ class EventList(ChangeList):  # type: ignore[misc]
 
     def get_results(self, request: HttpRequest) -> None:
         """Read one page, and count nothing."""
-        chosen, narrowed = _chosen(self.filter_params)
-        whole = Query((*self.search.terms, *chosen))
-        self.page = page(self.queryset, whole, self.cursor, narrowed=narrowed)
+        self.page = page(self.queryset, self.search, self.cursor)
         self.result_list = self.page.events
-        self.result_count = len(self.page.events)
-        self.full_result_count = None
+        # Equal, so that the theme does not show the number of a page's events as that of all.
+        self.result_count = self.full_result_count = len(self.page.events)
         self.show_full_result_count = False
         self.show_admin_actions = self.can_show_all = self.multi_page = False
         self.paginator = self.model_admin.get_paginator(request, self.page.events, SIZE)
@@ -69,25 +73,30 @@ class EventList(ChangeList):  # type: ignore[misc]
         said = error.problem if isinstance(error, InvalidQuery) else error.message if error else ""
         return f"{said} {error.hint}" if error else ""
 
+    @cached_property
+    def filter_form(self) -> FilterForm:
+        """The filters, filled in with what the search says."""
+        return FilterForm.of(self.search)
+
+    @property
+    def chips(self) -> list[Chip]:
+        """What is searched for, term by term, each with the list without it."""
+        return chips(self.search)
+
     @property
     def newest_link(self) -> str:
         """The first page of the same search."""
-        return str(self.get_query_string())
+        return f"?{urlencode({'q': self.query})}" if self.query else "?"
 
     @property
     def older_link(self) -> str:
         """The next page, or nothing."""
-        return self.get_query_string({"before": self.page.older}) if self.page.older else ""
+        return str(self.get_query_string({"before": self.page.older})) if self.page.older else ""
 
     @property
     def newer_link(self) -> str:
         """The page before, or nothing."""
-        return self.get_query_string({"after": self.page.newer}) if self.page.newer else ""
-
-    @property
-    def kept(self) -> list[tuple[str, str]]:
-        """What a form sends along to ask the same of another day."""
-        return [(name, value) for name, values in self.filter_params.items() for value in values]
+        return str(self.get_query_string({"after": self.page.newer})) if self.page.newer else ""
 
     @property
     def stopped_at(self) -> datetime | None:
@@ -95,6 +104,11 @@ class EventList(ChangeList):  # type: ignore[misc]
         stop = self.page.stopped_at
         moment = (stop.int >> 80) / 1_000 if stop else None
         return None if moment is None else datetime.fromtimestamp(moment, UTC)
+
+    @property
+    def is_first_page(self) -> bool:
+        """Tell whether this is where the list begins, and not a page further on."""
+        return self.cursor == Cursor()
 
 
 def _cursor(request: HttpRequest) -> Cursor:
@@ -111,27 +125,3 @@ def _cursor(request: HttpRequest) -> Cursor:
         midnight = datetime.combine(day + timedelta(1), time.min)
         before = first_id_at(midnight.replace(tzinfo=timezone.get_current_timezone()))
     return Cursor(before=None if after else before, after=after)
-
-
-def _chosen(parameters: dict[str, list[str]]) -> tuple[list[Term], bool]:
-    """Return the panel's filters as terms, and whether there are others beside them."""
-    terms: list[Term] = []
-    others = False
-    for name, values in parameters.items():
-        if name == "q":
-            continue
-        value = values[-1]
-        match name.removesuffix("__exact"):
-            case "family" if value in FAMILIES:
-                terms.append(Term("family", names(value)))
-            case "action":
-                terms.append(Term("action", [value]))
-            case "outcome" if value in Outcome.values:
-                terms.append(Term("outcome", value))
-            case "channel" if value in [*Channel]:
-                terms.append(Term("channel", value))
-            case "actor_id" | "target_id":
-                terms.append(Term(name, value))
-            case _:
-                others = True
-    return terms, others

@@ -43,22 +43,19 @@ class Page:
     stopped_at: uuid.UUID | None = None
 
 
-def page(
-    events: QuerySet[ActivityEvent], query: Query, cursor: Cursor, *, narrowed: bool = False
-) -> Page:
-    """Return one page of ``events``, which are those that ``query`` and the panel's filters leave.
+def page(events: QuerySet[ActivityEvent], query: Query, cursor: Cursor) -> Page:
+    """Return one page of ``events``, which are those that ``query`` leaves.
 
-    ``narrowed`` says that there are filters beside the query. Sends one statement, and one more
-    first where some event may have to be looked at and left out.
+    Sends one statement, and one more first where some event may have to be looked at and left out.
     """
     forwards = cursor.after is not None
     order = "id" if forwards else "-id"
     beyond = _beyond(cursor)
-    stop = _stop(query, order, beyond, narrowed=narrowed)
+    stop = _stop(query, order, beyond)
     found = events.filter(beyond).order_by(order)
     if stop is not None:
         found = found.filter(Q(id__lte=stop) if forwards else Q(id__gte=stop))
-    rows = _rows(found, query, order, narrowed=narrowed)
+    rows = _rows(found, query, order)
     is_more, rows = len(rows) > SIZE, list(rows[:SIZE])
     if is_more:
         stop = None
@@ -71,13 +68,11 @@ def page(
     return Page(rows, end, start if cursor.before else None, stop)
 
 
-def _rows(
-    found: QuerySet[ActivityEvent], query: Query, order: str, *, narrowed: bool
-) -> Sequence[ActivityEvent]:
+def _rows(found: QuerySet[ActivityEvent], query: Query, order: str) -> Sequence[ActivityEvent]:
     """Return one row more than a page has, if there are."""
     several = [t for t in query.terms if t.name in ("action", "family") and not t.negated]
     rest = [t for t in query.terms if t not in several and not is_bound(t)]
-    if len(several) != 1 or rest or narrowed or is_keyed(several[0]):
+    if len(several) != 1 or rest or is_keyed(several[0]):
         return list(found[: SIZE + 1])
     # The index has each action's events in order, but not those of several: merge the first of
     # each. A rare family in a long record would otherwise be looked for from end to end.
@@ -85,13 +80,13 @@ def _rows(
     return list(parts[0].union(*parts[1:], all=True).order_by(order)[: SIZE + 1])
 
 
-def _stop(query: Query, order: str, beyond: Q, *, narrowed: bool) -> uuid.UUID | None:
+def _stop(query: Query, order: str, beyond: Q) -> uuid.UUID | None:
     """Return the last event that a page may look at, or ``None`` if it need look at no other."""
     terms = [term for term in query.terms if not is_bound(term)]
     lead = next((term for term in terms if is_keyed(term)), None)
     rest = [term for term in terms if term is not lead]
     is_family = len(rest) == 1 and not rest[0].negated and rest[0].name in ("action", "family")
-    if not narrowed and (not rest or (lead is None and is_family)):
+    if not rest or (lead is None and is_family):
         return None
     looked_at = ActivityEvent.objects.filter(beyond)
     for term in query.terms:

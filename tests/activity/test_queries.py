@@ -18,7 +18,7 @@ STATEMENTS = {
     "people": (8, 10),
     "person": (7, 8),
     "history": (8, 10),
-    "events": (5, 7),
+    "events": (6, 8),
     "event": (6, 8),
     "reports": (4, 6),
     "report": (6, 8),

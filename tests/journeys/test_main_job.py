@@ -70,12 +70,12 @@ def test_from_an_empty_name_to_an_export_that_a_stranger_never_sees(
     ).to_be_visible()
 
     # The export has exactly what the list shows, and is itself recorded.
-    office.goto(running.url("hooli", "/admin/activity/activityevent/?family=user"))
+    office.goto(running.url("hooli", "/admin/activity/activityevent/?q=family:user"))
     exported = export_events(office)
     actions = [row["action"] for row in exported]
     assert actions == ["user.created", "user.password_reset", "user.created", "user.invited"]
     assert exported[-1]["target_label"] == "Nelson Bighetti (nelson)"
-    office.goto(running.url("hooli", "/admin/activity/activityevent/?family=export"))
+    office.goto(running.url("hooli", "/admin/activity/activityevent/?q=family:export"))
     expect(office.get_by_text("gavin exported events")).to_be_visible()
 
     # Celery counts the sign-in into the overview.
