@@ -17,6 +17,7 @@ from accounts.invitations import invite
 from accounts.models import CustomUser
 from activity.admin import SilentLog
 from activity.history_pages import GuardedHistory
+from activity.reading.links import LinkedToRecord
 from tenants.sites import SoundList, platform_site, tenant_site
 
 
@@ -62,9 +63,12 @@ class PowerFilter(admin.SimpleListFilter):
         return queryset
 
 
-class CustomUserAdmin(Forgettable, SilentLog, SoundList, GuardedHistory, ModelAdmin):  # type: ignore[misc]
+class CustomUserAdmin(  # type: ignore[misc]
+    Forgettable, LinkedToRecord, SilentLog, SoundList, GuardedHistory, ModelAdmin
+):
     """The people of one organisation."""
 
+    acts = True
     form = CustomUserChangeForm
     add_form = CustomUserCreationForm
     list_display = ("person", "email", "state", "power", "roles", "last_seen")
@@ -106,7 +110,7 @@ class CustomUserAdmin(Forgettable, SilentLog, SoundList, GuardedHistory, ModelAd
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Return fewer fields for adding than for changing."""
-        return self.fieldsets if obj else self.add_fieldsets
+        return super().get_fieldsets(request, obj) if obj else self.add_fieldsets
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any

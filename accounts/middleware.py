@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 from structlog.contextvars import bind_contextvars
 
+from accounts.devices import note_device
 from accounts.models import CustomUser
 from accounts.sessions import SessionStore
 from accounts.signins import note_foreign_session, note_seen
@@ -48,4 +49,6 @@ def _person(request: HttpRequest) -> Any:
         bind_contextvars(actor=str(user.public_id))
         timezone.activate(user.zone)
         note_seen(user)
+        assert isinstance(request.session, SessionStore)
+        note_device(request.session)
     return user

@@ -14,6 +14,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from activity.admin import SilentLog
 from activity.history_pages import GuardedHistory
+from activity.reading.links import LinkedToRecord
 from tenants.sites import SoundList, tenant_site
 
 
@@ -25,10 +26,18 @@ class PermissionsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg
         return str(permission.name).replace("group", "role")
 
 
-class GroupAdmin(SilentLog, SoundList, GuardedHistory, DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
+class GroupAdmin(  # type: ignore[misc]
+    LinkedToRecord,
+    SilentLog,
+    SoundList,
+    GuardedHistory,
+    DjangoGroupAdmin,
+    ModelAdmin,  # type: ignore[misc]
+):
     """Roles: what the people who have them may do in the panel."""
 
     list_display = ("name", "members", "permission_count")
+    fieldsets = ((None, {"fields": ("name", "permissions")}),)
     search_help_text = "Name of the role"
     object_history_list_template = "panel/history_list.html"
     show_full_result_count = False

@@ -9,6 +9,7 @@ from typing import Any, Final
 from django.core.cache import cache
 from django.utils import timezone
 
+from accounts.devices import begin
 from accounts.models import CustomUser
 from activity.context import current
 from activity.models import Outcome
@@ -21,8 +22,10 @@ REFUSAL_SECONDS: Final = 60
 """One address makes at most one event in this time by presenting foreign sessions."""
 
 
-def note_sign_in(user: CustomUser, **_: Any) -> None:
-    """Keep the time of the last sign-in."""
+def note_sign_in(user: CustomUser, request: Any = None, **_: Any) -> None:
+    """Keep the time of the last sign-in, and in the session on which device it is."""
+    if request is not None:
+        begin(request.session)
     user.last_login = user.last_seen = timezone.now()
     CustomUser.objects.filter(pk=user.pk).update(
         last_login=user.last_login, last_seen=user.last_seen

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from accounts import views
+from accounts import own_activity, views
 from activity import catalogue_pages
 from activity.sealing.metrics import metrics
 from activity.sealing.published import published_keys
@@ -13,6 +13,7 @@ handler500 = "config.errors.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
+    path("activity/", own_activity.own_activity, name="own-activity"),
     path("admin/", platform_site.urls),
     path("accounts/", include("accounts.urls")),
     path("api/v1/activity/catalogue", catalogue_pages.published, name="activity-catalogue"),

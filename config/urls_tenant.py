@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from accounts import views
+from accounts import own_activity, views
 from activity import catalogue_pages, pages
 from activity.forgetting.pages import rules
 from activity.sealing.published import published_keys
@@ -13,6 +13,7 @@ handler500 = "config.errors.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
+    path("activity/", own_activity.own_activity, name="own-activity"),
     path("admin/reports/", tenant_site.admin_view(pages.reports), name="reports"),
     path("admin/reports/<str:name>/", tenant_site.admin_view(pages.report), name="report"),
     path("admin/retention/", tenant_site.admin_view(rules), name="retention"),

@@ -14,6 +14,7 @@ from tenants.context import enter_tenant
 STATEMENTS = {
     # page: (of an administrator, of a reader, whose permissions take two)
     "home": (4, 4),
+    "my activity": (6, 6),
     "overview": (11, 13),
     "people": (8, 10),
     "person": (7, 8),
@@ -29,6 +30,7 @@ STATEMENTS = {
 def pages(acme, cleo, recorded):
     return {
         "home": "/",
+        "my activity": "/activity/",
         "overview": "/admin/",
         "people": "/admin/accounts/customuser/",
         "person": f"/admin/accounts/customuser/{cleo.pk}/change/",

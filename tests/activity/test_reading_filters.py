@@ -3,6 +3,7 @@
 import uuid
 
 import pytest
+from django.contrib.auth.models import Group
 from django.http import QueryDict
 from django.utils.html import escape
 from hypothesis import given
@@ -318,3 +319,31 @@ def test_the_operators_console_has_saved_searches_of_its_own(browser, acme, ann,
     assert "Ours" not in console.get(SEARCHES).text
     keep(console, "Domains", "action:tenant.*")
     assert "Domains" in console.get(EVENTS).text
+
+
+# Links
+
+
+def test_a_persons_page_and_a_roles_lead_to_the_record_for_those_who_may_read_it(
+    browser, acme, ann, bob, cleo
+):
+    with enter_tenant(acme):
+        role = Group.objects.get()
+    person = f"/admin/accounts/customuser/{cleo.pk}/change/"
+    about_cleo = f"?q=target%3A{cleo.public_id}"
+    by_cleo = f"?q=actor%3A{cleo.public_id}"
+
+    for reader in (ann, bob):
+        text = browser(acme, reader).get(person).text
+        assert about_cleo in text
+        assert by_cleo in text
+    assert f"?q=target%3Agroup%2F{role.pk}" in (
+        browser(acme, ann).get(f"/admin/auth/group/{role.pk}/change/").text
+    )
+
+    with enter_tenant(acme):
+        role.permissions.set([p for p in role.permissions.all() if "event" not in p.codename])
+    blind = browser(acme, bob).get(person)
+    assert blind.status_code == 200
+    assert about_cleo not in blind.text
+    assert "In the record" not in browser(acme, ann).get("/admin/auth/group/add/").text

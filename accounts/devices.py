@@ -1,0 +1,158 @@
+"""Where a person is signed in: their sessions, as devices that they can tell apart and end."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.models import Session
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.crypto import constant_time_compare
+
+from accounts.models import CustomUser
+from accounts.sessions import SessionStore, mark_of
+from activity import context
+from activity.recording import keyed_hash, record
+from activity.text import one_line
+
+SEEN_RESOLUTION: Final = timedelta(minutes=5)
+"""A device's last time is at most this old while it is used: one write in it, not one a request."""
+
+MOST_SHOWN: Final = 200
+
+_KEPT: Final = "device"
+_BROWSERS: Final = {
+    "Edg/": "Edge",
+    "OPR/": "Opera",
+    "Firefox/": "Firefox",
+    "Chrome/": "Chrome",
+    "Safari/": "Safari",
+}
+_SYSTEMS: Final = {
+    "Android": "Android",
+    "iPhone": "iPhone",
+    "iPad": "iPad",
+    "Windows": "Windows",
+    "Mac OS X": "macOS",
+    "CrOS": "ChromeOS",
+    "Linux": "Linux",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """One session. ``ref`` names it and opens nothing; it is the record's ``session_ref``."""
+
+    ref: str
+    user_agent: str
+    ip: str
+    began: datetime | None
+    seen: datetime | None
+    is_this: bool
+
+    @property
+    def name(self) -> str:
+        """What the browser says it is, in words."""
+        return name_of(self.user_agent)
+
+
+def name_of(user_agent: str) -> str:
+    """Return browser and system in words, as far as they are known. Anybody can claim to be any."""
+    browser = next((name for token, name in _BROWSERS.items() if token in user_agent), "")
+    system = next((name for token, name in _SYSTEMS.items() if token in user_agent), "")
+    if browser and system:
+        return f"{browser} on {system}"
+    return browser or system or one_line(user_agent, 60) or "An unknown program"
+
+
+def begin(session: Any) -> None:
+    """Note in a session that somebody has just signed in on this device."""
+    now = timezone.now().isoformat(timespec="seconds")
+    session[_KEPT] = _here() | {"began": now, "seen": now}
+
+
+def note_device(session: SessionStore) -> None:
+    """Keep the time and the place of the last request, to the resolution of ``SEEN_RESOLUTION``.
+
+    Neither the session's end nor its cookie moves. A row that changed meanwhile stays as it is.
+    """
+    kept = session.get(_KEPT, {})
+    now = timezone.now()
+    seen = _moment(kept.get("seen"))
+    if not session.stored or (seen is not None and now - seen < SEEN_RESOLUTION):
+        return
+    device = kept | _here() | {"seen": now.isoformat(timespec="seconds")}
+    # What the row held, not what the request has changed in it since: that is saved at its end.
+    text = session.encode(session.decode(session.stored) | {_KEPT: device})
+    row = Session.objects.filter(session_key=session.session_key, session_data=session.stored)
+    row.update(session_data=text)
+    session._session[_KEPT] = device  # type: ignore[attr-defined]
+
+
+def devices_of(person: CustomUser, this_key: str | None) -> list[Device]:
+    """Return where the person is signed in: this device first, then the last seen."""
+    found = [_device(row, data, this_key) for row, data in _open(person)]
+    oldest = timezone.now() - timedelta(days=36_500)
+    found.sort(key=lambda device: (device.is_this, device.seen or oldest), reverse=True)
+    return found[:MOST_SHOWN]
+
+
+def end(person: CustomUser, ref: str) -> int:
+    """End one of the person's sessions; returns how many that were."""
+    return _end(person, [row for row, _ in _open(person) if _ref(row) == ref])
+
+
+def end_others(person: CustomUser, this_key: str | None) -> int:
+    """End all of the person's sessions but this one; returns how many."""
+    return _end(person, [row for row, _ in _open(person) if row.session_key != this_key])
+
+
+def _end(person: CustomUser, rows: list[Session]) -> int:
+    for row in rows:
+        record("session.revoked", target=person, details={"revoked_session_ref": _ref(row)})
+    Session.objects.filter(session_key__in=[row.session_key for row in rows]).delete()
+    return len(rows)
+
+
+def _open(person: CustomUser) -> list[tuple[Session, dict[str, Any]]]:
+    """Return the person's sessions that still open something, with what they hold."""
+    now = timezone.now()
+    marked: QuerySet[Session] = Session.objects.filter(
+        session_data__startswith=mark_of(person.pk), expire_date__gt=now
+    )
+    store = SessionStore()
+    decoded = ((row, store.decode(row.session_data)) for row in marked)
+    return [(row, data) for row, data in decoded if _is_good(person, data)]
+
+
+def _is_good(person: CustomUser, data: dict[str, Any]) -> bool:
+    """Tell whether the session is the person's and of no password that they had before."""
+    return data.get(SESSION_KEY) == str(person.pk) and constant_time_compare(
+        data.get(HASH_SESSION_KEY, ""), person.get_session_auth_hash()
+    )
+
+
+def _device(row: Session, data: dict[str, Any], this_key: str | None) -> Device:
+    kept = data.get(_KEPT, {})
+    return Device(
+        ref=_ref(row),
+        user_agent=str(kept.get("user_agent", "")),
+        ip=str(kept.get("ip") or ""),
+        began=_moment(kept.get("began")),
+        seen=_moment(kept.get("seen")),
+        is_this=row.session_key == this_key,
+    )
+
+
+def _ref(row: Session) -> str:
+    return keyed_hash("session", row.session_key)
+
+
+def _here() -> dict[str, Any]:
+    now = context.current()
+    return {"ip": now.ip, "user_agent": one_line(now.user_agent, 400)}
+
+
+def _moment(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None
