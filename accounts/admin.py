@@ -14,7 +14,7 @@ from unfold.decorators import action, display
 from accounts.forgetting_pages import Forgettable
 from accounts.forms import CustomUserChangeForm, CustomUserCreationForm, RolesForm
 from accounts.invitations import invite
-from accounts.models import CustomUser
+from accounts.models import ApiToken, CustomUser
 from activity.admin import SilentLog
 from activity.history_pages import GuardedHistory
 from activity.reading.links import LinkedToRecord
@@ -155,6 +155,12 @@ class CustomUserAdmin(  # type: ignore[misc]
     def may_touch(request: HttpRequest, user: CustomUser) -> bool:
         """Keep people from those who may do more."""
         return _may_touch(request, user)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        """Say what goes with a person: their tokens do, which nobody may delete by themselves."""
+        deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
+        lacking.discard(ApiToken._meta.verbose_name)
+        return deleted, counts, lacking, protected
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         """Save the roles, the last thing that can fail, and send a link to whoever is new."""

@@ -23,6 +23,7 @@ class AccountsConfig(AppConfig):
             roles,
             sessions,
             signins,
+            token_admin,
         )
         from activity.forgetting import people
         from tenants.administrators import register
@@ -35,6 +36,7 @@ class AccountsConfig(AppConfig):
         register(administrators.OFFICE)
         people.register(erasure.PEOPLE)
         leave_out("django_session", "a session belongs to the place where it was begun")
+        leave_out("accounts_apitoken", "a token is good where it was made")
         leave_out("account_emailconfirmation", "one-time links are not for two places")
         # Django saves the whole row, which would be a change to be recorded at every sign-in.
         user_logged_in.disconnect(dispatch_uid="update_last_login")

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.functional import SimpleLazyObject
 from structlog.contextvars import bind_contextvars
 
+from accounts.api_tokens import Refusal, note_refused
 from accounts.devices import note_device
 from accounts.models import CustomUser
 from accounts.sessions import SessionStore
@@ -18,7 +19,7 @@ from accounts.signins import note_foreign_session, note_seen
 class PersonMiddleware:
     """Names the person in the log, notes that they were seen, and shows times in their zone.
 
-    Also notes who came with another tenant's session.
+    Also notes who came with another tenant's session, or with a token that opens nothing.
 
     Runs after Django's ``AuthenticationMiddleware`` and, like it, only if ``request.user`` is
     used: pages that ask for nobody cost no query.
@@ -37,6 +38,8 @@ class PersonMiddleware:
         assert isinstance(request.session, SessionStore)
         if request.session.foreign_key:
             note_foreign_session(request.session.foreign_key)
+        if isinstance(refusal := getattr(request, "refused_token", None), Refusal):
+            note_refused(refusal)
         return response
 
 

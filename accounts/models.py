@@ -10,7 +10,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Lower
+from django.db.models.functions import Lower, Now
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from simple_history import register
@@ -232,6 +232,51 @@ class PersonPermission(CustomUser.user_permissions.through):  # type: ignore[nam
     class Meta:
         proxy = True
         default_permissions = ()
+
+
+class ApiToken(models.Model):
+    """A secret with which a program acts as a person, and may do less than they may.
+
+    Only a keyed hash of it is here, so neither a backup nor whoever reads the table can use it.
+    The row stays when the token has ended, so that what presents it later can be named.
+    """
+
+    id = models.UUIDField(primary_key=True, db_default=UUIDv7(), editable=False)
+    # Without an index of its own: a person has few, and a tenant has hundreds.
+    user = models.ForeignKey(
+        CustomUser, on_delete=models.CASCADE, related_name="api_tokens", db_index=False
+    )
+    name = models.CharField(
+        max_length=60, validators=[one_line], help_text="What it is for, such as: nightly export."
+    )
+    beginning = models.CharField(
+        max_length=12, help_text="Its first characters: tells which one it is, opens nothing."
+    )
+    # Text of a fixed length, not bytes without one: those would come with a TOAST table.
+    digest = models.CharField(max_length=64, editable=False)
+    scopes = models.CharField(max_length=200, help_text="What it may do, separated by spaces.")
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    expires_at = models.DateTimeField()
+    last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = "API token"
+        ordering: ClassVar[Any] = ["-id"]
+        constraints: ClassVar[Any] = [
+            # Its index is the one that every request with a token uses.
+            models.UniqueConstraint(fields=["digest"], name="token_digest_is_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.beginning}…)"
+
+    @property
+    def state(self) -> str:
+        """One word: ``good``, ``revoked`` or ``expired``."""
+        if self.revoked_at is not None:
+            return "revoked"
+        return "good" if timezone.now() < self.expires_at else "expired"
 
 
 # Groups are Django's: their history is declared from outside and lives in this app.

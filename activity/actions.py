@@ -64,6 +64,11 @@ _ALL: Final = (
     Action("group.permissions_changed", "{actor} changed what {target} may do", Severity.WARNING),
     Action("group.member_added", "{actor} gave {target}", Severity.NOTICE),
     Action("group.member_removed", "{actor} took {target}", Severity.NOTICE),
+    Action("token.created", "{actor} made the API token {target}", Severity.NOTICE),
+    Action("token.revoked", "{actor} revoked the API token {target}", Severity.NOTICE),
+    Action(
+        "token.refused", "{actor} presented {target}, which opens nothing here", Severity.WARNING
+    ),
     Action("export.requested", "{actor} exported {target}", Severity.NOTICE),
     Action("export.finished", "The export of {target} by {actor} was complete"),
     Action("search.shared", "{actor} shared the search {target}"),

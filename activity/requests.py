@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from activity.context import ANONYMOUS, Actor, ActorKind, Channel, Context
 from activity.recording import keyed_hash
 from activity.subjects import subject_of
+from tenants.problems import is_api
 
 
 def client_ip(request: HttpRequest) -> str | None:
@@ -41,13 +42,19 @@ def actor_of(user: Any) -> Actor:
 
 
 def circumstances(request: HttpRequest, request_id: uuid.UUID) -> Context:
-    """Return who acts in ``request`` and from where, as of now."""
+    """Return who acts in ``request`` and from where, as of now.
+
+    Who came by other credentials than a session has left their ``session_ref`` on the request.
+    """
+    session_ref = getattr(request, "session_ref", "")
     session_key = getattr(getattr(request, "session", None), "session_key", None)
+    if session_key and not session_ref:
+        session_ref = keyed_hash("session", session_key)
     return Context(
         actor=actor_of(getattr(request, "user", None)),
-        channel=Channel.PAGE,
+        channel=Channel.API if is_api(request) else Channel.PAGE,
         request_id=request_id,
         ip=client_ip(request),
         user_agent=request.META.get("HTTP_USER_AGENT", "")[:1000],
-        session_ref=keyed_hash("session", session_key) if session_key else "",
+        session_ref=session_ref,
     )

@@ -1,4 +1,4 @@
-"""The one place that turns errors into pages."""
+"""The one place that turns errors into pages, and below ``/api/`` into documents."""
 
 import sys
 from http import HTTPStatus
@@ -7,9 +7,11 @@ import structlog
 from django.db import InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
+from django.views import defaults
 
 from activity import unavailable
 from tenants.errors import InvalidInput, TenantryError
+from tenants.problems import is_api, problem
 
 logger = structlog.get_logger("tenantry.errors")
 
@@ -22,12 +24,16 @@ def page_for(request: HttpRequest, error: BaseException | None) -> HttpResponse 
         unavailable.log(error)
         return unavailable.page()
     if isinstance(error, TenantryError) and error.http_status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        if is_api(request):
+            return problem(error.code, error.message, error.hint, status=error.http_status)
         page = render_to_string("error.html", {"error": error}, request=request)
         return HttpResponse(page, status=error.http_status)
     if isinstance(error, OperationalError | InterfaceError):
         logger.error("database unavailable", error=" ".join(str(error).split()))
         # The next request opens a connection to the server that is back.
         connection.close()
+        if is_api(request):
+            return problem("unavailable", headers={"Retry-After": "5"})
         page = render_to_string("unavailable.html")
         return HttpResponse(page, status=503, headers={"Retry-After": "5"})
     return None
@@ -36,6 +42,8 @@ def page_for(request: HttpRequest, error: BaseException | None) -> HttpResponse 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer whatever no layer has caught: Django's ``handler500``, called while it is handled."""
     expected = page_for(request, sys.exc_info()[1])
+    if expected is None and is_api(request):
+        return problem("error")
     return expected or HttpResponse(render_to_string("500.html"), status=500)
 
 
@@ -44,6 +52,22 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
     Django's own looks into the form for a CSRF token, and fails once more on one it cannot read.
     """
+    if is_api(request):
+        return problem("bad-request")
     page = page_for(request, InvalidInput("the request cannot be read.", "Go back and try again."))
     assert page is not None
     return page
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer what may not be done: Django's ``handler403``."""
+    return (
+        problem("not-permitted")
+        if is_api(request)
+        else defaults.permission_denied(request, exception)
+    )
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer what is not there: Django's ``handler404``."""
+    return problem("not-found") if is_api(request) else defaults.page_not_found(request, exception)

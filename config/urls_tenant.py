@@ -9,6 +9,8 @@ from activity.sealing.published import published_keys
 from tenants.sites import tenant_site
 
 handler400 = "config.errors.bad_request"
+handler403 = "config.errors.forbidden"
+handler404 = "config.errors.not_found"
 handler500 = "config.errors.server_error"
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -20,5 +22,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", tenant_site.urls),
     path("accounts/", include("accounts.urls")),
     path("api/v1/activity/catalogue", catalogue_pages.published, name="activity-catalogue"),
+    path("api/v1/", include("activity.api.urls")),
     path(".well-known/tenantry/keys", published_keys, name="published-keys"),
 ]

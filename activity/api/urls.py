@@ -1,0 +1,14 @@
+"""``/api/v1/``: the same addresses on every tenant's host, and on the platform's."""
+
+from django.urls import URLPattern, path
+
+from activity.api import published, views
+
+urlpatterns: list[URLPattern] = [
+    path("activity/events", views.EventList.as_view(), name="api-events"),
+    path("activity/events/<uuid:event_id>", views.EventDetail.as_view(), name="api-event"),
+    path("activity/events/<uuid:event_id>/proof", views.EventProof.as_view(), name="api-proof"),
+    path("activity/checkpoint", views.Checkpoint.as_view(), name="api-checkpoint"),
+    path("schema", published.schema, name="api-schema"),
+    path("problems/<slug:code>", published.kind, name="api-problem"),
+]
