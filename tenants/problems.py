@@ -96,7 +96,8 @@ def problem(
     ``detail`` says what is wrong this time and ``hint`` what to do; without them the kind's own
     sentences do. An error of a kind that is not listed is one of its status.
     """
-    kind = KINDS.get(code) or next(k for k in KINDS.values() if k.status == (status or 400))
+    alike = (kind for kind in KINDS.values() if kind.status == status)
+    kind = KINDS.get(code) or next(alike, KINDS["bad-request"])
     text = (detail or f"{kind.title}.").strip()
     document = {
         "type": f"{TYPE}{code}" if code in KINDS else "about:blank",
