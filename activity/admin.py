@@ -15,8 +15,8 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from activity import downloads
-from activity.events import COLUMNS, sentence
-from activity.exporters import FORMATS
+from activity.events import sentence
+from activity.exporters import offered
 from activity.models import ActivityEvent
 from activity.reading.filters import SENT, written
 from activity.reading.lists import PLACES, EventList
@@ -105,7 +105,7 @@ class ActivityEventAdmin(SavedSearchPages, SoundList, ModelAdmin):  # type: igno
             return self._export(request, form)
         reads = self.has_view_permission(request)
         context = {
-            "exports": [(name, self._with(request, name)) for name in FORMATS],
+            "exports": [(name, self._with(request, name)) for name in offered()],
             "searches": [with_link(one) for one in visible_to(request.user)] if reads else [],
             "terms": FILTERS.items(),
         }
@@ -126,8 +126,9 @@ class ActivityEventAdmin(SavedSearchPages, SoundList, ModelAdmin):  # type: igno
         if form == "bundle":
             return downloads.bundle()
         query = request.GET.copy()
+        compress, columns = query.get("compress", ""), query.get("columns", "")
         # A file has the whole list, wherever the page began from which it was asked for.
-        for name in ("export", *PLACES):
+        for name in ("export", "compress", "columns", *PLACES):
             query.pop(name, None)
         request.GET = query  # type: ignore[assignment]
         try:
@@ -137,7 +138,10 @@ class ActivityEventAdmin(SavedSearchPages, SoundList, ModelAdmin):  # type: igno
         if shown.search_error:
             raise shown.search_error
         listed: QuerySet[ActivityEvent] = shown.queryset
-        return downloads.events(listed.order_by("id"), form, {"q": shown.query})
+        chosen = [name for name in columns.split(",") if name]
+        return downloads.events(
+            listed, form, {"q": shown.query}, compress=compress, columns=chosen
+        )
 
     def changelist_denied(self, request: HttpRequest) -> HttpResponse:
         """Refuse, as the admin does."""

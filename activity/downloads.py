@@ -1,17 +1,20 @@
 """Files from the panel: rows as they are read, never all in memory."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 
 from activity import context
 from activity.bundles import writing
-from activity.events import COLUMNS, rows
-from activity.exporters import Counted, Format, format_called
+from activity.events import COLUMNS
+from activity.exporters import format_called
+from activity.exporting.compressing import compression_called
+from activity.exporting.files import Export, Source, of_events, of_report
+from activity.exporting.moments import one_moment
+from activity.exporting.statements import columns_called
 from activity.models import ActivityEvent
 from activity.recording import record
 from activity.reports import Report
@@ -20,33 +23,30 @@ from tenants.context import current_tenant, enter_platform, enter_tenant
 
 
 def events(
-    listed: QuerySet[ActivityEvent], form: str, filters: dict[str, Any]
+    listed: QuerySet[ActivityEvent],
+    form: str,
+    filters: dict[str, Any],
+    *,
+    compress: str = "",
+    columns: Sequence[str] = (),
 ) -> StreamingHttpResponse:
     """Answer with a file of exactly these events, and record that it was taken.
 
-    Raises ``InvalidInput`` for a format that there is not.
+    Raises ``InvalidInput`` for a format, a compression or a column that there is not.
     """
-    format_ = format_called(form)
-    record(
-        "export.requested",
-        target=Subject("export", "events", "events"),
-        details={"format": form, "filters": str(filters)},
-    )
-    return _answer("events", format_, COLUMNS, lambda: rows(listed))
+    source = of_events(listed, columns_called(columns), filters)
+    asked: dict[str, Any] = {"filters": str(filters)}
+    if source.columns != COLUMNS:
+        asked["columns"] = list(source.columns)
+    return _answer(source, form, compress, asked)
 
 
-def report(finished: Report, form: str) -> StreamingHttpResponse:
+def report(finished: Report, form: str, *, compress: str = "") -> StreamingHttpResponse:
     """Answer with a file of a report, and record that it was taken.
 
-    Raises ``InvalidInput`` for a format that there is not.
+    Raises ``InvalidInput`` for a format or a compression that there is not.
     """
-    format_ = format_called(form)
-    record(
-        "export.requested",
-        target=Subject("export", finished.name, finished.title),
-        details={"format": form, "period": str(finished.period)},
-    )
-    return _answer(finished.name, format_, finished.columns, lambda: finished.rows)
+    return _answer(of_report(finished), form, compress, {"period": str(finished.period)})
 
 
 def bundle() -> StreamingHttpResponse:
@@ -62,41 +62,40 @@ def bundle() -> StreamingHttpResponse:
             made.record()
 
     return StreamingHttpResponse(
-        pieces(), content_type="application/zip", headers=_headers("record", "zip")
+        pieces(), content_type="application/zip", headers=_headers("record", ".zip")
     )
 
 
 def _answer(
-    name: str,
-    format_: Format,
-    columns: Sequence[str],
-    read: Callable[[], Iterable[Sequence[Any]]],
+    source: Source, form: str, compress: str, asked: dict[str, Any]
 ) -> StreamingHttpResponse:
+    export = Export(
+        source=source, format=format_called(form), compression=compression_called(compress)
+    )
+    record(
+        "export.requested",
+        target=Subject("export", source.name, source.title),
+        details={**export.asked, **asked},
+    )
     return StreamingHttpResponse(
-        _inside(current_tenant(), format_, columns, read, name),
-        content_type=format_.media_type,
-        headers=_headers(name, format_.name),
+        _inside(current_tenant(), export),
+        content_type=export.media_type,
+        headers=_headers(source.name, export.suffix),
     )
 
 
-def _headers(name: str, ending: str) -> dict[str, str]:
+def _headers(name: str, suffix: str) -> dict[str, str]:
     tenant = current_tenant()
     place = tenant.slug if tenant else "platform"
     day = timezone.localdate().isoformat()
     return {
-        "Content-Disposition": f'attachment; filename="{place}-{name}-{day}.{ending}"',
+        "Content-Disposition": f'attachment; filename="{place}-{name}-{day}{suffix}"',
         "Cache-Control": "no-store",
         "X-Content-Type-Options": "nosniff",
     }
 
 
-def _inside(
-    tenant: Any,
-    format_: Format,
-    columns: Sequence[str],
-    read: Callable[[], Iterable[Sequence[Any]]],
-    name: str,
-) -> Iterator[str]:
+def _inside(tenant: Any, export: Export) -> Iterator[bytes]:
     """Yield the file from inside the tenant.
 
     The server asks for the chunks when the request, and with it the stay in the tenant, is over;
@@ -104,15 +103,15 @@ def _inside(
     """
     asked = context.current()
 
-    def chunks() -> Iterator[str]:
+    def chunks() -> Iterator[bytes]:
         entered = enter_tenant(tenant) if tenant else enter_platform()
-        with context.acting_as(asked), entered, transaction.atomic():
-            counted = Counted(read())
-            yield from format_.write(columns, counted)
-            record(
-                "export.finished",
-                target=Subject("export", name, name),
-                details={"format": format_.name, "rows": counted.count},
-            )
+        with (
+            context.acting_as(asked),
+            entered,
+            one_moment() as snapshot,
+            export.opened() as pieces,
+        ):
+            yield from pieces
+            export.record_finished(snapshot)
 
     return chunks()

@@ -1,28 +1,50 @@
-"""Turning rows into files. Exporters iterate rows and know nothing of where they come from."""
+"""Turning rows into files: the formats there are. They know nothing of where rows come from.
 
-import csv
-import io
-import json
+Each makes a file of any rows, as reports have them, and one of events that ``COPY`` has formatted
+(``activity.exporting``), which is many times as fast.
+"""
+
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
 from typing import Any, Final
 
-from tenants.errors import InvalidInput
+from django.db.models import QuerySet
 
-_CHUNK_CHARACTERS: Final = 64 * 1024
+from activity.exporting import parquet, statements, text, workbook
+from activity.exporting.cells import safe_cell as safe_cell
+from activity.exporting.copying import Rows
+from activity.exporting.statements import Statement
+from activity.models import ActivityEvent
+from tenants.errors import InvalidInput, TenantryError
 
-# What spreadsheets take for the beginning of a formula (OWASP, CSV injection), also full-width.
-_FORMULA: Final = tuple("=+-@\t\r\n\0＝＋－＠")
+
+class NotInstalled(TenantryError):
+    """A format was asked for whose library, an extra, is not there."""
+
+    code = "not-installed"
+    http_status = 501
+
+
+def _always() -> bool:
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)
 class Format:
-    """A kind of file: its name in commands and links, its media type, and how rows become text."""
+    """A kind of file: its name in commands, links and file names, and its media type.
+
+    ``write`` makes a file of columns and rows. ``ask`` says what to ask PostgreSQL for, and
+    ``copy`` makes a file of the answer. ``is_installed`` tells whether it can be written here.
+    """
 
     name: str
     media_type: str
-    write: Callable[[Sequence[str], Iterable[Sequence[Any]]], Iterator[str]]
+    write: Callable[[Sequence[str], Iterable[Sequence[Any]]], Iterator[bytes]]
+    ask: Callable[[QuerySet[ActivityEvent], Sequence[str]], Statement]
+    copy: Callable[[Sequence[str], Iterable[Rows]], Iterator[bytes]]
+    is_packed: bool = False
+    """Whether it is compressed by itself, and is no text."""
+    is_installed: Callable[[], bool] = _always
 
 
 class Counted:
@@ -38,79 +60,62 @@ class Counted:
             yield row
 
 
-def safe_cell(value: Any) -> Any:
-    """Return ``value`` as a CSV cell that no spreadsheet computes.
+_ALL: Final = (
+    Format(
+        name="csv",
+        media_type="text/csv; charset=utf-8",
+        write=text.csv_of_rows,
+        ask=statements.csv,
+        copy=text.csv_of_copy,
+    ),
+    Format(
+        name="ndjson",
+        media_type="application/x-ndjson",
+        write=text.ndjson_of_rows,
+        ask=statements.ndjson,
+        copy=text.ndjson_of_copy,
+    ),
+    Format(
+        name="xlsx",
+        media_type="application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+        write=workbook.of_rows,
+        ask=statements.sheet,
+        copy=workbook.of_copy,
+        is_packed=True,
+    ),
+    Format(
+        name="parquet",
+        media_type="application/vnd.apache.parquet",
+        write=parquet.of_rows,
+        ask=statements.typed,
+        copy=parquet.of_copy,
+        is_packed=True,
+        is_installed=parquet.is_installed,
+    ),
+)
 
-    Numbers stay numbers. Text that could begin a formula, also behind spaces, gets a leading
-    apostrophe, which spreadsheets show as text; NDJSON is exact.
-    """
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, int | float):
-        return value
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, dict | list):
-        value = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    text = str(value).replace("\0", "")
-    dangerous = text.startswith(_FORMULA) or text.lstrip().startswith(_FORMULA)
-    return f"'{text}" if dangerous else text
-
-
-def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
-    """RFC 4180 with a byte order mark, without which Excel reads UTF-8 as something else."""
-    buffer = io.StringIO()
-    writer = csv.writer(buffer)
-    buffer.write("\ufeff")
-    writer.writerow(columns)
-    for row in rows:
-        writer.writerow([safe_cell(value) for value in row])
-        if buffer.tell() >= _CHUNK_CHARACTERS:
-            yield _drain(buffer)
-    yield _drain(buffer)
-
-
-def _ndjson(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Iterator[str]:
-    """One JSON object a line."""
-    buffer = io.StringIO()
-    for row in rows:
-        document = {name: _json_value(value) for name, value in zip(columns, row, strict=True)}
-        buffer.write(json.dumps(document, ensure_ascii=False) + "\n")
-        if buffer.tell() >= _CHUNK_CHARACTERS:
-            yield _drain(buffer)
-    yield _drain(buffer)
+FORMATS: Final = {format_.name: format_ for format_ in _ALL}
 
 
-def _json_value(value: Any) -> Any:
-    if isinstance(value, datetime | date):
-        return safe_cell(value)
-    if value is None or isinstance(value, bool | int | float | str | dict | list):
-        return value
-    return str(value)
-
-
-def _drain(buffer: io.StringIO) -> str:
-    text = buffer.getvalue()
-    buffer.seek(0)
-    buffer.truncate()
-    return text
-
-
-FORMATS: Final = {
-    "csv": Format(name="csv", media_type="text/csv; charset=utf-8", write=_csv),
-    "ndjson": Format(name="ndjson", media_type="application/x-ndjson", write=_ndjson),
-}
+def offered() -> list[str]:
+    """Return the names of the formats that can be written here, for links."""
+    return [name for name, format_ in FORMATS.items() if format_.is_installed()]
 
 
 def format_called(name: str) -> Format:
-    """Return the format called ``name``; raises ``InvalidInput`` listing those there are."""
+    """Return the format called ``name``.
+
+    Raises ``InvalidInput`` listing those there are, ``NotInstalled`` for one that needs an extra.
+    """
     try:
-        return FORMATS[name]
+        found = FORMATS[name]
     except KeyError:
         raise InvalidInput(
             f"there is no format {name[:60]!r}.", f"Choose one of {', '.join(FORMATS)}."
         ) from None
+    if not found.is_installed():
+        raise NotInstalled(
+            f"{name} cannot be written here.",
+            f"Choose another format, or install requirements/{name}.txt.",
+        )
+    return found

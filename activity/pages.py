@@ -8,7 +8,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
 from activity import downloads, overview
-from activity.exporters import FORMATS
+from activity.exporters import offered
 from activity.periods import last_days, period_between
 from activity.reports import REPORTS, build, definition_of
 from tenants.errors import InvalidInput, NotFound
@@ -42,7 +42,8 @@ def report(request: HttpRequest, name: str) -> HttpResponseBase:
         wrong, period = error, last_days(30)
     finished = build(name, period)
     if "export" in request.GET:
-        return downloads.report(finished, request.GET["export"])
+        compress = request.GET.get("compress", "")
+        return downloads.report(finished, request.GET["export"], compress=compress)
     context = {
         "title": definition.title,
         "definition": definition,
@@ -50,7 +51,7 @@ def report(request: HttpRequest, name: str) -> HttpResponseBase:
         "rows": finished.rows[:MOST_ROWS],
         "headings": [column.replace("_", " ").capitalize() for column in finished.columns],
         "bars": overview.bars(finished, period) if definition.daily else [],
-        "formats": FORMATS,
+        "formats": offered(),
         "error": wrong,
         "period": period,
     }

@@ -11,8 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
-from django.core.management.base import OutputWrapper
-
 from tenants.errors import Conflict, InvalidInput, TenantryError
 
 
@@ -43,17 +41,17 @@ def refuse_unwritable(path: Path, *, force: bool) -> None:
 
 @contextmanager
 def written(
-    path: Path | None, stdout: OutputWrapper
-) -> Iterator[tuple[Callable[[str], Any], Callable[[], None]]]:
+    path: Path | None, stdout: Any
+) -> Iterator[tuple[Callable[[bytes], Any], Callable[[], None]]]:
     """Yield what writes, and what makes sure that all is written: to a file or standard output.
 
-    The file appears when the block ends well.
+    The file appears when the block ends well, and nobody but its owner can read it (mode 0600).
     """
     if path is None:
         with _telling_of_standard_output():
-            yield partial(stdout.write, ending=""), stdout.flush
+            yield stdout.buffer.write, stdout.flush
         return
-    with _appearing(path, "w", encoding="utf-8", newline="") as file:
+    with _appearing(path, "wb", opener=partial(os.open, mode=0o600)) as file:
 
         def finish() -> None:
             file.flush()

@@ -1,5 +1,6 @@
 """``manage.py activity``: what it prints, what it writes, and how it ends."""
 
+import hashlib
 import json
 import os
 import resource
@@ -8,7 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from datetime import date
+from datetime import date, datetime
 from urllib.parse import quote
 
 import pytest
@@ -194,7 +195,13 @@ def test_a_report_is_exported_too_with_a_document_about_it(activity, tmp_path):
     )  # fmt: skip
 
     assert status == 0
-    assert json.loads(out) == {"output": str(path), "format": "csv", "rows": 2}
+    document = json.loads(out)
+    assert document.pop("sha256") == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert datetime.fromisoformat(document.pop("snapshot"))
+    assert document == {
+        "output": str(path), "format": "csv", "rows": 2, "bytes": path.stat().st_size,
+        "checkpoint": 0,
+    }  # fmt: skip
     assert path.read_text(encoding="utf-8-sig").splitlines() == [
         "day,sign_ins", "2026-03-01,0", "2026-03-02,0",
     ]  # fmt: skip
@@ -297,6 +304,17 @@ def test_a_full_disk_leaves_nothing_half_written(activity, acme, tmp_path, force
         ("export", 2, "--tenant"),
         ("export --tenant nobody", 3, "there is no tenant"),
         ("export --tenant acme --format xls", 2, "Choose one of csv, ndjson"),
+        ("export --tenant acme --format xlsx --compress gzip", 2, "is compressed already"),
+        ("export --tenant acme --output x.parquet.zst", 2, "is compressed already"),
+        ("export --tenant acme --compress lzma", 2, "Choose one of gzip, zstd"),
+        ("export --tenant acme --columns id,salt", 2, "no column 'salt'"),
+        ("export --tenant acme --columns id,id", 2, "is named twice"),
+        ("export --tenant acme --report sign-ins --columns id", 2, "are of events"),
+        ("export --tenant acme --report sign-ins --search ann", 2, "are of events"),
+        ("export --tenant acme --search outcome:maybe", 2, "maybe"),
+        ("export --tenant acme --manifest", 2, "Add --output FILE"),
+        ("export --tenant acme --since 1926-01-01", 2, "Use years from 1970"),
+        ("export --tenant acme --report sign-ins --since 1970-01-01", 2, "longer than ten years"),
         ("export --tenant acme --report nonsense", 2, "Choose one of sign-ins"),
         ("export --tenant acme --json", 2, "Add --output FILE"),
         ("export --tenant acme --since 2026-03-02 --until 2026-03-01", 2, "Swap them"),

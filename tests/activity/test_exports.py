@@ -1,12 +1,14 @@
 """Files of the record: safe in a spreadsheet, exact in NDJSON, and from the right tenant."""
 
 import csv
+import hashlib
 import io
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -21,12 +23,13 @@ from tenants.context import current_tenant, enter_tenant
 from tenants.errors import InvalidInput, TenantUnavailable
 from tests.conftest import CANARY
 
+MINUTE = timedelta(minutes=1)
 EVENTS = "/admin/activity/activityevent/"
 DANGEROUS = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
 
 
 def written(form, columns, rows):
-    return "".join(FORMATS[form].write(columns, rows))
+    return b"".join(FORMATS[form].write(columns, rows)).decode()
 
 
 def read_csv(text):
@@ -212,7 +215,7 @@ def test_the_browser_saves_the_file_and_nobody_caches_or_guesses_it(
     assert name.startswith("acme-")
     assert name.endswith(f'.{form}"')
     assert name.rstrip('"').replace("-", "").replace(".", "").isalnum()
-    assert body(response)
+    assert b"".join(response)
 
 
 @pytest.mark.parametrize(
@@ -256,13 +259,18 @@ def test_asking_and_finishing_are_recorded_with_what_was_asked(browser, acme, an
     response = client.get(EVENTS, {"q": "family:tenant", "export": "csv"})
     before_reading = recorded(acme, "export.finished")
 
-    body(response)
+    content = b"".join(response)
 
     [asked] = recorded(acme, "export.requested")
     [finished] = recorded(acme, "export.finished")
     assert before_reading == []
     assert asked.details == {"format": "csv", "filters": "{'q': 'family:tenant'}"}
-    assert finished.details == {"format": "csv", "rows": 1}
+    assert finished.details | {"snapshot": "", "sha256": "", "bytes": 0} == {
+        "format": "csv", "rows": 1, "snapshot": "", "sha256": "", "bytes": 0, "checkpoint": 0,
+    }  # fmt: skip
+    assert finished.details["bytes"] == len(content)
+    assert finished.details["sha256"] == hashlib.sha256(content).hexdigest()
+    assert abs(timezone.now() - datetime.fromisoformat(finished.details["snapshot"])) < MINUTE
     assert asked.actor_id == finished.actor_id == str(ann.public_id)
     assert asked.request_id == finished.request_id
     assert asked.ip == finished.ip == "127.0.0.1"

@@ -22,9 +22,7 @@ from django.test.utils import CaptureQueriesContext
 from psycopg2.sql import SQL, Identifier
 
 from accounts.models import CustomUser
-from activity import downloads
 from activity.exporters import FORMATS
-from activity.models import ActivityEvent
 from tenants.backend.defaults import close_default_path
 from tenants.backend.pin import prefix_for
 from tenants.context import enter_platform, enter_tenant
@@ -427,27 +425,6 @@ def test_a_stream_stays_in_its_tenant_when_one_leaves(
     assert elsewhere(stream) == OF_ACME
 
 
-@pytest.mark.parametrize("form", FORMATS)
-def test_files_of_events_are_streamed_by_the_server(
-    lab: Tenant, monkeypatch: Any, form: str
-) -> None:
-    seen = []
-
-    def write(columns: Any, found: Any) -> Iterator[str]:
-        found = iter(found)
-        next(found)
-        seen.append(server_side_cursors())
-        deque(found)
-        yield "a chunk"
-
-    monkeypatch.setitem(FORMATS, form, replace(FORMATS[form], write=write))
-    with enter_tenant(lab):
-        listed = ActivityEvent.objects.order_by("id")
-        assert list(downloads.events(listed, form, {})) == [b"a chunk"]
-
-    assert seen == [1]
-
-
 def test_the_command_streams_too(lab: Tenant, monkeypatch: Any) -> None:
     seen = []
 
@@ -456,7 +433,7 @@ def test_the_command_streams_too(lab: Tenant, monkeypatch: Any) -> None:
         next(found)
         seen.append(server_side_cursors())
         deque(found)
-        yield ""
+        yield b""
 
     monkeypatch.setitem(FORMATS, "ndjson", replace(FORMATS["ndjson"], write=write))
     call_command("activity", "events", "--tenant", lab.slug, "--json", stdout=io.StringIO())

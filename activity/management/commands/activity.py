@@ -1,10 +1,6 @@
 """``manage.py activity``: read, count, report, export, seal and verify the record."""
 
 import argparse
-from collections.abc import Iterator, Sequence
-from datetime import date
-from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -14,38 +10,20 @@ from django.utils.timezone import localtime
 from activity import rollups
 from activity.bundles.verbs import WriteBundle
 from activity.events import COLUMNS, between, rows, sentence
-from activity.exporters import FORMATS, Counted, format_called
+from activity.exporters import FORMATS
+from activity.exporting.verbs import ExportVerb, add_period, period_of
 from activity.forgetting.verbs import Erase, HoldVerb, RetentionVerb, SubjectVerb
 from activity.models import ActivityEvent
-from activity.periods import Period, parse_day, period_between
+from activity.periods import period_between
 from activity.places import add_place, place
-from activity.recording import record
 from activity.reports import REPORTS, build, definition_of
 from activity.sealing.keys import new_signer
 from activity.sealing.verbs import Prove, Seal, Verify
-from activity.subjects import Subject
 from tenants.commandline import NounCommand, Output, Verb
 from tenants.context import enter_platform, enter_tenant
 from tenants.directory import tenant_to_enter
 from tenants.errors import InvalidInput, TenantryError
-from tenants.files import refuse_unwritable, written
 from tenants.models import Tenant
-
-BEGINNING = date(1970, 1, 1)
-
-
-def add_period(parser: argparse.ArgumentParser) -> None:
-    """Declare ``--since`` and ``--until``."""
-    parser.add_argument("--since", default="", metavar="DAY", help="first local day, YYYY-MM-DD")
-    parser.add_argument("--until", default="", metavar="DAY", help="last local day, YYYY-MM-DD")
-
-
-def period_of(options: argparse.Namespace) -> Period | None:
-    """Return the period that was named, ``None`` for all time."""
-    until = parse_day(options.until, "until")
-    if not options.since:
-        return Period(BEGINNING, until) if until else None
-    return period_between(options.since, options.until)
 
 
 class Events(Verb):
@@ -75,7 +53,7 @@ class Events(Verb):
                 chosen = ActivityEvent.objects.filter(pk__in=newest).order_by("id")
             if output.as_json:
                 for line in FORMATS["ndjson"].write(COLUMNS, rows(chosen)):
-                    output.stdout.write(line, ending="")
+                    output.stdout.write(line.decode(), ending="")
                 return
             for event in chosen.iterator():
                 moment = localtime(event.occurred_at).strftime("%Y-%m-%d %H:%M:%S")
@@ -172,79 +150,6 @@ class Aggregate(Verb):
         return folded
 
 
-class Export(Verb):
-    """Write a file."""
-
-    name = "export"
-    help = "Export events, or a report, as a file."
-    examples = (
-        "activity export --tenant acme --format csv --output acme.csv",
-        "activity export --tenant acme --since 2026-01-01 --format ndjson > acme.ndjson",
-        "activity export --tenant acme --report sign-ins --output sign-ins.csv",
-    )
-
-    def arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare what, whose, when and where to."""
-        parser.add_argument("--tenant", required=True, metavar="SLUG", help="whose record")
-        add_period(parser)
-        parser.add_argument("--report", default="", metavar="NAME", help="this report, no events")
-        parser.add_argument("--format", default="csv", help=" or ".join(FORMATS))
-        parser.add_argument(
-            "--output", default="-", metavar="FILE", help="where to; default: standard output"
-        )
-        parser.add_argument("--force", action="store_true", help="replace a file that exists")
-
-    def run(self, options: argparse.Namespace, output: Output) -> None:
-        """Write beside the file and rename, so that it is there complete or not at all."""
-        format_ = format_called(options.format)
-        if options.report:
-            definition_of(options.report)
-        if output.as_json and options.output == "-":
-            raise InvalidInput("--json has standard output for itself.", "Add --output FILE.")
-        path = None if options.output == "-" else Path(options.output)
-        if path is not None:
-            refuse_unwritable(path, force=options.force)
-        # Leaving in this order: the export is in the record before the file is there.
-        with (
-            place(options),
-            written(path, output.stdout) as (write, finish),
-            output.progress("rows") as progress,
-            transaction.atomic(),
-        ):
-            columns, found = self._source(options)
-            counted = Counted(found)
-            for chunk in format_.write(columns, counted):
-                write(chunk)
-                progress("rows", counted.count, None)
-            finish()
-            self._record(options, counted.count)
-        if output.as_json:
-            output.document({"output": str(path), "format": format_.name, "rows": counted.count})
-        elif path is not None:
-            output.say(f"{counted.count} rows written to {path}")
-
-    @staticmethod
-    def _source(options: argparse.Namespace) -> tuple[Sequence[str], Iterator[Any]]:
-        if options.report:
-            report = build(options.report, period_between(options.since, options.until))
-            return report.columns, iter(report.rows)
-        return COLUMNS, rows(between(period_of(options)))
-
-    @staticmethod
-    def _record(options: argparse.Namespace, count: int) -> None:
-        name = options.report or "events"
-        record(
-            "export.finished",
-            target=Subject("export", name, name),
-            details={
-                "format": options.format,
-                "rows": count,
-                "since": options.since,
-                "until": options.until,
-            },
-        )
-
-
 class Keygen(Verb):
     """Make a key that seals the record."""
 
@@ -276,6 +181,6 @@ class Command(NounCommand):
 
     help = "Read, count, report, export, seal and verify the record."
     verbs = (
-        *(Events, ReportVerb, Aggregate, Export, WriteBundle, Seal, Verify, Prove),
+        *(Events, ReportVerb, Aggregate, ExportVerb, WriteBundle, Seal, Verify, Prove),
         *(SubjectVerb, Erase, RetentionVerb, HoldVerb, Keygen),
     )

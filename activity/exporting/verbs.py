@@ -1,0 +1,168 @@
+"""``manage.py activity export``."""
+
+import argparse
+import json
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import date
+from pathlib import Path
+from typing import Any, Final
+
+from activity.events import COLUMNS, between
+from activity.exporters import FORMATS, Format, format_called
+from activity.exporting.compressing import COMPRESSIONS, Compression, compression_called
+from activity.exporting.files import Export, Source, of_events, of_report
+from activity.exporting.moments import Snapshot, one_moment
+from activity.exporting.statements import columns_called
+from activity.periods import Period, parse_day, period_between
+from activity.places import place
+from activity.reading.events import narrow
+from activity.reading.query import parse
+from activity.reports import build, definition_of
+from tenants.commandline import Output, Verb
+from tenants.errors import InvalidInput
+from tenants.files import refuse_unwritable, written
+
+BEGINNING: Final = date(1970, 1, 1)
+
+
+def add_period(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--since`` and ``--until``."""
+    parser.add_argument("--since", default="", metavar="DAY", help="first local day, YYYY-MM-DD")
+    parser.add_argument("--until", default="", metavar="DAY", help="last local day, YYYY-MM-DD")
+
+
+def period_of(options: argparse.Namespace) -> Period | None:
+    """Return the period that was named, ``None`` for all time."""
+    until = parse_day(options.until, "until")
+    if not options.since:
+        return Period(BEGINNING, until) if until else None
+    return period_between(options.since, options.until)
+
+
+class ExportVerb(Verb):
+    """Write a file."""
+
+    name = "export"
+    help = "Export events, or a report, as a file."
+    examples = (
+        "activity export --tenant acme --output acme.csv.gz --manifest",
+        "activity export --tenant acme --since 2026-01-01 --format ndjson > acme.ndjson",
+        "activity export --tenant acme --search 'actor:ann -outcome:success' --output ann.xlsx",
+        "activity export --tenant acme --report sign-ins --output sign-ins.csv",
+    )
+
+    def arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare what, whose, when and where to."""
+        parser.add_argument("--tenant", required=True, metavar="SLUG", help="whose record")
+        add_period(parser)
+        parser.add_argument(
+            "--search", default="", metavar="TERMS", help="as in the list of events"
+        )
+        parser.add_argument(
+            "--columns", default="", metavar="NAMES", help="these, between commas; default: all"
+        )
+        parser.add_argument("--report", default="", metavar="NAME", help="this report, no events")
+        parser.add_argument(
+            "--format", default="", help=f"{', '.join(FORMATS)}; default: as FILE ends, or csv"
+        )
+        parser.add_argument(
+            "--compress", default="", help=f"{' or '.join(COMPRESSIONS)}; default: as FILE ends"
+        )
+        parser.add_argument(
+            "--output", default="-", metavar="FILE", help="where to; default: standard output"
+        )
+        parser.add_argument(
+            "--manifest", action="store_true", help="also write FILE.manifest.json, which proves it"
+        )
+        parser.add_argument("--force", action="store_true", help="replace a file that exists")
+
+    def run(self, options: argparse.Namespace, output: Output) -> None:
+        """Write beside the file and rename, so that it is there complete or not at all."""
+        path = None if options.output == "-" else Path(options.output)
+        format_, compression = _form_of(options, path)
+        _refuse_nonsense(options, output, path)
+        sidecar = None
+        if path is not None:
+            refuse_unwritable(path, force=options.force)
+        if path is not None and options.manifest:
+            sidecar = path.with_name(f"{path.name}.manifest.json")
+            refuse_unwritable(sidecar, force=options.force)
+        # Leaving in this order: the export is in the record before its manifest is there, and
+        # that before the file.
+        with ExitStack() as stack:
+            stack.enter_context(place(options))
+            write, finish = stack.enter_context(written(path, output.stdout))
+            if sidecar is not None:
+                manifest = stack.enter_context(written(sidecar, output.stdout))
+            snapshot = stack.enter_context(one_moment())
+            export = Export(source=_source_of(options), format=format_, compression=compression)
+            _write(export, write, output)
+            finish()
+            finished = export.record_finished(snapshot, since=options.since, until=options.until)
+            if path is not None and sidecar is not None:
+                _describe(export.manifest(snapshot, finished, path.name), *manifest)
+        _say(export, snapshot, path, output)
+
+
+def _form_of(options: argparse.Namespace, path: Path | None) -> tuple[Format, Compression | None]:
+    """Return what was asked for, or else what the file's name ends in."""
+    name = path.name.lower() if path else ""
+    by_name = next((c for c in COMPRESSIONS.values() if name.endswith(c.suffix)), None)
+    compression = compression_called(options.compress) or by_name
+    if by_name:
+        name = name.removesuffix(by_name.suffix)
+    ending = name.rpartition(".")[2]
+    return format_called(options.format or (ending if ending in FORMATS else "csv")), compression
+
+
+def _refuse_nonsense(options: argparse.Namespace, output: Output, path: Path | None) -> None:
+    if options.report:
+        definition_of(options.report)
+        if options.search or options.columns:
+            raise InvalidInput(
+                "--search and --columns are of events.", "Leave them out, or --report."
+            )
+    if path is None and (output.as_json or options.manifest):
+        option = "--json" if output.as_json else "--manifest"
+        raise InvalidInput(f"{option} needs a file.", "Add --output FILE.")
+
+
+def _source_of(options: argparse.Namespace) -> Source:
+    if options.report:
+        return of_report(build(options.report, period_between(options.since, options.until)))
+    columns = columns_called([name for name in options.columns.split(",") if name])
+    events = narrow(between(period_of(options)), parse(options.search))
+    filters = {name: getattr(options, name) for name in ("since", "until", "search")}
+    return of_events(events, columns or COLUMNS, {k: v for k, v in filters.items() if v})
+
+
+def _write(export: Export, write: Callable[[bytes], Any], output: Output) -> None:
+    with output.progress("rows") as progress, export.opened() as pieces:
+        for piece in pieces:
+            write(piece)
+            progress("rows", export.rows, None)
+
+
+def _describe(
+    manifest: dict[str, Any], write: Callable[[bytes], Any], finish: Callable[[], None]
+) -> None:
+    write(json.dumps(manifest, ensure_ascii=False, indent=2).encode() + b"\n")
+    finish()
+
+
+def _say(export: Export, snapshot: Snapshot, path: Path | None, output: Output) -> None:
+    if output.as_json:
+        output.document(
+            {
+                "output": str(path),
+                **export.asked,
+                "rows": export.rows,
+                "bytes": export.size,
+                "sha256": export.sha256,
+                "snapshot": snapshot.at,
+                "checkpoint": snapshot.size,
+            }
+        )
+    elif path is not None:
+        output.say(f"{export.rows} rows written to {path}")
