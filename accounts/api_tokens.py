@@ -14,12 +14,11 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import ApiToken, CustomUser
-from accounts.records import user_label
 from accounts.token_texts import SHOWN, Origin, digest_of, new_text, origin_of
 from activity.context import current
 from activity.models import Outcome
 from activity.recording import keyed_hash, record
-from activity.subjects import Subject
+from activity.subjects import Subject, label_of
 from tenants.errors import Conflict, InvalidInput
 
 SCOPES: Final = {
@@ -105,7 +104,7 @@ def revoke(token: ApiToken) -> bool:
 
 def subject_of_token(token: ApiToken) -> Subject:
     """Return a token as the record names it."""
-    return Subject("token", str(token.pk), f"{token.name} of {user_label(token.user)}")
+    return Subject("token", str(token.pk), f"{token.name} of {label_of(token.user)}")
 
 
 def token_ref(token: ApiToken) -> str:

@@ -15,9 +15,9 @@ from django.contrib.sessions.models import Session
 from django.db.models import Model, Q
 
 from accounts.models import CustomUser, Membership
-from accounts.records import user_label
 from activity.forgetting.people import People, Person, pseudonym
 from activity.models import ActivityEvent
+from activity.subjects import label_of
 from tenants.errors import Conflict, NotFound
 
 Past: Any = CustomUser.history.model
@@ -69,13 +69,13 @@ def person_with(public_id: str) -> Person:
     user = CustomUser.objects.filter(public_id=public_id).first()
     names: set[str] = set()
     for row in (*Past.objects.filter(public_id=public_id), *([user] if user else [])):
-        names |= {row.username, row.email, row.display_name, user_label(row)}
+        names |= {row.username, row.email, row.display_name, label_of(row)}
     if user:
         names |= set(EmailAddress.objects.filter(user=user).values_list("email", flat=True))
     names = {name for name in names if len(name) >= 3 and not name.startswith("erased-")}
     return Person(
         id=public_id,
-        label=user_label(user) if user else pseudonym(public_id),
+        label=label_of(user) if user else pseudonym(public_id),
         has_account=user is not None,
         names=frozenset(names),
         distinctive=frozenset(names - _of_others(public_id, names)),

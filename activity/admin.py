@@ -15,7 +15,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from activity import downloads
-from activity.events import sentence
+from activity.events import COLUMNS, sentence
 from activity.exporters import offered
 from activity.models import ActivityEvent
 from activity.reading.filters import SENT, written
@@ -139,9 +139,7 @@ class ActivityEventAdmin(SavedSearchPages, SoundList, ModelAdmin):  # type: igno
             raise shown.search_error
         listed: QuerySet[ActivityEvent] = shown.queryset
         chosen = [name for name in columns.split(",") if name]
-        return downloads.events(
-            listed, form, {"q": shown.query}, compress=compress, columns=chosen
-        )
+        return downloads.events(listed, form, {"q": shown.query}, compress=compress, columns=chosen)
 
     def changelist_denied(self, request: HttpRequest) -> HttpResponse:
         """Refuse, as the admin does."""

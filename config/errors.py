@@ -18,11 +18,11 @@ logger = structlog.get_logger("tenantry.errors")
 
 def page_for(request: HttpRequest, error: BaseException | None) -> HttpResponse | None:
     """Return the page for an error that was expected, ``None`` for one that is our fault."""
-    if isinstance(error, unavailable.RecordUnavailable):
-        return unavailable.page()
     if error is not None and unavailable.concerns_the_record(error):
         unavailable.log(error)
-        return unavailable.page()
+        error = unavailable.RecordUnavailable()
+    if isinstance(error, unavailable.RecordUnavailable):
+        return _unrecorded(request)
     if isinstance(error, TenantryError) and error.http_status < HTTPStatus.INTERNAL_SERVER_ERROR:
         if is_api(request):
             return problem(error.code, error.message, error.hint, status=error.http_status)
@@ -37,6 +37,13 @@ def page_for(request: HttpRequest, error: BaseException | None) -> HttpResponse 
         page = render_to_string("unavailable.html")
         return HttpResponse(page, status=503, headers={"Retry-After": "5"})
     return None
+
+
+def _unrecorded(request: HttpRequest) -> HttpResponse:
+    if is_api(request):
+        headers = {"Retry-After": str(unavailable.RETRY_SECONDS)}
+        return problem("record-unavailable", headers=headers)
+    return unavailable.page()
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -73,6 +73,11 @@ KINDS: Final = {
     "unavailable": Kind(
         503, "It cannot be answered now", "Ask again after the seconds of the Retry-After header."
     ),
+    "record-unavailable": Kind(
+        503,
+        "The record cannot be written, so nothing was done",
+        "Ask again after the seconds of the Retry-After header.",
+    ),
 }
 """Every ``code``. They are never renamed. ``docs/api.md`` has the same table."""
 

@@ -8,8 +8,8 @@ from django.db.models.functions import Now
 
 from activity.actions import Severity
 from activity.context import ActorKind, Channel
-from tenants.triggers import PinnedTrigger
 from activity.models import guards
+from tenants.triggers import PinnedTrigger
 from tenants.uuid7 import UUIDv7
 
 

@@ -1,7 +1,7 @@
 """What the triggers of append-only tables let pass: an erasure that keeps the proof, and a cut.
 
 ``tenantry.door`` is set by the two functions of the database that erase and cut, for as long as
-they run, and by nobody else (``activity/migrations/0005_forgetting.py``). Where the run-time role
+they run, and by nobody else (``activity/migrations/0007_forgetting.py``). Where the run-time role
 owns nothing it may change no event but through them. An erasure is looked at here as well: whoever
 comes through that door can empty a part and leave its commitment, and can do nothing else.
 """

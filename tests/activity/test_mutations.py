@@ -93,9 +93,8 @@ def statements(model, operation, column):
             names = [field.column for field in columns_of(model)]
             values = [KEYS[model].get(name, f'"{name}"') for name in names]
             quoted = ", ".join(f'"{name}"' for name in names)
-            return [
-                f"INSERT INTO {table} ({quoted}) SELECT {', '.join(values)} FROM {table} WHERE {row}"
-            ]
+            copy = f"SELECT {', '.join(values)} FROM {table} WHERE {row}"
+            return [f"INSERT INTO {table} ({quoted}) {copy}"]
         case "truncate":
             return [f"TRUNCATE {table}"]
         case "swap":

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('activity', '0004_reading_indexes'),
+        ('activity', '0007_forgetting'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

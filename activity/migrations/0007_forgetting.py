@@ -225,7 +225,7 @@ def _drop(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('activity', '0004_reading_indexes'),
+        ('activity', '0006_stamp'),
     ]
 
     operations = [

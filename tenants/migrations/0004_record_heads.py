@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('tenants', '0002_operations_domains_schemas'),
+        ('tenants', '0003_capture'),
     ]
 
     operations = [
