@@ -61,6 +61,7 @@ FOLDED: Final[dict[str, Schema]] = {"count?": COUNT, "first?": MOMENT, "last?": 
 """What the event of a fold has beside the fields of its action."""
 
 _HOST: Final[dict[str, Schema]] = {"host": TEXT}
+_FILE: Final[dict[str, Schema]] = {"format": TEXT, "compression?": TEXT, "columns?": TEXTS}
 _POWER: Final[dict[str, Schema]] = {"is_superuser": FLAG, "is_staff": FLAG, "permissions": TEXTS}
 
 DESCRIPTIONS: Final[dict[str, Description]] = {
@@ -77,6 +78,11 @@ DESCRIPTIONS: Final[dict[str, Description]] = {
         " not said; whoever brought it is nobody here.",
         details={"presented_session_ref": HASH},
         folding=FLOOD,
+    ),
+    "session.revoked": Description(
+        "A session was ended by its person from another one, or with all others; its cookie opens"
+        " nothing any more.",
+        details={"revoked_session_ref": HASH},
     ),
     "access.denied": Description(
         "Somebody was answered 403 or 429: they lack a permission, a form came without its token,"
@@ -108,6 +114,34 @@ DESCRIPTIONS: Final[dict[str, Description]] = {
     "user.password_reset_requested": Description(
         "Somebody asked for a link to choose a new password for this account; it was mailed."
     ),
+    "user.password_rehashed": Description(
+        "At a sign-in the password was stored anew, in the form that is the strongest today."
+    ),
+    "user.exported": Description(
+        "Somebody took out all that is kept on a person, as a file with so many rows.",
+        details={"rows": COUNT},
+    ),
+    "user.erased": Description(
+        "A person's account ended and what is kept on them began to be emptied. Details count the"
+        " rows that were deleted, by table.",
+        details={"*": COUNT},
+    ),
+    "email.added": Description("A person has another e-mail address.", changes=ROW),
+    "email.changed": Description(
+        "An address of a person was changed, verified or made the one that mail goes to.",
+        changes=ROW,
+    ),
+    "email.removed": Description("An address was taken from a person.", changes=ROW),
+    "token.created": Description(
+        "A person made an API token. Its text is shown once and kept nowhere.",
+        details={"scopes": TEXT, "expires_at": MOMENT},
+    ),
+    "token.revoked": Description("An API token was revoked; it opens nothing any more."),
+    "token.refused": Description(
+        "An API token was presented that opens nothing here: revoked, expired, of somebody who was"
+        " deactivated or removed, or another organisation's, of which nothing is said.",
+        details={"why": TEXT, "presented_token_ref": TEXT},
+    ),
     "group.created": Description("A role was added.", changes=ROW),
     "group.changed": Description("A role was renamed.", changes=ROW),
     "group.deleted": Description("A role was removed.", changes=ROW),
@@ -124,11 +158,35 @@ DESCRIPTIONS: Final[dict[str, Description]] = {
     ),
     "export.requested": Description(
         "Somebody asked for a file from the panel; written before its first byte.",
-        details={"format": TEXT, "filters?": TEXT, "period?": TEXT},
+        details={**_FILE, "filters?": TEXT, "period?": TEXT},
     ),
     "export.finished": Description(
-        "A file was complete, with so many rows; of a command, before the file is there.",
-        details={"format": TEXT, "rows": COUNT, "since?": TEXT, "until?": TEXT},
+        "A file was complete, with so many rows and this hash; of a command, before the file is"
+        " there. Of a bundle, first and size say which events, and the hash is its manifest's.",
+        details={
+            **_FILE,
+            "rows": COUNT,
+            "filters?": TEXT,
+            "since?": TEXT,
+            "until?": TEXT,
+            "period?": TEXT,
+            "bytes?": COUNT,
+            "sha256?": HASH,
+            "snapshot?": MOMENT,
+            "checkpoint?": COUNT,
+            "after?": COUNT,
+            "first?": COUNT,
+            "size?": COUNT,
+            "manifest_sha256?": HASH,
+        },
+    ),
+    "search.shared": Description(
+        "A search that somebody keeps can be used by everybody who may read the record.",
+        details={"search": TEXT},
+    ),
+    "search.renamed": Description("A shared search has another name.", changes={"name": TEXT}),
+    "search.withdrawn": Description(
+        "A search is its owner's alone again, or gone.", details={"search": TEXT}
     ),
     "tenant.created": Description("An organisation was made and is served."),
     "tenant.suspended": Description(
@@ -176,6 +234,61 @@ DESCRIPTIONS: Final[dict[str, Description]] = {
     "tenant.imported": Description(
         "An organisation was made from an archive; its record goes on where it was.",
         details={"rows": COUNT, "archive_sha256": HASH},
+    ),
+    "tenant.row_added": Description(
+        "The row of an organisation was written by none of the platform's own acts.", changes=ROW
+    ),
+    "tenant.changed": Description(
+        "The row of an organisation was changed by none of the platform's own acts.", changes=ROW
+    ),
+    "tenant.row_removed": Description(
+        "The row of an organisation was removed by none of the platform's own acts.", changes=ROW
+    ),
+    "domain.row_added": Description(
+        "The row of a domain was written by none of the platform's own acts.", changes=ROW
+    ),
+    "domain.changed": Description(
+        "The row of a domain was changed by none of the platform's own acts.", changes=ROW
+    ),
+    "domain.row_removed": Description(
+        "The row of a domain was removed by none of the platform's own acts.", changes=ROW
+    ),
+    "operation.row_added": Description(
+        "The row of an operation was written by none of the platform's own acts.", changes=ROW
+    ),
+    "operation.changed": Description(
+        "The row of an operation was changed by none of the platform's own acts.", changes=ROW
+    ),
+    "operation.row_removed": Description(
+        "The row of an operation was removed by none of the platform's own acts.", changes=ROW
+    ),
+    "record.verification_failed": Description(
+        "The daily check found that the record is not as it was sealed: what is wrong first, and"
+        " how many events before it are intact.",
+        details={"kind": TEXT, "wrong": TEXT, "intact": COUNT},
+    ),
+    "record.erased": Description(
+        "All that was kept on a person is emptied. Holds the signed certificate, which names no"
+        " one.",
+        details={"certificate": TEXT, "sha256": HASH, "key": TEXT, "signature": TEXT},
+    ),
+    "record.cut": Description(
+        "Events that are older than the tenant wants to keep were removed, up to a segment; their"
+        " leaves stay. Or rows of history, which have no leaves.",
+        details={
+            "families": TEXTS,
+            "events": COUNT,
+            "through?": COUNT,
+            "history_rows?": COUNT,
+        },
+    ),
+    "record.held": Description(
+        "What concerns a person, or the whole record, is neither erased nor cut from now on."
+    ),
+    "record.released": Description("A legal hold ended; erasing and cutting go on."),
+    "record.retention_changed": Description(
+        "For how many days events of a family are kept was changed. Null is for ever.",
+        changes={"days": COUNT},
     ),
 }
 

@@ -28,14 +28,17 @@ def one_of(*words: str) -> Schema:
 
 
 def of_details(fields: dict[str, Schema]) -> Schema:
-    """Return the schema of ``details``. A name that ends in ``?`` may be missing; no other may."""
-    properties = {name.rstrip("?"): schema for name, schema in fields.items()}
-    required = [name for name in fields if not name.endswith("?")]
+    """Return the schema of ``details``. A name that ends in ``?`` may be missing; no other may.
+
+    The name ``*`` stands for any others.
+    """
+    properties = {name.rstrip("?"): schema for name, schema in fields.items() if name != "*"}
+    required = [name for name in fields if not name.endswith(("?", "*"))]
     return {
         "type": "object",
         "properties": properties,
         "required": required,
-        "additionalProperties": False,
+        "additionalProperties": fields.get("*", False),
     }
 
 
@@ -71,12 +74,12 @@ def problem(fields: dict[str, Schema], values: dict[str, Any]) -> str:
     for name, value in values.items():
         schema = fields.get(name)
         if schema is None:
-            schema = fields.get(f"{name}?")
+            schema = fields.get(f"{name}?", fields.get("*"))
         if schema is None:
             return f'"{name}" is no field of it; it has {_named(fields)}'
         if not _fits(schema, value):
             return f'"{name}" is {value!r:.60}, not {in_words(schema)}'
-    missing = [name for name in fields if name[-1] != "?" and name not in values]
+    missing = [name for name in fields if name[-1] not in "?*" and name not in values]
     return f'"{missing[0]}" is missing' if missing else ""
 
 
