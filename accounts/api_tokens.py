@@ -18,7 +18,7 @@ from accounts.token_texts import SHOWN, Origin, digest_of, new_text, origin_of
 from activity.context import current
 from activity.models import Outcome
 from activity.recording import keyed_hash, record
-from activity.subjects import Subject, label_of
+from activity.subjects import Subject, subject_of
 from tenants.errors import Conflict, InvalidInput
 
 SCOPES: Final = {
@@ -81,8 +81,6 @@ def make(user: CustomUser, name: str, scopes: list[str], days: int) -> tuple[Api
             scopes=" ".join(name for name in SCOPES if name in scopes),
             expires_at=now + timedelta(days=days),
         )
-        details = {"scopes": token.scopes, "expires_at": token.expires_at.isoformat()}
-        record("token.created", target=subject_of_token(token), details=details)
     return token, text
 
 
@@ -93,18 +91,8 @@ def good_tokens(user: CustomUser, now: datetime) -> QuerySet[ApiToken]:
 
 def revoke(token: ApiToken) -> bool:
     """End a token at once; returns whether it was not revoked before."""
-    with transaction.atomic():
-        ended = ApiToken.objects.filter(pk=token.pk, revoked_at=None).update(
-            revoked_at=timezone.now()
-        )
-        if ended:
-            record("token.revoked", target=subject_of_token(token))
-    return bool(ended)
-
-
-def subject_of_token(token: ApiToken) -> Subject:
-    """Return a token as the record names it."""
-    return Subject("token", str(token.pk), f"{token.name} of {label_of(token.user)}")
+    ended = ApiToken.objects.filter(pk=token.pk, revoked_at=None)
+    return bool(ended.update(revoked_at=timezone.now()))
 
 
 def token_ref(token: ApiToken) -> str:
@@ -157,7 +145,7 @@ def note_refused(refusal: Refusal) -> None:
 
 def _presented(refusal: Refusal) -> Subject:
     if refusal.token is not None:
-        named = subject_of_token(refusal.token)
+        named = subject_of(refusal.token)
         return Subject(named.type, named.id, f"the API token {named.label}")
     whose = "of another organisation" if refusal.why == "elsewhere" else "of somebody removed"
     return Subject("token", "", f"an API token {whose}")

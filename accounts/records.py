@@ -3,7 +3,13 @@
 from allauth.account.models import EmailAddress
 from django.contrib.auth.models import Group
 
-from accounts.models import CustomUser, Membership, PersonPermission, RolePermission
+from accounts.models import (
+    ApiToken,
+    CustomUser,
+    Membership,
+    PersonPermission,
+    RolePermission,
+)
 from activity.capture.triggers import record_link, record_model
 from activity.capture.unrecorded import leave_unrecorded
 from activity.subjects import Declaration, Flip, Link, OneOf
@@ -85,5 +91,18 @@ def declare_models() -> None:
             label=("the address {email} of {user}",),
             created="email.added",
             deleted="email.removed",
+        ),
+    )
+    record_model(
+        ApiToken,
+        Declaration(
+            noun="token",
+            id="id",
+            label=("{name} of {user}",),
+            created="token.created",
+            deleted="token.deleted",
+            actions={"revoked_at": "token.revoked", "digest": "token.changed"},
+            ignored=frozenset({"last_used_at"}),
+            secret=frozenset({"digest"}),
         ),
     )

@@ -65,7 +65,9 @@ _ALL: Final = (
     Action("group.member_added", "{actor} gave {target}", Severity.NOTICE),
     Action("group.member_removed", "{actor} took {target}", Severity.NOTICE),
     Action("token.created", "{actor} made the API token {target}", Severity.NOTICE),
+    Action("token.changed", "{actor} changed the API token {target}", Severity.WARNING),
     Action("token.revoked", "{actor} revoked the API token {target}", Severity.NOTICE),
+    Action("token.deleted", "{actor} removed the API token {target}", Severity.NOTICE),
     Action(
         "token.refused", "{actor} presented {target}, which opens nothing here", Severity.WARNING
     ),

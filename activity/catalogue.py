@@ -156,6 +156,29 @@ DESCRIPTIONS: Final[dict[str, Description]] = {
     "group.member_removed": Description(
         "A role was taken from a person. The target is the person and the role.", changes=ROW
     ),
+    "token.created": Description(
+        "A person made a token for a program of theirs. Neither it nor its hash is in the event.",
+        changes=ROW,
+    ),
+    "token.changed": Description(
+        "What a token may do, how long it lasts or whose it is was changed, which no page does.",
+        changes=ROW,
+    ),
+    "token.revoked": Description(
+        "A token opens nothing any more, from this moment on.", changes={"revoked_at": MOMENT}
+    ),
+    "token.deleted": Description(
+        "A token was removed, with its person or alone; these were the last values.", changes=ROW
+    ),
+    "token.refused": Description(
+        "A token was presented that this platform made and that opens nothing here: it was"
+        " revoked, has expired, its person may not sign in or is gone, or it is another"
+        " organisation's, which is then not said.",
+        details={
+            "why": one_of("elsewhere", "unknown", "revoked", "expired", "deactivated"),
+            "presented_token_ref": HASH,
+        },
+    ),
     "export.requested": Description(
         "Somebody asked for a file from the panel; written before its first byte.",
         details={**_FILE, "filters?": TEXT, "period?": TEXT},

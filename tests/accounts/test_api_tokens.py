@@ -1,7 +1,7 @@
 """API tokens: what they look like, who makes and ends them, and what becomes of their person."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from django.db import connection
@@ -100,8 +100,9 @@ class TestMaking:
         [event] = recorded(acme, "token.created")
         assert (event.target_type, event.target_id) == ("token", str(token.pk))
         assert event.target_label == f"ci of {ann.display_name} (ann)"
-        assert event.details["scopes"] == "record:verify"
-        assert event.details["expires_at"] == token.expires_at.isoformat()
+        assert event.changes["scopes"] == [None, "record:verify"]
+        assert datetime.fromisoformat(event.changes["expires_at"][1]) == token.expires_at
+        assert "digest" not in event.changes
 
     @pytest.mark.parametrize(
         ("scopes", "days"), [([], 90), (["everything"], 90), (["record:read"], 10_000)]

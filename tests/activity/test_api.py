@@ -86,14 +86,14 @@ class TestEvents:
             event = record(
                 "user.privileges_changed",
                 target=Subject("user", "7", "Bob"),
-                changes={"is_staff": (False, True), "groups": (["a"], None)},
+                changes={"is_staff": (False, True), "permissions": (["a"], None)},
                 reason="asked for",
             )
             event.refresh_from_db()
         shown = asking.get(f"{EVENTS}/{event.pk}").json()
 
         assert shown["sentence"] == "Ann (ann) changed the privileges of Bob"
-        assert shown["changes"] == {"is_staff": [False, True], "groups": [["a"], None]}
+        assert shown["changes"] == {"is_staff": [False, True], "permissions": [["a"], None]}
         assert (shown["ip"], shown["reason"]) == ("203.0.113.9", "asked for")
         assert datetime.fromisoformat(shown["occurred_at"]) == event.occurred_at
         assert shown["occurred_at"].endswith("Z")

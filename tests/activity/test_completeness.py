@@ -23,7 +23,7 @@ from django.core.serializers import serialize
 from django.db import connection, models
 from django.utils import timezone
 
-from accounts.models import CustomUser, Membership, PersonPermission, RolePermission
+from accounts.models import ApiToken, CustomUser, Membership, PersonPermission, RolePermission
 from activity.capture.unrecorded import UNRECORDED
 from activity.models import ActivityEvent
 from config.environment import CHECKOUT
@@ -143,6 +143,22 @@ KINDS = {
         lambda: True,
         named("email", "added", "changed", "removed"),
     ),
+    "API token": Kind(
+        ApiToken,
+        lambda: ApiToken(
+            id=uuid7(),
+            user=saved(person()),
+            name="ci",
+            beginning="tnt_abcdef",
+            digest=f"{next(NUMBERS):064}",
+            scopes="record:read",
+            created_at=timezone.now().replace(microsecond=0),
+            expires_at=timezone.now().replace(microsecond=0),
+        ),
+        "scopes",
+        lambda: "record:verify",
+        named("token", "created", "changed", "deleted"),
+    ),
 }
 
 
@@ -255,6 +271,7 @@ def by_cascade(done: str, kind: Kind, one: Any) -> None:
         RolePermission: lambda: one.group,
         PersonPermission: lambda: one.customuser,
         EmailAddress: lambda: one.user,
+        ApiToken: lambda: one.user,
     }[kind.model]().delete()
 
 
@@ -280,7 +297,7 @@ ONLY = {
     "cascade": (REMOVED,),
     "loaddata": (ADDED, CHANGED),
 }
-NOT_OF = {"m2m": ("person", "role", "e-mail address"), "cascade": ("person", "role")}
+NOT_OF = {"m2m": ("person", "role", "e-mail address", "API token"), "cascade": ("person", "role")}
 
 CELLS = [
     (name, done, door)
