@@ -3,7 +3,6 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from accounts import own_activity, views
-from activity import catalogue_pages
 from activity.sealing.metrics import metrics
 from activity.sealing.published import published_keys
 from tenants.sites import platform_site
@@ -18,7 +17,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("activity/", own_activity.own_activity, name="own-activity"),
     path("admin/", platform_site.urls),
     path("accounts/", include("accounts.urls")),
-    path("api/v1/activity/catalogue", catalogue_pages.published, name="activity-catalogue"),
     path("api/v1/", include("activity.api.urls")),
     path(".well-known/tenantry/keys", published_keys, name="published-keys"),
     path("metrics", metrics, name="metrics"),

@@ -3,7 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from accounts import own_activity, views
-from activity import catalogue_pages, pages
+from activity import pages
 from activity.forgetting.pages import rules
 from activity.sealing.published import published_keys
 from tenants.sites import tenant_site
@@ -21,7 +21,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/retention/", tenant_site.admin_view(rules), name="retention"),
     path("admin/", tenant_site.urls),
     path("accounts/", include("accounts.urls")),
-    path("api/v1/activity/catalogue", catalogue_pages.published, name="activity-catalogue"),
     path("api/v1/", include("activity.api.urls")),
     path(".well-known/tenantry/keys", published_keys, name="published-keys"),
 ]

@@ -90,3 +90,11 @@ checkpoint = extend_schema(
         **_errors("not-found"),
     },
 )
+catalogue = extend_schema(
+    operation_id="getCatalogue",
+    tags=["activity"],
+    responses={
+        200: OpenApiResponse(OpenApiTypes.OBJECT, examples=[examples.CATALOGUE]),
+        **_errors(),
+    },
+)

@@ -67,6 +67,22 @@ PROOF: Final = OpenApiExample(
 
 CHECKPOINT: Final = OpenApiExample("A record of two events", value=_NOTE, media_type="text/plain")
 
+CATALOGUE: Final = OpenApiExample(
+    "One action of many",
+    value={
+        "actions": [
+            {
+                "name": "session.started",
+                "family": "session",
+                "severity": "info",
+                "sentence": "{actor} signed in",
+                "meaning": "Somebody gave the right password and has a session.",
+                "schema": {"type": "object"},
+            }
+        ]
+    },
+)
+
 INVALID: Final = OpenApiExample(
     "A search that cannot be read",
     value={

@@ -9,6 +9,7 @@ urlpatterns: list[URLPattern] = [
     path("activity/events/<uuid:event_id>", views.EventDetail.as_view(), name="api-event"),
     path("activity/events/<uuid:event_id>/proof", views.EventProof.as_view(), name="api-proof"),
     path("activity/checkpoint", views.Checkpoint.as_view(), name="api-checkpoint"),
+    path("activity/catalogue", views.Catalogue.as_view(), name="activity-catalogue"),
     path("schema", published.schema, name="api-schema"),
     path("problems/<slug:code>", published.kind, name="api-problem"),
 ]

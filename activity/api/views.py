@@ -1,4 +1,4 @@
-"""The record for programs: events, one event, its proof, and the newest checkpoint.
+"""The record for programs: events, one event, its proof, the newest checkpoint, the catalogue.
 
 Each view asks who it is for, reads, and answers. All are read-only.
 """
@@ -9,15 +9,18 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django.http import HttpResponse
+from django.utils.cache import get_conditional_response, patch_vary_headers
 from drf_spectacular.utils import extend_schema
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from activity import catalogue
 from activity.api import described, limits, parameters
 from activity.api.documents import EventPageSerializer, EventSerializer, ProofSerializer
 from activity.api.permissions import MayReadRecord
+from activity.api.published import FRESH_SECONDS
 from activity.models import ActivityEvent, Segment
 from activity.reading import paging
 from activity.reading.events import narrow
@@ -59,7 +62,7 @@ class RecordView(APIView):  # type: ignore[misc]
     def finalize_response(self, request: Any, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Say how much may still be asked, and that nothing of this may be kept."""
         response = super().finalize_response(request, response, *args, **kwargs)
-        response["Cache-Control"] = "no-store"
+        response.setdefault("Cache-Control", "no-store")
         for name, value in (self.count.headers if self.count else {}).items():
             response[name] = value
         return response
@@ -145,6 +148,28 @@ class Checkpoint(RecordView):
         if newest is None:
             raise NotFound("Nothing is sealed yet.", "Ask again in some seconds.")
         return Response(newest.note)
+
+
+class Catalogue(RecordView):
+    """Every action that the record can name, and what its events hold."""
+
+    scopes = ("record:read", "record:verify")
+
+    @described.catalogue
+    def get(self, request: Any) -> HttpResponse:
+        """Return the catalogue, with a JSON Schema for each action.
+
+        It is the same for everybody until the next version, so a reader may keep it for a while
+        and then ask whether it changed.
+        """
+        tag = catalogue.fingerprint()
+        response = get_conditional_response(request._request, etag=tag) or HttpResponse(
+            catalogue.document(), content_type="application/json"
+        )
+        response["ETag"] = tag
+        response["Cache-Control"] = f"private, max-age={FRESH_SECONDS}"
+        patch_vary_headers(response, ("Cookie", "Authorization"))
+        return response
 
 
 def _beside(page: paging.Page, cursor: Cursor) -> tuple[Cursor | None, Cursor | None]:

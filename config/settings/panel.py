@@ -28,6 +28,10 @@ _MY_ACCOUNT = _item("My account", "person", "home") | {
     "active": lambda request: request.path == "/"
 }
 
+_API_TOKENS = _item(
+    "API tokens", "key", "admin:accounts_apitoken_changelist", "accounts.view_apitoken"
+)
+
 _SHARED: dict[str, Any] = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": True,
@@ -59,6 +63,7 @@ TENANTRY_PANEL = _SHARED | {
                         "accounts.view_customuser",
                     ),
                     _item("Roles", "badge", "admin:auth_group_changelist", "auth.view_group"),
+                    _API_TOKENS,
                     _item(
                         "Activity",
                         "history",
@@ -92,6 +97,7 @@ TENANTRY_CONSOLE = _SHARED | {
                         "tenants.view_operation",
                     ),
                     _item("Operators", "group", "admin:accounts_customuser_changelist"),
+                    _API_TOKENS,
                     _item("Activity", "history", "admin:activity_activityevent_changelist"),
                     _MY_ACCOUNT,
                 ]

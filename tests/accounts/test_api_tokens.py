@@ -127,6 +127,21 @@ class TestMaking:
         assert not api_tokens.revoke(token)
         assert len(recorded(acme, "token.revoked")) == 1
 
+    def test_what_is_done_past_the_pages_is_recorded_too(self, acme, ann, recorded):
+        token, _ = token_of(acme, ann, days=7)
+        with enter_tenant(acme), connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE accounts_apitoken SET expires_at = 'infinity', digest = repeat('0', 64)"
+            )
+            cursor.execute("UPDATE accounts_apitoken SET last_used_at = now()")
+            cursor.execute("DELETE FROM accounts_apitoken")
+        changed = recorded(acme, "token.changed")
+        assert {field for event in changed for field in event.changes} >= {"expires_at"}
+        assert token.digest not in str([event.changes for event in changed])
+        [gone] = recorded(acme, "token.deleted")
+        assert gone.target_id == str(token.pk)
+        assert gone.changes["name"] == ["ci", None]
+
 
 class TestPages:
     def test_making_one_asks_for_the_password_first(self, browser, acme, ann):
@@ -202,7 +217,10 @@ class TestPages:
 
     def test_a_reader_sees_no_tokens_in_the_panel(self, browser, acme, bob, ann):
         token_of(acme, ann)
-        assert browser(acme, bob).get("/admin/accounts/apitoken/").status_code == 403
+        client = browser(acme, bob)
+        assert client.get("/admin/accounts/apitoken/").status_code == 403
+        assert "API tokens" not in client.get("/admin/").text
+        assert "API tokens" in browser(acme, ann).get("/admin/").text
 
     def test_a_person_with_tokens_can_still_be_removed(self, browser, acme, ann, bob, recorded):
         _, text = token_of(acme, bob)

@@ -433,6 +433,17 @@ class TestErrors:
         assert response["Content-Type"].startswith("text/html")
 
 
+class TestCatalogue:
+    def test_a_token_reads_it_as_a_session_does(self, acme, ann, browser):
+        client = program(acme, token_of(acme, ann, "record:verify")[1])
+        said = client.get(f"{API}catalogue")
+        assert said.status_code == 200
+        assert said.content == browser(acme, ann).get(f"{API}catalogue").content
+        again = client.get(f"{API}catalogue", headers={"if-none-match": said["ETag"]})
+        assert (again.status_code, again.content) == (304, b"")
+        assert said["Cache-Control"] == "private, max-age=300"
+
+
 class TestAnswers:
     def test_nothing_may_be_kept_and_no_other_origin_may_read(self, asking):
         response = asking.get(EVENTS, headers={"origin": "https://evil.example"})
@@ -464,6 +475,7 @@ STATEMENTS = {
     "event": (4, 5),
     "proof": (10, 11),
     "checkpoint": (4, 5),
+    "catalogue": (3, 4),
 }
 
 
@@ -474,6 +486,7 @@ def test_a_request_sends_as_many_statements_as_the_table_says(address, sealed):
         "event": f"{EVENTS}/{sealed.events[0].pk}",
         "proof": f"{EVENTS}/{sealed.events[0].pk}/proof",
         "checkpoint": f"{API}checkpoint",
+        "catalogue": f"{API}catalogue",
     }[address]
     by_session = program(sealed.place)
     with enter_tenant(sealed.place):

@@ -58,7 +58,7 @@ def test_every_address_of_the_record_is_described(described):
         if issubclass(getattr(one.callback, "cls", object), RecordView)
     }
     assert set(described["paths"]) == ours
-    assert len(ours) == 4
+    assert len(ours) == 5
     assert all([*methods] == ["get"] for methods in described["paths"].values())
 
 
@@ -92,7 +92,7 @@ def test_the_examples_are_of_the_form_that_they_are_examples_of(described):
                 for example in content.get("examples", {}).values():
                     assert fits(described, content["schema"], example["value"]) == []
                     shown += 1
-    assert shown == 5
+    assert shown == 6
 
 
 def test_answers_are_of_the_form_that_is_described(described, sealed, acme, cleo):
@@ -106,6 +106,7 @@ def test_answers_are_of_the_form_that_is_described(described, sealed, acme, cleo
         (f"{EVENTS}/{{event_id}}", "", 200),
         (f"{EVENTS}/{{event_id}}/proof", "", 200),
         ("/api/v1/activity/checkpoint", "", 200),
+        ("/api/v1/activity/catalogue", "", 200),
     ]:
         response = client.get(f"{path.replace('{event_id}', event)}?{query}")
         assert response.status_code == status
