@@ -132,16 +132,6 @@ DESCRIPTIONS: Final[dict[str, Description]] = {
         changes=ROW,
     ),
     "email.removed": Description("An address was taken from a person.", changes=ROW),
-    "token.created": Description(
-        "A person made an API token. Its text is shown once and kept nowhere.",
-        details={"scopes": TEXT, "expires_at": MOMENT},
-    ),
-    "token.revoked": Description("An API token was revoked; it opens nothing any more."),
-    "token.refused": Description(
-        "An API token was presented that opens nothing here: revoked, expired, of somebody who was"
-        " deactivated or removed, or another organisation's, of which nothing is said.",
-        details={"why": TEXT, "presented_token_ref": TEXT},
-    ),
     "group.created": Description("A role was added.", changes=ROW),
     "group.changed": Description("A role was renamed.", changes=ROW),
     "group.deleted": Description("A role was removed.", changes=ROW),
