@@ -37,6 +37,10 @@ up: $(INSTALLED) ## Run everything in the foreground until Ctrl-C; make up PORT=
 test: $(INSTALLED) ## Run the tests; ARGS="-k exports -x" passes on what pytest understands
 	@$(RUN) -m pytest $(ARGS)
 
+.PHONY: hammer
+hammer: $(INSTALLED) ## Hammer the sealer for a minute with writers, rollbacks and kill -9; SECONDS=600 for ten
+	@TEST_HAMMER_SECONDS=$(or $(SECONDS),60) $(RUN) -m pytest -n 0 tests/hazards/test_record_hammer.py $(ARGS)
+
 .PHONY: lint
 lint: $(INSTALLED) ## Check style, types, import directions, templates, migrations and production settings
 	$(RUN) -m ruff check .

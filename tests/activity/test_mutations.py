@@ -93,8 +93,8 @@ def statements(model, operation, column):
             names = [field.column for field in columns_of(model)]
             values = [KEYS[model].get(name, f'"{name}"') for name in names]
             quoted = ", ".join(f'"{name}"' for name in names)
-            copy = f"SELECT {', '.join(values)} FROM {table} WHERE {row}"
-            return [f"INSERT INTO {table} ({quoted}) {copy}"]
+            chosen = f"SELECT {', '.join(values)} FROM {table} WHERE {row}"
+            return [f"INSERT INTO {table} ({quoted}) {chosen}"]
         case "truncate":
             return [f"TRUNCATE {table}"]
         case "swap":
