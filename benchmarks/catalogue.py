@@ -12,6 +12,7 @@ from benchmarks.entries import (
     requests,
     scale,
     schemas,
+    sealing,
     threads,
 )
 from benchmarks.entry import Entry
@@ -24,6 +25,7 @@ ENTRIES: list[Entry] = [
     *fleet.ENTRIES,
     *recording.ENTRIES,
     *folding.ENTRIES,
+    *sealing.ENTRIES,
     *scale.ENTRIES,
     *provenance.ENTRIES,
     *threads.ENTRIES,

@@ -91,4 +91,4 @@ def is_newest(segment: Segment) -> bool:
         return False
     expected = (segment.number, segment.size, segment.note, segment.sealed_at)
     # Outside a transaction of ours a sealer may have gone on meanwhile.
-    return found == expected or (found[0] > segment.number and found[1] > segment.size)
+    return bool(found == expected or (found[0] > segment.number and found[1] > segment.size))

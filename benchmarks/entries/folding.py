@@ -46,17 +46,17 @@ def _inside() -> Iterator[None]:
     made = create(TenantRequest(slug=_SLUG))
     with enter_tenant(made.tenant):
         if made.created:
-            _fill(ActivityEvent)
+            fill(ActivityEvent, _EVENTS)
         yield
 
 
-def _fill(event: Any) -> None:
-    """Multiply the tenant's first event until there are enough."""
+def fill(event: Any, number: int) -> None:
+    """Multiply the tenant's first event until there are so many."""
     from activity.actions import CATALOGUE
 
     actions = ", ".join(f"'{name}'" for name in sorted(CATALOGUE)[:10])
     varied = {
-        "occurred_at": f"one.occurred_at - n * interval '7 days' / {_EVENTS}",
+        "occurred_at": f"one.occurred_at - n * interval '7 days' / {number}",
         "action": f"(ARRAY[{actions}])[1 + n % 10]",
         "actor_kind": "'person'",
         "actor_id": "lpad((n * 7919 / 10 % 100)::text, 36, '0')",
@@ -73,7 +73,7 @@ def _fill(event: Any) -> None:
             f" INSERT INTO {table} ({', '.join(given)})"
             f" SELECT {', '.join(varied.get(name, f'one.{name}') for name in given)}"
             f" FROM (SELECT * FROM {table} ORDER BY id LIMIT 1) one,"
-            f" generate_series({there + 1}, {_EVENTS}) n;"
+            f" generate_series({there + 1}, {number}) n;"
             f" ALTER TABLE {table} ENABLE TRIGGER USER"
         )
         cursor.execute(f"ANALYZE {table}")

@@ -165,6 +165,9 @@ def test_each_schema_holds_exactly_its_tables(acme: Tenant, globex: Tenant) -> N
         "tenants_deletioncertificate",
         "tenants_blueprint",
         "tenants_spareschema",
+        "tenants_recordhead",
+        "tenants_dailycheckpoint",
+        "tenants_recordcheck",
     }
     assert tables_in("public") == everywhere | only_public | django
     assert tables_in(acme.schema_name) == tables_in(globex.schema_name) == everywhere | django
