@@ -36,32 +36,34 @@ def parsed(text: str) -> Since:
     if re.fullmatch("[0-9]{1,18}", text):
         return int(text)
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise InvalidInput(
             f"--since cannot be {text[:60]!r}.",
             "Give a day such as 2026-11-01, or the number of an event, from 0.",
         ) from None
+    if day > datetime.now(UTC).date():
+        raise InvalidInput(f"--since {day} is in the future.", "Give a day in UTC that has begun.")
+    return day
 
 
 def found(since: Since | None) -> Start:
     """Return where to begin: before the segment that holds an event, or a day's first ones.
 
-    An event is sealed after it happened, so those of a day are not in segments sealed before it.
+    An event is sealed after it happened, so those of a day are not in segments sealed before it. A
+    day on which nothing was sealed any more begins at the end. Raises ``InvalidInput`` for the
+    number of an event that is not sealed.
     """
+    segments = Segment.objects.order_by("number")
     if not since:
         return Start()
-    segments = Segment.objects.order_by("number")
     if isinstance(since, int):
         first = segments.filter(first__lte=since).last()
         if first is None or since >= first.size:
             raise _past(since)
     else:
-        midnight = datetime.combine(since, time.min, UTC)
-        first = segments.filter(sealed_at__gte=midnight).first()
-        if first is None:
-            raise _past(since)
-    before = segments.filter(number__lt=first.number)
+        first = segments.filter(sealed_at__gte=datetime.combine(since, time.min, UTC)).first()
+    before = segments.filter(number__lt=first.number) if first else segments
     last = before.last()
     if last is None:
         return Start()
@@ -80,11 +82,9 @@ def _positions(segments: Any) -> dict[int, tuple[int, Any]]:
     return {one.cluster: (one.xid, one.event_id) for one in chosen}
 
 
-def _past(since: Since) -> InvalidInput:
+def _past(number: int) -> InvalidInput:
     last = Segment.objects.order_by("-number").first()
-    sealed = (
-        f"{last.size} events, the last at {last.sealed_at:%Y-%m-%d %H:%M} UTC" if last else "no"
-    )
     return InvalidInput(
-        f"--since {since} is past what is sealed: {sealed}.", "Begin earlier, or leave it out."
+        f"--since {number} is past what is sealed: {last.size if last else 0} events.",
+        "Begin earlier, or leave it out.",
     )

@@ -106,6 +106,11 @@ class Verify(Verb):
     def run(self, options: argparse.Namespace, output: Output) -> None:
         """Verify, place by place, and say what is wrong first in each."""
         since = starts.parsed(options.since) if options.since else None
+        if options.all and isinstance(since, int):
+            raise InvalidInput(
+                "the number of an event is one record's, and --all means many.",
+                "Give --since a day, or name a tenant.",
+            )
 
         def checked() -> Verdict:
             return verify(since, self._witnessed(options.checkpoints, output))

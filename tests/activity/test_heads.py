@@ -1,5 +1,7 @@
 """What is kept of a record outside it: a clean end that was cut off is found by it."""
 
+from datetime import timedelta
+
 import pytest
 from django.db import DatabaseError, connection
 from django.utils import timezone
@@ -162,10 +164,19 @@ class TestSince:
 
         assert verify(Segment.objects.order_by("-number").first().first).wrong.kind == "altered"
 
-    @pytest.mark.parametrize("since", [10**9, timezone.now().date().replace(year=2999)], ids=str)
-    def test_past_the_end_there_is_nothing_to_begin_at(self, sealed, since):
+    def test_past_the_end_there_is_nothing_to_begin_at(self, sealed):
         with pytest.raises(InvalidInput, match="past what is sealed"):
-            verify(since)
+            verify(10**9)
+
+    def test_a_day_on_which_nothing_was_sealed_begins_at_the_end(self, sealed):
+        tomorrow = timezone.now().date() + timedelta(days=1)
+        verdict = verify(tomorrow)
+        assert (verdict.since, verdict.events) == (ActivityEvent.objects.count(), 0)
+        assert verdict.wrong is None
+
+        cut_off()
+
+        assert verify(tomorrow).wrong.kind == "truncated"
 
 
 class TestWitnessFile:

@@ -16,12 +16,13 @@ from redis.exceptions import ConnectionError as RedisGone
 
 from accounts.models import CustomUser
 from activity.models import ActivityEvent
+from activity.sealing import sealer
 from activity.tasks import aggregate_tenant
 from config.cache import TenantRedisCache
 from tenants import certificates, deletion, lifecycle, operations, provisioning
 from tenants.context import enter_platform, enter_tenant, enter_unserved
 from tenants.errors import Conflict, InvalidInput, NotFound, TenantryError, TenantUnavailable
-from tenants.models import DeletionCertificate, Domain, FormerSlug, Operation, Tenant
+from tenants.models import DeletionCertificate, Domain, FormerSlug, Operation, RecordHead, Tenant
 from tenants.requests import TenantRequest
 from tenants.tasks import purge_due
 from tests.conftest import CANARY
@@ -179,6 +180,19 @@ def test_a_rehearsal_changes_nothing(acme: Tenant) -> None:
     assert deletion.purge(acme, dry_run=True).changed is True
     assert stored(acme).state == "deletion_scheduled"
     assert acme.schema_name in schemas()
+
+
+def test_the_last_checkpoint_of_a_purged_record_is_kept(acme: Tenant) -> None:
+    with enter_tenant(acme):
+        sealer.seal(timezone.now())
+    head = RecordHead(record=str(acme.pk), number=1, size=1, note="a note", sealed_at=Now())
+    with enter_platform():
+        RecordHead.objects.filter(pk=head.pk).exists() or head.save(force_insert=True)
+
+    purged(acme)
+
+    with enter_platform():
+        assert RecordHead.objects.filter(pk=str(acme.pk)).exists()
 
 
 def test_what_was_purged_is_not_brought_back(acme: Tenant) -> None:
