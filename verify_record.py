@@ -20,6 +20,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import NoneType
 from typing import IO, Any
 
 FORMAT, VERSION = "tenantry-record", 1
@@ -34,13 +35,15 @@ MEMBERS = (
     *("README.txt", "verify_record.py", "keys.txt", "tree.json"),
     *("checkpoints.ndjson", "hashes.bin", "events.ndjson", "manifest.json"),
 )
-LEAF = frozenset(
+LEAF = dict.fromkeys(
     (
         *("action", "actor", "actor_id", "actor_kind", "channel", "cluster", "id", "occurred_at"),
-        *("on_behalf_of_id", "outcome", "request_id", "schema_version", "severity", "target"),
-        *("target_id", "target_type", "tenant", "xid"),
-    )
-)
+        *("on_behalf_of_id", "outcome", "request_id", "severity", "target", "target_id"),
+        *("target_type", "tenant", "xid"),
+    ),
+    str,
+) | {"schema_version": int}
+LINE = b'{"actor":%b,"actor_salt":%b,"leaf":%b,"target":%b,"target_salt":%b}'
 ACTOR = {
     "actor_label": "",
     "ip": None,
@@ -54,11 +57,15 @@ CHECKPOINT = frozenset(
     ("cluster", "cut", "event_id", "events", "first", "note", "number", "xid"),
 )
 UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+UUID_FORM, SALT = re.compile(UUID), re.compile("[0-9a-f]{32}")
+POSITION = re.compile("-?[0-9]{1,19} [0-9]{1,19}")
+"""Cluster and transaction."""
 NOTE = re.compile(
     rf"(tenantry/(?:platform|{UUID}))\n(0|[1-9][0-9]{{0,18}})\n([A-Za-z0-9+/]{{43}}=)\n"
     r"sealed ([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z)\n"
     r"previous ([A-Za-z0-9+/]{43}=)\n\n((?:— [^ +\n]{1,60} [A-Za-z0-9+/]+={0,2}\n)+)"
 )
+ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 VKEY = re.compile(r"([A-Za-z0-9._:/~-]{1,60})\+([0-9a-f]{8})\+([A-Za-z0-9+/]{44})")
 
 
@@ -100,7 +107,7 @@ def sha256(*parts: bytes) -> bytes:
 
 def canonical(document: Any) -> bytes:
     """Return a document of texts and whole numbers, with ASCII names, as RFC 8785 writes it."""
-    return json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return ENCODER.encode(document).encode()
 
 
 def unbase64(text: Any) -> bytes:
@@ -427,8 +434,7 @@ class Archive:
         }
         for name in MEMBERS[:-1]:
             if name not in self.digests:
-                for _ in self.blocks(name):
-                    pass
+                self.small(name)
             if stated.pop(name, None) != (self.sizes[name], self.digests[name]):
                 raise Wrong("altered", f"the member {name} is not the one that the manifest lists")
         if stated:
@@ -461,39 +467,44 @@ def row_of(line: bytes, record: str) -> Row:
         event = json.loads(line)
         leaf, actor, target = event["leaf"], event["actor"], event["target"]
         salts = event["actor_salt"], event["target_salt"]
-        is_event = (
-            canonical(event) == line
-            and len(event) == 5
-            and leaf.keys() == LEAF
-            and all(type(leaf[name]) is (int if name == "schema_version" else str) for name in LEAF)
-            and re.fullmatch(UUID, leaf["id"])
-            and re.fullmatch("[0-9]{1,19} [0-9]{1,19}", f"{leaf['xid']} {leaf['cluster']}")
-            and (actor.keys(), target.keys()) == (ACTOR.keys(), TARGET.keys())
-            and all(
-                type(one) is str for one in (*actor.values(), *target.values()) if one is not None
-            )
-            and all(salt is None or re.fullmatch("[0-9a-f]{32}", salt) for salt in salts)
-        )
+        # The line, put together again from what was read.
+        parts = [canonical(one) for one in (actor, salts[0], leaf, target, salts[1])]
+        is_event = LINE % tuple(parts) == line and is_well_formed(leaf, actor, target, salts)
     except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         is_event = False
     if not is_event:
         return Row(problem="the line is no event in its canonical form")
-    row = Row(hash=sha256(b"\0", canonical(leaf)), leaf=leaf)
-    for part, fields, salt, empty in (
-        ("actor", actor, salts[0], ACTOR),
-        ("target", target, salts[1], TARGET),
+    row = Row(hash=sha256(b"\0", parts[2]), leaf=leaf)
+    for part, fields, salt, encoded, empty in (
+        ("actor", actor, salts[0], parts[0], ACTOR),
+        ("target", target, salts[1], parts[3], TARGET),
     ):
         if salt is None:
             row.erased += 1
             if fields != empty:
                 row.problem = f"its {part} is neither whole nor erased"
-        elif sha256(bytes.fromhex(salt), canonical(fields)).hex() != leaf[part]:
+        elif sha256(bytes.fromhex(salt), encoded).hex() != leaf[part]:
             row.problem = f"its fields of the {part} are not those that were sealed"
     if leaf["tenant"] != record:
         row.kind, row.problem = "foreign", f"it is of another record, {leaf['tenant']}"
     if leaf["action"] == "record.cut" and not row.problem:
         row.cut = cut_by(target["details"])
     return row
+
+
+def is_well_formed(leaf: Any, actor: Any, target: Any, salts: Any) -> bool:
+    """Tell whether the parts of a line have all their members, and of the right kinds."""
+    kinds = {name: type(value) for name, value in leaf.items()}
+    personal = {type(value) for value in (*actor.values(), *target.values())}
+    return bool(
+        kinds == LEAF
+        and actor.keys() == ACTOR.keys()
+        and target.keys() == TARGET.keys()
+        and personal <= {str, NoneType}
+        and UUID_FORM.fullmatch(leaf["id"])
+        and POSITION.fullmatch(f"{leaf['cluster']} {leaf['xid']}")
+        and all(salt is None or SALT.fullmatch(salt) for salt in salts)
+    )
 
 
 def cut_by(details: str) -> int:
@@ -638,10 +649,8 @@ class Check:
                 canonical(segment) == line
                 and segment.keys() == CHECKPOINT
                 and all(type(segment[name]) is int for name in ("number", "first", "events", "cut"))
-                and re.fullmatch(
-                    "-?[0-9]{1,19} [0-9]{1,19}", f"{segment['cluster']} {segment['xid']}"
-                )
-                and re.fullmatch(UUID, segment["event_id"])
+                and POSITION.fullmatch(f"{segment['cluster']} {segment['xid']}")
+                and UUID_FORM.fullmatch(segment["event_id"])
             )
         except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
             is_one = False
@@ -748,6 +757,7 @@ class Check:
             "segments": self.segments,
             "events": self.events,
             "cut": self.cut,
+            "cut_recorded": self.recorded,
             "erased_parts": self.erased,
             "sealed_at": self.last or None,
             "keys": sorted(self.used),
@@ -860,12 +870,12 @@ def check(options: argparse.Namespace) -> dict[str, Any]:
             file.seek(0)
             run = Check(Archive(file), keys, kept, options.record)
             run.run()
+        if options.save and run.note:
+            options.save.write_text(run.note, encoding="utf-8")
     except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-        raise Unusable(f"a file cannot be read: {error}.") from None
+        raise Unusable(f"a file cannot be read or written: {error}.") from None
     except ImportError:
         raise Unusable("the package cryptography is missing: pip install cryptography.") from None
-    if options.save and run.note:
-        options.save.write_text(run.note, encoding="utf-8")
     return run.result()
 
 
@@ -882,6 +892,8 @@ def sentences(found: dict[str, Any]) -> Iterator[str]:
         f"{found['events']} events are here, in {found['segments']} segments;"
         f" {found['cut']} were removed by retention, {found['erased_parts']} parts were erased"
     )
+    if found["cut"] > found["cut_recorded"]:
+        yield f"only {found['cut_recorded']} removals are recorded here; ask for what follows"
     yield f"last sealed {found['sealed_at'] or 'never'}"
     yield from (f"signed with {vkey}" for vkey in found["keys"])
     if found["keys_from"] == "bundle":

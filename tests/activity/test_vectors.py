@@ -223,6 +223,20 @@ def insert(cursor, event):
     )
 
 
+def test_the_format_shows_what_the_vectors_hold():
+    page = (VERIFIER.parent / "docs" / "record-format.md").read_text()
+    event, bundle = LEAVES["events"][0], BUNDLES["later"]
+
+    for shown in (event["line"], event["actor"], event["target"], event["leaf_hash"]):
+        assert f"{shown}\n" in page
+    assert f"{bundle['key']}\n" in page
+    assert bundle["checkpoints"][0] in page
+    for name in verify_record.MEMBERS:
+        assert f"| `{name}` |" in page
+    for name in json.loads(bundle["files"]["manifest.json"]):
+        assert f"`{name}`" in page.partition("### manifest.json")[2]
+
+
 # Bundles
 
 
