@@ -18,7 +18,7 @@ import zipfile
 import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import NoneType
 from typing import IO, Any
@@ -446,19 +446,19 @@ class Archive:
 
 @dataclass
 class Row:
-    """A line of events: the hash of its leaf, and what is wrong with the line by itself."""
+    """A line of events: the hash of its leaf, and what is wrong with the line by itself.
+
+    Nothing long of the line stays, because thousands are held where one is looked for.
+    """
 
     hash: bytes = b""
-    leaf: dict[str, Any] = field(default_factory=dict)
+    id: str = ""
+    cluster: str = ""
+    xid: int = -1
     problem: str = ""
     kind: str = "altered"
     erased: int = 0
     cut: int = 0
-
-    @property
-    def id(self) -> str:
-        """Return the event's id, if it has one."""
-        return str(self.leaf.get("id", ""))[:36]
 
 
 def row_of(line: bytes, record: str) -> Row:
@@ -474,7 +474,8 @@ def row_of(line: bytes, record: str) -> Row:
         is_event = False
     if not is_event:
         return Row(problem="the line is no event in its canonical form")
-    row = Row(hash=sha256(b"\0", parts[2]), leaf=leaf)
+    leaf_hash = sha256(b"\0", parts[2])
+    row = Row(leaf_hash, id=leaf["id"], cluster=leaf["cluster"], xid=int(leaf["xid"]))
     for part, fields, salt, encoded, empty in (
         ("actor", actor, salts[0], parts[0], ACTOR),
         ("target", target, salts[1], parts[3], TARGET),
@@ -486,7 +487,7 @@ def row_of(line: bytes, record: str) -> Row:
         elif sha256(bytes.fromhex(salt), encoded).hex() != leaf[part]:
             row.problem = f"its fields of the {part} are not those that were sealed"
     if leaf["tenant"] != record:
-        row.kind, row.problem = "foreign", f"it is of another record, {leaf['tenant']}"
+        row.kind, row.problem = "foreign", f"it is of another record, {leaf['tenant'][:40]}"
     if leaf["action"] == "record.cut" and not row.problem:
         row.cut = cut_by(target["details"])
     return row
@@ -673,9 +674,9 @@ class Check:
         number = None if segment["cut"] else self.tree.size
         if row.problem:
             raise Wrong(row.kind, row.problem, segment["number"], number, row.id)
-        here, end = (int(row.leaf["xid"]), row.id), (int(segment["xid"]), segment["event_id"])
+        here, end = (row.xid, row.id), (int(segment["xid"]), segment["event_id"])
         cluster = str(segment["cluster"])
-        if row.leaf["cluster"] != cluster or not self.at.get(cluster, (-1, "")) < here <= end:
+        if row.cluster != cluster or not self.at.get(cluster, (-1, "")) < here <= end:
             what = "it does not lie where its transaction and id say"
             raise Wrong("reordered", what, segment["number"], number, row.id)
         self.at[cluster] = here

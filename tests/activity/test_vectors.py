@@ -10,6 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from django.db import connection
+from hypothesis import HealthCheck, given
+from hypothesis import settings as effort
 
 import verify_record
 from activity.bundles import lines, writing
@@ -18,6 +21,7 @@ from activity.models import ActivityEvent
 from activity.sealing import keys, notes, tree
 from tenants.context import enter_tenant
 from tests.activity.bundles import VERIFIER, check, owner, packed
+from tests.activity.test_leaves import TENANT, TEXT, recorded
 
 VECTORS = Path(__file__).resolve().parents[1] / "vectors" / "record"
 
@@ -221,6 +225,25 @@ def insert(cursor, event):
     cursor.execute(
         f"INSERT INTO activity_activityevent ({names}) VALUES ({marks})", list(values.values())
     )
+
+
+@pytest.mark.parametrize("ip", [None, "192.0.2.7", "2001:db8::1"])
+@given(text=TEXT)
+@effort(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=30, deadline=None)
+def test_the_verifier_reads_what_postgresql_writes_of_any_text(in_acme, ip, text):
+    event = recorded(text, ip)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"SELECT {leaf_hash_sql()}, {lines._LINE}"
+            " FROM activity_activityevent WHERE id = %(id)s",
+            {"tenant": TENANT, "id": event.pk},
+        )
+        leaf, line = cursor.fetchone()
+
+    row = verify_record.row_of(line.encode(), TENANT)
+
+    assert (row.problem, row.hash, row.id) == ("", bytes(leaf), str(event.pk))
+    assert "\n" not in line
 
 
 def test_the_format_shows_what_the_vectors_hold():
