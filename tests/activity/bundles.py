@@ -15,10 +15,8 @@ from django.db import connection
 
 import verify_record
 from activity.bundles.writing import Asked, Bundle, one_moment
-from activity.context import Actor, ActorKind, Channel, Context, acting_as
+from activity.context import Actor, ActorKind, Channel, Context
 from activity.models import ActivityEvent, Segment, Tile
-from activity.recording import record
-from activity.subjects import Subject
 from tenants import provisioning
 from tenants.context import enter_tenant
 from tenants.provisioning import TenantRequest
@@ -121,14 +119,36 @@ ANN = Context(
 
 def varied(count):
     """Events with something in every field."""
-    with acting_as(ANN):
-        for number in range(count):
-            record(
-                "user.changed",
-                target=Subject("user", str(number), f"Bob {number} {HOSTILE}"),
-                changes={"email": (f"b{number}@acme.example", HOSTILE), "n": (None, number)},
-                details={"why": HOSTILE, "list": [1, True, None]},
-            )
+    for number in range(count):
+        written(
+            target_id=str(number),
+            target_label=f"Bob {number} {HOSTILE}",
+            changes={"email": (f"b{number}@acme.example", HOSTILE), "n": (None, number)},
+            details={"why": HOSTILE, "list": [1, True, None]},
+        )
+
+
+def written(**fields):
+    """An event as it stands here, past what an action should hold."""
+    return ActivityEvent.objects.create(
+        **{
+            "action": "user.changed",
+            "severity": "info",
+            "actor_kind": ANN.actor.kind,
+            "actor_id": ANN.actor.id,
+            "actor_label": ANN.actor.label,
+            "on_behalf_of_id": ANN.on_behalf_of.id,
+            "on_behalf_of_label": ANN.on_behalf_of.label,
+            "target_type": "user",
+            "ip": ANN.ip,
+            "user_agent": ANN.user_agent,
+            "channel": ANN.channel,
+            "request_id": ANN.request_id,
+            "session_ref": ANN.session_ref,
+            "reason": ANN.reason,
+            **fields,
+        }
+    )
 
 
 @contextmanager

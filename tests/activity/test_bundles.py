@@ -14,11 +14,20 @@ from django.utils import timezone
 
 from activity.leaves import commitment_sql
 from activity.models import ActivityEvent, Segment
-from activity.recording import record
 from activity.sealing import keys, sealer
 from activity.verifying import verify
 from tenants.context import enter_platform, enter_tenant
-from tests.activity.bundles import VERIFIER, check, judged, lines, made, members, owner, varied
+from tests.activity.bundles import (
+    VERIFIER,
+    check,
+    judged,
+    lines,
+    made,
+    members,
+    owner,
+    varied,
+    written,
+)
 from tests.activity.test_command import process, room_for  # noqa: F401
 from tests.activity.test_rollups import another_connection, happen_on
 from tests.activity.test_sealing import happen, settle
@@ -280,27 +289,13 @@ def cut(segment, *numbers):
         )
 
 
-def say_cut(count, monkeypatch):
-    from activity import actions
-
-    known = dict(actions.CATALOGUE)
-    known.setdefault(
-        "record.cut",
-        known["tenant.exported"].__class__(
-            "record.cut", known["tenant.exported"].severity, "{actor} cut {target}"
-        ),
-    )
-    monkeypatch.setattr("activity.recording.CATALOGUE", known)
-    event = record("user.changed", details={"families": ["user"], "through": 1, "events": count})
-    with owner() as cursor:
-        cursor.execute(
-            "UPDATE activity_activityevent SET action = 'record.cut' WHERE id = %s", [event.pk]
-        )
+def say_cut(count):
+    written(action="record.cut", details={"families": ["user"], "through": 1, "events": count})
 
 
-def test_what_retention_removed_is_told_from_what_is_missing(sealed, tmp_path, monkeypatch):
+def test_what_retention_removed_is_told_from_what_is_missing(sealed, tmp_path):
     cut(1, 252, 200, 100, 0)
-    say_cut(4, monkeypatch)
+    say_cut(4)
     settle_with_cuts()
     made(tmp_path / "cut.zip")
 
@@ -326,9 +321,9 @@ def test_a_cut_of_which_the_record_does_not_speak_is_found(sealed, tmp_path):
     assert "recorded 0" in found["wrong"]["what"]
 
 
-def test_an_event_that_is_gone_beside_a_cut_is_found(sealed, tmp_path, monkeypatch):
+def test_an_event_that_is_gone_beside_a_cut_is_found(sealed, tmp_path):
     cut(1, 100, 50)
-    say_cut(2, monkeypatch)
+    say_cut(2)
     settle_with_cuts()
     with owner() as cursor:
         cursor.execute("DELETE FROM activity_activityevent WHERE target_id = '30'")
@@ -343,7 +338,7 @@ def test_an_event_that_is_gone_beside_a_cut_is_found(sealed, tmp_path, monkeypat
 def test_while_a_cut_is_not_sealed_no_bundle_is_made(sealed, tmp_path, activity, monkeypatch):
     monkeypatch.setattr(sealer, "seal_now", lambda: None)
     cut(1, 100)
-    say_cut(1, monkeypatch)
+    say_cut(1)
 
     status, _, err = activity(
         "bundle", "--tenant", sealed.slug, "--output", tmp_path / "record.zip"
@@ -454,7 +449,7 @@ def test_a_full_disk_leaves_nothing_half_written(sealed, tmp_path, activity, roo
 
 def test_a_bundle_that_is_killed_leaves_no_file_under_its_name(process, lab, tmp_path):  # noqa: F811
     with enter_tenant(lab):
-        event = record("user.changed", details={f"line {n}": "x" * 1_500 for n in range(20)})
+        event = written(details={f"line {n}": "x" * 1_500 for n in range(20)})
         names = [field.column for field in ActivityEvent._meta.fields]
         copied = ", ".join(name for name in names if name not in ("id", "occurred_at"))
         with connection.cursor() as cursor:
