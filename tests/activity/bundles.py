@@ -118,19 +118,21 @@ ANN = Context(
 
 
 def varied(count):
-    """Events with something in every field."""
-    for number in range(count):
-        written(
+    """Events with something in every field, as of one transaction."""
+    ActivityEvent.objects.bulk_create(
+        event(
             target_id=str(number),
             target_label=f"Bob {number} {HOSTILE}",
             changes={"email": (f"b{number}@acme.example", HOSTILE), "n": (None, number)},
             details={"why": HOSTILE, "list": [1, True, None]},
         )
+        for number in range(count)
+    )
 
 
-def written(**fields):
-    """An event as it stands here, past what an action should hold."""
-    return ActivityEvent.objects.create(
+def event(**fields):
+    """An event that is not stored yet, and need not hold what its action should."""
+    return ActivityEvent(
         **{
             "action": "user.changed",
             "severity": "info",

@@ -20,13 +20,13 @@ from tenants.context import enter_platform, enter_tenant
 from tests.activity.bundles import (
     VERIFIER,
     check,
+    event,
     judged,
     lines,
     made,
     members,
     owner,
     varied,
-    written,
 )
 from tests.activity.test_command import process, room_for  # noqa: F401
 from tests.activity.test_rollups import another_connection, happen_on
@@ -290,7 +290,8 @@ def cut(segment, *numbers):
 
 
 def say_cut(count):
-    written(action="record.cut", details={"families": ["user"], "through": 1, "events": count})
+    details = {"families": ["user"], "through": 1, "events": count}
+    event(action="record.cut", details=details).save()
 
 
 def test_what_retention_removed_is_told_from_what_is_missing(sealed, tmp_path):
@@ -416,10 +417,10 @@ def test_the_command_says_what_it_wrote_and_the_record_too(sealed, tmp_path, act
     status, out, _ = activity("bundle", "--tenant", sealed.slug, "--output", path, "--json")
 
     document = json.loads(out)
-    event = ActivityEvent.objects.get(action="export.finished")
+    recorded = ActivityEvent.objects.get(action="export.finished")
     assert status == 0
-    assert document["events"] == event.details["rows"] == intact(path)["events"]
-    assert document["manifest_sha256"] == event.details["manifest_sha256"]
+    assert document["events"] == recorded.details["rows"] == intact(path)["events"]
+    assert document["manifest_sha256"] == recorded.details["manifest_sha256"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [entry.name for entry in tmp_path.iterdir()] == ["record.zip"]
 
@@ -449,14 +450,15 @@ def test_a_full_disk_leaves_nothing_half_written(sealed, tmp_path, activity, roo
 
 def test_a_bundle_that_is_killed_leaves_no_file_under_its_name(process, lab, tmp_path):  # noqa: F811
     with enter_tenant(lab):
-        event = written(details={f"line {n}": "x" * 1_500 for n in range(20)})
+        long = event(details={f"line {n}": "x" * 1_500 for n in range(20)})
+        long.save()
         names = [field.column for field in ActivityEvent._meta.fields]
         copied = ", ".join(name for name in names if name not in ("id", "occurred_at"))
         with connection.cursor() as cursor:
             cursor.execute(
                 f"INSERT INTO activity_activityevent ({copied}) SELECT {copied}"
                 " FROM activity_activityevent, generate_series(1, 2000) WHERE id = %s",
-                [event.pk],
+                [long.pk],
             )
 
     running = process("bundle", "--tenant", lab.slug, "--output", str(tmp_path / "record.zip"))
@@ -579,15 +581,15 @@ def test_what_is_no_growth_is_refused(sealed, activity, arguments):
 
 
 def test_the_verifier_checks_a_proof_of_one_event(sealed, tmp_path, activity):
-    event = ActivityEvent.objects.order_by("xid", "id")[20]
+    proven = ActivityEvent.objects.order_by("xid", "id")[20]
     proof = tmp_path / "proof.json"
-    proof.write_text(activity("proof", event.pk, "--tenant", sealed.slug, "--json")[1])
+    proof.write_text(activity("proof", proven.pk, "--tenant", sealed.slug, "--json")[1])
 
     status, found = check(proof, *VKEY)
     document = json.loads(proof.read_text())
     proof.write_text(json.dumps({**document, "leaf": document["leaf"].replace("info", "none")}))
     changed, wrong = judged(proof, *VKEY)
 
-    assert (status, found["number"], found["leaf"]["id"]) == (0, 20, str(event.pk))
+    assert (status, found["number"], found["leaf"]["id"]) == (0, 20, str(proven.pk))
     assert (changed, wrong["wrong"]["kind"]) == (1, "altered")
     assert check(proof)[0] == 2, "a proof holds no keys"
