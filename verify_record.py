@@ -295,15 +295,23 @@ def of_record(note: Note, record: str, segment: int | None = None) -> Note:
 
 
 def kept_notes(text: str, record: str, keys: list[Key]) -> dict[int, Note]:
-    """Return the checkpoints that were kept, one or several, by their sizes."""
+    """Return the checkpoints of a record that were kept, by their sizes.
+
+    A file may hold those of several records, one behind the other.
+    """
+    kept = list(NOTE.finditer(text))
+    if text.strip() and not kept:
+        raise Unusable("what was kept from the last time is no checkpoint.")
+    own = [match for match in kept if match[1] == f"tenantry/{record}"]
+    if kept and not own:
+        what = f"it is the record {record}, and what was kept is of {kept[0][1]}"
+        raise Wrong("foreign", what)
     found: dict[int, Note] = {}
-    for match in NOTE.finditer(text):
-        note = of_record(note_of(match, keys), record)
+    for match in own:
+        note = note_of(match, keys)
         if found.setdefault(note.size, note).root != note.root:
             what = f"two signed checkpoints of {note.size} events say different things"
             raise Wrong("altered", f"{what}: there are two records")
-    if text.strip() and not found:
-        raise Unusable("what was kept from the last time is no checkpoint.")
     return found
 
 

@@ -59,6 +59,7 @@ class Bundle:
     events: int = 0
     first: int = 0
     size: int = 0
+    unsealed: int = 0
     sha256: str = ""
     _members: list[dict[str, Any]] = field(default_factory=list)
 
@@ -70,6 +71,7 @@ class Bundle:
         """
         span = span_of(after=self.asked.after, period=self.asked.period)
         self.first, self.size = span.first, span.size
+        self.unsealed = _unsealed(span)
         try:
             yield from self._zipped(span)
         except tiles.TilesMissing:
@@ -131,7 +133,7 @@ class Bundle:
             "size": span.size,
             "segments": span.last_segment - span.first_segment + 1,
             "events": self.events,
-            "unsealed": _unsealed(),
+            "unsealed": self.unsealed,
             "members": self._members,
         }
 
@@ -242,10 +244,10 @@ def _peaks(read: Callable[[int, int], bytes], size: int) -> Iterator[bytes]:
             at += 1 << level
 
 
-def _unsealed() -> int:
+def _unsealed(span: Span) -> int:
     """Count the events past the last segment, and refuse while one of them is a cut.
 
-    A bundle would say that events were removed, and hold nothing of who did it.
+    A bundle up to the end would say that events were removed, and hold nothing of who did it.
     """
     own = sealer.own_cluster()
     last = Segment.objects.filter(cluster=own).order_by("-number").first()
@@ -258,7 +260,7 @@ def _unsealed() -> int:
             [own, xid, event_id],
         )
         unsealed, cuts = cursor.fetchone()
-    if cuts:
+    if cuts and span.is_newest:
         raise TenantryError(
             "retention has just cut this record, and that is not sealed yet.",
             "Try again in some seconds.",

@@ -5,6 +5,7 @@ import json
 import random
 import warnings
 import zipfile
+from dataclasses import replace
 
 import pytest
 
@@ -473,6 +474,29 @@ def test_a_checkpoint_that_was_kept_is_compared(kept, whole, tmp_path):
     status, found = judged(path, "--checkpoint", kept[0] / "one.txt")
 
     assert (status, found["compared_with"]) == (0, [checkpoints(whole)[2]["first"]])
+
+
+def test_checkpoints_of_many_records_may_be_kept_in_one_file(kept, whole, stranger, tmp_path):
+    ours, theirs = (kept[0] / f"{name}.txt" for name in ("one", "other"))
+    (tmp_path / "all.txt").write_text(theirs.read_text() + "\n\n" + ours.read_text())
+    path = packed(tmp_path / "same.zip", whole)
+
+    status, found = judged(path, "--checkpoint", tmp_path / "all.txt")
+
+    assert (status, len(found["compared_with"])) == (0, 1)
+
+
+def test_two_checkpoints_of_one_size_that_differ_are_two_records(kept, whole, tmp_path):
+    note = (kept[0] / "one.txt").read_text()
+    checkpoint, _ = notes.parsed(note)
+    other_one = notes.written(replace(checkpoint, root=bytes(32)), keys.signer())
+    (tmp_path / "both.txt").write_text(note + other_one)
+    path = packed(tmp_path / "same.zip", whole)
+
+    status, found = judged(path, "--checkpoint", tmp_path / "both.txt")
+
+    assert (status, found["wrong"]["kind"]) == (1, "altered")
+    assert "two records" in found["wrong"]["what"]
 
 
 def test_a_record_whose_clean_end_is_gone_is_told_by_a_later_checkpoint_that_was_kept(
