@@ -25,13 +25,13 @@ class Forgettable:
 
     def has_erase_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Tell whether somebody may erase people at all, or this one; never themselves."""
-        return self._may(request, "accounts.erase_customuser", obj) and str(
+        return self._may(request, "activity.erase_person", obj) and str(
             getattr(obj, "pk", obj)
         ) != str(request.user.pk)
 
     def has_disclose_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Tell whether somebody may take out what is kept on people, or on this one."""
-        return self._may(request, "accounts.disclose_customuser", obj)
+        return self._may(request, "activity.disclose_person", obj)
 
     def _may(self, request: HttpRequest, permission: str, obj: Any) -> bool:
         """For the buttons of a page the theme passes a key: that is not worth a statement."""

@@ -105,10 +105,6 @@ class CustomUser(AbstractUser):
         verbose_name = "person"
         verbose_name_plural = "people"
         ordering: ClassVar[Any] = ["username"]
-        permissions: ClassVar[Any] = [
-            ("erase_customuser", "Can erase person, with all that is kept on them"),
-            ("disclose_customuser", "Can take out all that is kept on person"),
-        ]
         constraints: ClassVar[Any] = [
             # A constraint and not unique=True, which would add an index for LIKE that nobody reads.
             models.UniqueConstraint(

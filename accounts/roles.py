@@ -44,12 +44,12 @@ class GroupAdmin(  # type: ignore[misc]
     filter_horizontal = ()
     # What the panel offers: permissions to do what it has no page for would mislead.
     _offered: ClassVar[dict[str, list[str]]] = {
-        "accounts": [
-            *("view_customuser", "add_customuser", "change_customuser", "delete_customuser"),
-            *("erase_customuser", "disclose_customuser"),
-        ],
+        "accounts": ["view_customuser", "add_customuser", "change_customuser", "delete_customuser"],
         "auth": ["view_group"],
-        "activity": ["view_activityevent", "change_retention", "change_hold"],
+        "activity": [
+            *("view_activityevent", "erase_person", "disclose_person"),
+            *("change_retention", "change_hold"),
+        ],
     }
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:

@@ -78,10 +78,16 @@ def survey(person: Person) -> dict[str, int]:
 
 
 def begin(person: Person, reason: str) -> None:
-    """Record the erasure and end the account, both or neither."""
+    """Record the erasure and end the account, both or neither, and once."""
     with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT pg_advisory_xact_lock(hashtextextended('tenantry erases ' || %s, 0))",
+                [person.id],
+            )
         closed = people().close(person)
-        record("user.erased", target=person.subject, details=dict(closed), reason=reason)
+        if closed or not _was_begun(person.id):
+            record("user.erased", target=person.subject, details=dict(closed), reason=reason)
 
 
 def finish(person: Person, report: Report = lambda *_: None) -> Certificate:

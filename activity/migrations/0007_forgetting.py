@@ -4,7 +4,6 @@ import activity.models.rules
 import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
-from django_tenants.utils import quote_schema_name
 
 # The two doors through the triggers. Each is the owner's (SECURITY DEFINER), finds nothing but what
 # it names with its schema, and is for whoever may write events. Names of schemas are our own, so
@@ -14,6 +13,8 @@ _ALLOWED = """
     IF NOT has_table_privilege(session_user, '{schema}.activity_activityevent', 'INSERT') THEN
         RAISE insufficient_privilege USING MESSAGE = 'only who writes the record may do this';
     END IF;
+    -- Two at once would wait for each other's rows.
+    PERFORM pg_advisory_xact_lock(hashtextextended('tenantry forgets {schema}', 0));
 """
 
 # Erases the person of whom the record itself says that they are erased, and nobody else: whoever
@@ -208,18 +209,24 @@ _TARGET = (
 )
 
 
-def _make(apps, schema_editor):
-    schema = quote_schema_name(schema_editor.connection.schema_name)
-    for text in (_ERASE, _CUT):
-        text = text.replace("{actor}", _ACTOR).replace("{target}", _TARGET)
-        text = text.replace("{free}", _FREE)
-        schema_editor.execute(text.replace("{schema}", schema), params=None)
+def _made(text):
+    """A statement that makes a function in whichever schema one is in, and names that schema.
+
+    Not by ``search_path FROM CURRENT``: temporary tables would come first, and with a trigger of
+    somebody's on them their code would run as the owner.
+    """
+    for name, value in (("{actor}", _ACTOR), ("{target}", _TARGET), ("{free}", _FREE)):
+        text = text.replace(name, value)
+    return (
+        "DO $make$ BEGIN EXECUTE pg_catalog.replace("
+        f"$function${text}$function$, '{{schema}}',"
+        " pg_catalog.quote_ident(pg_catalog.current_schema())); END $make$"
+    )
 
 
-def _drop(apps, schema_editor):
-    schema = quote_schema_name(schema_editor.connection.schema_name)
-    for name in ("activity_erase", "activity_cut"):
-        schema_editor.execute(f"DROP FUNCTION {schema}.{name}", params=None)
+class MakeFunctions(migrations.RunSQL):
+    # The same text in every schema.
+    replayable = True
 
 
 class Migration(migrations.Migration):
@@ -278,5 +285,12 @@ class Migration(migrations.Migration):
             model_name='retention',
             constraint=models.CheckConstraint(condition=models.Q(('family', 'record'), _negated=True), name='retention_keeps_the_record_of_the_record'),
         ),
-        migrations.RunPython(_make, _drop, elidable=False),
+        migrations.AlterModelOptions(
+            name='activityevent',
+            options={'ordering': ['-id'], 'permissions': [('erase_person', 'Can erase person, with all that is kept on them'), ('disclose_person', 'Can take out all that is kept on person')], 'verbose_name': 'event', 'verbose_name_plural': 'events'},
+        ),
+        MakeFunctions(
+            [_made(_ERASE), _made(_CUT)],
+            ["DROP FUNCTION activity_erase", "DROP FUNCTION activity_cut"],
+        ),
     ]

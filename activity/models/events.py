@@ -86,6 +86,10 @@ class ActivityEvent(models.Model):
         verbose_name = "event"
         verbose_name_plural = "events"
         ordering: ClassVar[Any] = ["-id"]
+        permissions: ClassVar[Any] = [
+            ("erase_person", "Can erase person, with all that is kept on them"),
+            ("disclose_person", "Can take out all that is kept on person"),
+        ]
         # Each index names its reader. Ids are ordered by time, so each ends in one.
         indexes: ClassVar[Any] = [
             # A person's page: what they did.

@@ -96,9 +96,9 @@ def test_opening_the_pages_does_nothing(house):
 def test_erasing_has_a_permission_of_its_own(house):
     _, user, _, browser = house
     form = {"reason": "request 1", "username": USERNAME}
-    others = ("view_customuser", "change_customuser", "delete_customuser", "disclose_customuser")
+    others = ("view_customuser", "change_customuser", "delete_customuser", "disclose_person")
     assert browser(helper(*others)).post(page(user, "erase"), form).status_code == 403
-    may = helper("view_customuser", "erase_customuser", username="ed")
+    may = helper("view_customuser", "erase_person", username="ed")
     client = browser(may)
     assert client.post(page(user, "take-out")).status_code == 403
     assert client.post(page(user, "erase"), form).status_code == 302
@@ -107,7 +107,7 @@ def test_erasing_has_a_permission_of_its_own(house):
 
 def test_nobody_erases_themselves_or_who_may_do_more(house):
     _, _, owner, browser = house
-    may = helper("view_customuser", "erase_customuser")
+    may = helper("view_customuser", "erase_person")
     client = browser(may)
     for person in (may, owner):
         form = {"reason": "request 1", "username": person.username}
