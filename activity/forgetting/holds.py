@@ -7,7 +7,8 @@ from django.db.models import Q
 from django.utils import timezone
 
 from activity import context
-from activity.forgetting.people import Person
+from activity.forgetting import mentions
+from activity.forgetting.people import Person, people
 from activity.models import ActivityEvent, Hold
 from activity.models.rules import EVERYBODY
 from activity.recording import record
@@ -61,6 +62,7 @@ def place(subject: uuid.UUID, reason: str, *, dry_run: bool = False) -> bool:
             f"a hold needs a reason of at most {LONGEST_REASON} characters.",
             "It goes into the record: a case number will do.",
         )
+    _refuse_name(subject, reason)
     if dry_run:
         return not Hold.objects.filter(subject=subject).exists()
     with transaction.atomic():
@@ -76,6 +78,7 @@ def place(subject: uuid.UUID, reason: str, *, dry_run: bool = False) -> bool:
 
 def release(subject: uuid.UUID, reason: str, *, dry_run: bool = False) -> bool:
     """Release a hold; returns whether there was one."""
+    _refuse_name(subject, reason)
     if dry_run:
         return Hold.objects.filter(subject=subject).exists()
     with transaction.atomic():
@@ -83,6 +86,13 @@ def release(subject: uuid.UUID, reason: str, *, dry_run: bool = False) -> bool:
         if deleted:
             record("record.released", target=_target(subject), reason=reason)
     return bool(deleted)
+
+
+def _refuse_name(subject: uuid.UUID, reason: str) -> None:
+    if subject != EVERYBODY and mentions.names(people().find(str(subject)), reason):
+        raise InvalidInput(
+            "the reason names the person, and reasons are kept.", "A case number will do."
+        )
 
 
 def _target(subject: uuid.UUID) -> Subject:

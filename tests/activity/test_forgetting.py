@@ -20,15 +20,18 @@ from accounts.models import CustomUser
 from activity.context import Actor, ActorKind, Channel, Context, acting_as
 from activity.forgetting import certificates, erasing, holds
 from activity.forgetting.people import people, pseudonym
+from activity.leaves import leaf_hash
 from activity.models import ActivityEvent
 from activity.recording import record
 from activity.rollups import fold
-from activity.sealing import keys
+from activity.sealing import keys, notes, tree
+from activity.sealing.proofs import prove
 from activity.subjects import Subject
 from activity.verifying import verify
 from tenants.certificates import canonical
 from tenants.context import enter_platform, enter_tenant
 from tenants.errors import Conflict
+from tenants.models import Operation
 from tests.activity.test_sealing import settle
 
 NAME, USERNAME, EMAIL = "Mallory Quistgaard", "mallory.q", "mallory@quistgaard.example"
@@ -503,6 +506,60 @@ def test_the_functions_find_nothing_by_the_callers_path(lab):
                 [lab.schema_name],
             )
             assert cursor.fetchone() == (True, ["search_path=pg_catalog, pg_temp"])
+
+
+def test_an_erased_event_is_still_proven(lab):
+    with enter_tenant(lab):
+        user, _ = lived()
+        settle()
+        erased()
+        event = ActivityEvent.objects.filter(actor_id=str(user.public_id)).first()
+        proof = prove(str(event.pk))
+        checkpoint = notes.checked(proof.checkpoint, keys.verifiers())
+        assert tree.is_included(
+            leaf_hash(proof.leaf), proof.number, checkpoint.size, proof.path, checkpoint.root
+        )
+
+
+def test_what_was_asked_for_about_the_tenant_names_nobody(lab):
+    with enter_platform():
+        asked = Operation.objects.filter(tenant=lab).first()
+        asked.request = {"admin_email": EMAIL.upper(), "others": [NAME, "Lab"]}
+        asked.actor = {"label": f"{NAME} ({USERNAME})", "kind": "person"}
+        asked.save()
+    with enter_tenant(lab):
+        user, _ = lived()
+        erased()
+        assert found_anywhere(["public"]) == []
+    with enter_platform():
+        asked.refresh_from_db()
+        name = pseudonym(str(user.public_id))
+        assert asked.request == {"admin_email": name, "others": [name, "Lab"]}
+        assert asked.actor == {"label": name, "kind": "person"}
+
+
+def test_an_operator_is_erased_in_the_records_of_tenants_too(lab):
+    with enter_platform():
+        olga = person_called("olga.operates", "olga@quistgaard.example", "Olga Quistgaard")
+        CustomUser.objects.create_superuser("second", "second@platform.example", "y" * 20)
+        key = olga.pk
+    actor = Actor(ActorKind.PERSON, str(olga.public_id), "Olga Quistgaard (olga.operates)")
+    try:
+        with enter_tenant(lab), acting_as(Context(actor=actor, channel=Channel.PAGE, ip=IP)):
+            record("tenant.suspended", target=Subject("tenant", str(lab.pk), "Lab"))
+        with enter_tenant(lab):
+            assert found_anywhere([lab.schema_name])
+        with enter_platform():
+            erased("olga@quistgaard.example")
+            assert found_anywhere([lab.schema_name, "public"], ("quistgaard", "olga", IP)) == []
+            assert not CustomUser.objects.filter(pk=key).exists()
+        with enter_tenant(lab):
+            assert ActivityEvent.objects.filter(action="user.erased").count() == 1
+            settle()
+            assert verify().wrong is None
+    finally:
+        with enter_platform():
+            CustomUser.objects.filter(username__in=["second", "olga.operates"]).delete()
 
 
 def test_what_the_platform_was_told_of_a_first_administrator_is_erased(lab):

@@ -315,6 +315,7 @@ def test_holds_are_placed_listed_and_released_by_command(lab, activity):
         person = CustomUser.objects.create_user("held", "held@lab.example", "x" * 20)
     on = ("--subject", "held@lab.example")
     assert activity("hold", "--add", *on)[0] == 2
+    assert activity("hold", "--add", *on, "--reason", "against held@lab.example")[0] == 2
     _, said = activity("hold", "--add", *on, "--reason", "case 1")
     assert said["changed"]
     assert said["holds"][0]["subject"] == str(person.public_id)
