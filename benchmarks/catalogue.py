@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from benchmarks.entries import (
     fleet,
     folding,
+    pages,
     provenance,
     provisioning,
     recording,
@@ -26,6 +27,7 @@ ENTRIES: list[Entry] = [
     *recording.ENTRIES,
     *folding.ENTRIES,
     *sealing.ENTRIES,
+    *pages.ENTRIES,
     *scale.ENTRIES,
     *provenance.ENTRIES,
     *threads.ENTRIES,

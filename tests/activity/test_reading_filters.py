@@ -291,6 +291,18 @@ def test_nobody_keeps_more_than_may_be_kept(in_acme, ann, monkeypatch):
     assert {s.name: s.search for s in saved.visible_to(ann)} == {"a": "bob", "b": "ann"}
 
 
+def test_taking_a_shared_search_away_by_deleting_or_replacing_it_is_recorded(
+    in_acme, ann, recorded
+):
+    shared = saved.save(ann, "Ours", "ann", is_shared=True)
+    saved.save(ann, "Ours", "bob", is_shared=False)
+    saved.delete(ann, saved.save(ann, "Theirs", "bob", is_shared=True).pk)
+
+    withdrawn = recorded(in_acme, "search.withdrawn")
+    assert [event.details["search"] for event in withdrawn] == ["ann", "bob"]
+    assert withdrawn[0].target_id == str(shared.pk)
+
+
 def test_a_name_is_not_given_twice(in_acme, ann):
     saved.save(ann, "a", "ann", is_shared=False)
     other = saved.save(ann, "b", "ann", is_shared=False)
