@@ -22,7 +22,6 @@ class NotInstalled(TenantryError):
     """A format was asked for whose library, an extra, is not there."""
 
     code = "not-installed"
-    http_status = 501
 
 
 def _always() -> bool:

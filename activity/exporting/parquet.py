@@ -101,6 +101,6 @@ def _written(schema: Any, tables: Iterable[Any]) -> Iterator[bytes]:
     sink = Sink()
     with parquet.ParquetWriter(sink, schema, compression="zstd", compression_level=1) as writer:
         for table in tables:
-            writer.write_table(table, row_group_size=len(table))
+            writer.write_table(table, row_group_size=max(len(table), 1))
             yield sink.taken()
     yield sink.taken()

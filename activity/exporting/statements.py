@@ -80,7 +80,9 @@ def _copy(
     # Ordered outside: a subquery with an order of its own is not made one with what is around it.
     inner = events.order_by().values_list("id", *(name for name in columns if name != "id"))
     # Here, too, a query set is good only where it was made (tenants.provenance).
-    sql, parameters = inner.query.get_compiler(connection=connection).as_sql()
+    # Filters that leave nothing are a file, too.
+    compiler = inner.query.get_compiler(connection=connection, elide_empty=False)
+    sql, parameters = compiler.as_sql()
     return Statement(
         tuple(columns),
         # The columns are ours, and what the query set says comes with parameters.
