@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Sequence
 
 from benchmarks.entries import (
+    exporting,
     fleet,
     folding,
     pages,
@@ -28,6 +29,7 @@ ENTRIES: list[Entry] = [
     *folding.ENTRIES,
     *sealing.ENTRIES,
     *pages.ENTRIES,
+    *exporting.ENTRIES,
     *scale.ENTRIES,
     *provenance.ENTRIES,
     *threads.ENTRIES,

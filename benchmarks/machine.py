@@ -46,6 +46,12 @@ def private_bytes(pid: int) -> int:
     return 1024 * sum(int(words[1]) for words in private)
 
 
+def peak_bytes(pid: int) -> int:
+    """Return the most memory that a process has ever held; 0 where the kernel does not say."""
+    text = _first_value(Path(f"/proc/{pid}/status"), "VmHWM")
+    return 1024 * int(text.split()[0]) if text else 0
+
+
 @dataclass(frozen=True, slots=True)
 class CpuTime:
     """Clock ticks since the machine started: of all CPUs, of those the busy ones, and ours."""

@@ -36,6 +36,11 @@ class Worker:
         )
         self._answer()
 
+    @property
+    def pid(self) -> int:
+        """The process that it runs in."""
+        return self._child.pid
+
     def ask(self) -> Any:
         """Let the function take a turn; return its answer."""
         assert self._child.stdin is not None

@@ -84,17 +84,19 @@ class Copy:
         self._stack.close()
 
     def __iter__(self) -> Iterator[Rows]:
-        while (piece := self._queue.get()) is not None:
-            if isinstance(piece, BaseException):
-                raise piece
+        while isinstance(piece := self._queue.get(), list):
             self.count += len(piece)
             yield piece
+        self._pushing.join()
+        if piece is not None:
+            raise piece
 
     def _end(self) -> None:
         """Stop the thread wherever it is, so that nobody else uses the connection with it."""
         self._unwanted = True
         if self._pushing.is_alive():
-            # Else all that is left would be read, and thrown away, before the next statement.
+            # Else all that is left would be read, and thrown away, before the next statement. Not
+            # after the end, when it would meet whatever the connection does next.
             with suppress(Error):
                 connection.connection.cancel()
         while self._pushing.is_alive():

@@ -14,7 +14,7 @@ from activity.exporting.copying import Rows
 from activity.exporting.sinks import Sink
 from activity.exporting.statements import kind_of
 
-_GROUP_BYTES: Final = 16 << 20
+_GROUP_BYTES: Final = 6 << 20
 """Of rows in a group, as text: what is in memory at once."""
 
 

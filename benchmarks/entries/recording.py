@@ -36,19 +36,33 @@ def _turns(write: Write, *, together: bool) -> Turns:
         yield count / (time.perf_counter() - started)
 
 
+def _page() -> Any:
+    """Return the circumstances of a person on a page."""
+    from activity.context import Actor, ActorKind, Channel, Context
+
+    ann = Actor(ActorKind.PERSON, "0199aa00-0000-7000-8000-000000000001", "Ann Example")
+    browser = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
+    return Context(actor=ann, channel=Channel.PAGE, ip="192.0.2.7", user_agent=browser)
+
+
 @contextmanager
 def _on_a_page() -> Iterator[None]:
     """Be inside a tenant, as a person on a page."""
-    from activity.context import Actor, ActorKind, Channel, Context, acting_as
+    from activity.context import acting_as
     from benchmarks.serving import TENANTS
     from tenants.context import enter_tenant
     from tenants.directory import tenant_called
 
-    ann = Actor(ActorKind.PERSON, "0199aa00-0000-7000-8000-000000000001", "Ann Example")
-    browser = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
-    page = Context(actor=ann, channel=Channel.PAGE, ip="192.0.2.7", user_agent=browser)
-    with enter_tenant(tenant_called(TENANTS[0])), acting_as(page):
+    with enter_tenant(tenant_called(TENANTS[0])), acting_as(_page()):
         yield
+
+
+def written_on_a_page() -> Any:
+    """Write an event of a person on a page, in the tenant that one is in; return it."""
+    from activity.context import acting_as
+
+    with acting_as(_page()):
+        return _record()
 
 
 def _record() -> Any:
