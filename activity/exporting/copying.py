@@ -74,6 +74,8 @@ class Copy:
             # Sent here, so that the path is known to the transaction before the thread begins.
             cursor.execute("SELECT 1")
             sql = cursor.mogrify(self._statement.sql, self._statement.parameters).decode()
+            # The driver's: Django's is another one in another thread, where this may be ended.
+            self._connection = cursor.connection
             self._pushing = Thread(target=self._push, args=(cursor, sql), name="copy", daemon=True)
             self._pushing.start()
             stack.callback(self._end)
@@ -98,7 +100,7 @@ class Copy:
             # Else all that is left would be read, and thrown away, before the next statement. Not
             # after the end, when it would meet whatever the connection does next.
             with suppress(Error):
-                connection.connection.cancel()
+                self._connection.cancel()
         while self._pushing.is_alive():
             with suppress(Empty):
                 self._queue.get(timeout=_MOMENT)

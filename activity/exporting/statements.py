@@ -107,9 +107,10 @@ def _cell(field: _Field, value: str) -> str:
             return _moment(value)
         case models.CharField():
             return (
-                f"CASE WHEN {value} = '' THEN NULL"
-                f" WHEN ascii({value}) BETWEEN 48 AND 57 OR ascii({value}) BETWEEN 65 AND 122"
-                f" THEN {value}"
+                # In the order in which they are likely.
+                f"CASE WHEN ascii({value}) BETWEEN 65 AND 122 THEN {value}"
+                f" WHEN {value} = '' THEN NULL"
+                f" WHEN ascii({value}) BETWEEN 48 AND 57 THEN {value}"
                 f" WHEN {value} ~ '{FORMULA}' THEN '''' || {value} ELSE {value} END"
             )
     return _plain(field, value)
