@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Sequence
 
 from benchmarks.entries import (
+    capture,
     exporting,
     fleet,
     folding,
@@ -26,6 +27,7 @@ ENTRIES: list[Entry] = [
     *schemas.ENTRIES,
     *fleet.ENTRIES,
     *recording.ENTRIES,
+    *capture.ENTRIES,
     *folding.ENTRIES,
     *sealing.ENTRIES,
     *pages.ENTRIES,

@@ -36,10 +36,10 @@ class AnnouncedTrigger(CaptureTrigger):
         """Return what the function does; ``tenant`` is the column with the tenant's id."""
         which = f"coalesce(NEW.{self.tenant}, OLD.{self.tenant})"
         announced = (
-            f"SELECT FROM {HERE}.activity_activityevent"
-            f" WHERE target_id = ({which})::text AND xid = {_XID}"
-            # Not by a trigger like this one.
-            " AND action ~ '^tenant[.](?!changed$|row_)'"
+            f"SELECT FROM {HERE}.activity_activityevent WHERE xid = {_XID}"
+            # Not by a trigger like this one. Giving an operation up undoes what it made.
+            f" AND (target_id = ({which})::text AND action ~ '^tenant[.](?!changed$|row_)'"
+            " OR action = 'operation.cancelled')"
         )
         under_way = (
             f"SELECT FROM {HERE}.tenants_operation"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from accounts.models import CustomUser
 from activity import context
-from activity.capture import helpers
+from activity.capture import shared
 from activity.context import Actor, ActorKind, Channel, Context
 from activity.models import ActivityEvent
 from activity.text import one_line
@@ -317,7 +317,7 @@ def test_the_database_makes_one_line_as_the_application_does(in_acme, text, most
 
 def test_functions_in_the_database_are_those_of_the_code(in_acme):
     with connection.cursor() as cursor:
-        for definition in (helpers.LINE, helpers.CONTEXT, helpers.CLUSTER):
+        for definition in (shared.LINE, shared.CONTEXT, shared.CLUSTER):
             name = re.search(r"\.(\w+)\(", definition)[1]
             body = definition.split("$body$")[1]
             cursor.execute(
