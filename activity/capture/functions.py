@@ -85,14 +85,15 @@ def link_function(model: type[models.Model]) -> str:
     noun = declaration_of(holder).noun
     steps = []
     for row, happened, place in (("OLD", "INSERT", "old"), ("NEW", "DELETE", "new")):
-        name = f"pg_catalog.jsonb_build_array({template(model, link.name, row)})"
-        pair = f"{name}, NULL" if place == "old" else f"NULL, {name}"
+        names = f"pg_catalog.jsonb_build_array({safe('called', 200)})"
+        pair = f"{names}, NULL" if place == "old" else f"NULL, {names}"
         diff = (
             f"pg_catalog.jsonb_build_object({literal(link.field)},"
             f" pg_catalog.jsonb_build_array({pair}))"
         )
         steps += [
             f"IF TG_OP <> '{happened}' THEN",
+            f"called := {template(model, link.name, row)};",
             _only(link.action, diff),
             *_events(noun, _of_holder(model, link, row), value(model, link.holder, row)),
             "END IF;",

@@ -35,8 +35,9 @@ class PinnedCursor(CursorWrapper):
             return _run(self, sql, params)
         if not is_ordinary(sql):
             return self._execute_unusual(sql, params)
-        path = "" if db.is_pinned() else db.require_place()
+        # Who acts may have to be looked up first, by other statements.
         told = db.untold() if telling.may_change(sql) else ""
+        path = "" if db.is_pinned() else db.require_place()
         if not (path or told):
             return _run(self, sql, params)
         result = _run(self, path + told + sql, params)
@@ -74,8 +75,8 @@ class PinnedCursor(CursorWrapper):
 
     def _ahead(self) -> tuple[str, str]:
         """Return the path, and what triggers are told, as far as the transaction lacks them."""
-        path = "" if self.db.is_pinned() else self.db.require_place()
-        return path, self.db.untold()
+        told = self.db.untold()
+        return "" if self.db.is_pinned() else self.db.require_place(), told
 
     @staticmethod
     def _behind(ahead: str, sql: Any) -> Any:
@@ -156,7 +157,7 @@ class PinnedCursor(CursorWrapper):
                 yield
             return
         with db.wrap_database_errors, self.cursor.connection.cursor() as around:
-            around.execute(f"BEGIN; {db.require_place()}{db.untold()}")
+            around.execute(f"BEGIN; {''.join(self._ahead())}")
             try:
                 yield
             except BaseException:

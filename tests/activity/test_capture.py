@@ -378,3 +378,11 @@ def test_an_operation_is_told_when_nobody_known_writes_it(acme):
     assert (event.action, event.actor_kind) == ("operation.changed", "database")
     assert list(event.changes) == ["state"]
     assert on_platform(lambda: Operation.objects.update(state="finished")) == []
+
+
+def test_operators_are_recorded_on_the_platform(operator):
+    [event] = on_platform(lambda: CustomUser.objects.filter(pk=operator.pk).update(is_staff=False))
+
+    assert (event.action, event.target_id) == ("user.privileges_changed", str(operator.public_id))
+    with enter_platform():
+        assert operator.history.first().is_staff is False

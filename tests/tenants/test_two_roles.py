@@ -223,7 +223,7 @@ def test_who_serves_people_does_not_begin_a_migration(
     with connect() as server, server.cursor() as cursor:
         cursor.execute(
             f"DELETE FROM {schema}.django_migrations"
-            " WHERE (app, name) = ('tenants', '0002_operations_domains_schemas')"
+            " WHERE (app, name) = ('tenants', '0003_capture')"
         )
 
     ended = as_web(*command)
