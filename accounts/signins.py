@@ -6,20 +6,16 @@ The first is written past the record: the sign-in itself is an event.
 from datetime import timedelta
 from typing import Any, Final
 
-from django.core.cache import cache
 from django.utils import timezone
 
 from accounts.devices import begin
 from accounts.models import CustomUser
-from activity.context import current
+from activity.hashes import keyed_hash
 from activity.models import Outcome
-from activity.recording import keyed_hash, record
+from activity.recording import record
 
 SEEN_RESOLUTION: Final = timedelta(minutes=5)
 """``last_seen`` is at most this old while somebody is here: one write in it, not one a request."""
-
-REFUSAL_SECONDS: Final = 60
-"""One address makes at most one event in this time by presenting foreign sessions."""
 
 
 def note_sign_in(user: CustomUser, request: Any = None, **_: Any) -> None:
@@ -41,13 +37,9 @@ def note_seen(user: CustomUser) -> None:
 
 
 def note_foreign_session(key: str) -> None:
-    """Record that a session of another tenant was presented here, not which tenant's.
-
-    At most once a minute for each address. Without Redis each time is recorded.
-    """
-    if cache.add(f"session-refused:{current().ip}", 1, timeout=REFUSAL_SECONDS):
-        record(
-            "session.refused",
-            outcome=Outcome.DENIED,
-            details={"presented_session_ref": keyed_hash("session", key)},
-        )
+    """Record that a session of another tenant was presented here, not which tenant's."""
+    record(
+        "session.refused",
+        outcome=Outcome.DENIED,
+        details={"presented_session_ref": keyed_hash("session", key)},
+    )

@@ -37,11 +37,14 @@ class Folding:
     """How a flood of one action becomes few events: see ``activity.floods``.
 
     ``singles`` events of one kind are written as they come; what follows until ``seconds`` after
-    the first is counted, and becomes one event.
+    the first is counted, and becomes one event. Of a kind is what the same person did, or was done
+    to the same object where nobody is known, from one network; ``apart`` names fields of
+    ``details``, or ``target``, that have to be equal too.
     """
 
     singles: int
     seconds: int
+    apart: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ DESCRIPTIONS: Final[dict[str, Description]] = {
         "A session cookie of another organisation of this platform was presented. Whose it was is"
         " not said; whoever brought it is nobody here.",
         details={"presented_session_ref": HASH},
-        folding=FLOOD,
+        folding=Folding(singles=1, seconds=60),
     ),
     "session.revoked": Description(
         "A session was ended by its person from another one, or with all others; its cookie opens"

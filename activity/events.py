@@ -50,7 +50,9 @@ def sentence(event: ActivityEvent) -> str:
     actor = event.actor_label or event.actor_kind
     if event.actor_salt is None:
         actor = _erased(event.actor_id) if event.actor_id else f"{event.actor_kind}, erased"
-    return known.sentence.format(actor=actor, target=target)
+    said = known.sentence.format(actor=actor, target=target)
+    times = event.details.get("count") if event.details else None
+    return f"{said}, {times:,} more times" if times else said
 
 
 def _erased(person_id: str) -> str:

@@ -8,14 +8,15 @@ anything. If it cannot be written, the answer is the page of ``activity.unavaila
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError, connection, transaction
 
+from activity import floods
 from activity.models import ActivityEvent
-from activity.unavailable import RecordUnavailable, refuse
+from activity.unavailable import RecordUnavailable, log
 from tenants.context import current_tenant, enter_platform, enter_unserved
 from tenants.models import Tenant
 
@@ -56,17 +57,29 @@ def keep(event: ActivityEvent) -> bool:
     return True
 
 
-def insert(event: ActivityEvent) -> None:
-    """Write an event in the transaction one is in; raises ``RecordUnavailable``.
+def insert(event: ActivityEvent, *, apart: bool = False) -> None:
+    """Write an event in the transaction one is in, or ``apart`` in one of its own.
 
-    Without PostgreSQL's words, which repeat the row; ``activity.unavailable.log`` has the reason.
+    One of a flood may be counted instead (``activity.floods``). Raises ``RecordUnavailable``,
+    without PostgreSQL's words, which repeat the row; ``activity.unavailable.log`` has the reason.
     """
     try:
-        event.save(force_insert=True)
+        folding = floods.folding_of(event)
+        if folding and floods.count(event, folding):
+            return
+        with transaction.atomic() if apart else nullcontext():
+            if folding:
+                floods.write(event, folding)
+            else:
+                event.save(force_insert=True)
     except DatabaseError as error:
         if kept := _kept.get():
             kept.failed = True
-        raise refuse(error) from None
+        if connection.in_atomic_block and not apart:
+            # As PostgreSQL has it: whoever catches this cannot commit the rest.
+            transaction.set_rollback(True)
+        log(error)
+        raise RecordUnavailable from None
 
 
 def write(kept: Kept) -> None:
@@ -79,5 +92,5 @@ def write(kept: Kept) -> None:
         raise RecordUnavailable
     while kept.events:
         tenant, event = kept.events.pop(0)
-        with enter_unserved(tenant) if tenant else enter_platform(), transaction.atomic():
-            insert(event)
+        with enter_unserved(tenant) if tenant else enter_platform():
+            insert(event, apart=True)

@@ -1,20 +1,18 @@
 """The one way in which the application itself writes an event."""
 
-import hashlib
-import hmac
 from typing import Any, Final
 
 from django.conf import settings
 from django.db.models import Model
 
-from activity import catalogue, context, outcomes
+from activity import catalogue, context, floods, outcomes
 from activity.actions import CATALOGUE, Action
 from activity.context import Actor
+from activity.hashes import keyed_hash as keyed_hash
 from activity.models import ActivityEvent, Outcome
 from activity.schemas import problem, problem_of_changes
 from activity.subjects import NOTHING, Subject, subject_of
 from activity.text import one_line
-from tenants.context import current_scope
 
 MOST_TEXT: Final = 2_000
 """Longest text inside ``changes`` and ``details``; what is longer is cut with a mark."""
@@ -71,7 +69,9 @@ def record(
         session_ref=now.session_ref,
         reason=one_line(reason or now.reason, 500),
     )
-    if outcome == Outcome.SUCCESS or not outcomes.keep(event):
+    # Views too: whoever reads holds no lock on their count until the page is there.
+    is_act = outcome == Outcome.SUCCESS and floods.folding_of(event) is None
+    if is_act or not outcomes.keep(event):
         outcomes.insert(event)
     return event
 
@@ -97,12 +97,3 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
     return one_line(str(value), MOST_TEXT)
-
-
-def keyed_hash(purpose: str, value: str) -> str:
-    """Return 32 hex digits that join equal values and cannot be turned back or guessed.
-
-    Keyed with the secret key, the purpose and the tenant, so that two tenants cannot compare.
-    """
-    key = f"{settings.SECRET_KEY}\0{current_scope()}\0{purpose}".encode()
-    return hmac.new(key, value.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]

@@ -8,7 +8,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from activity.context import ANONYMOUS, Actor, ActorKind, Channel, Context
-from activity.recording import keyed_hash
+from activity.hashes import keyed_hash
 from activity.subjects import subject_of
 from tenants.problems import is_api
 

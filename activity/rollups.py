@@ -48,7 +48,10 @@ WITH horizon AS (
            (SELECT system_identifier FROM pg_control_system()) AS cluster
 ), fresh AS (
     SELECT (event.occurred_at AT TIME ZONE %(zone)s)::date AS day, event.action, event.outcome,
-           event.actor_kind, event.actor_id, count(*) AS events,
+           event.actor_kind, event.actor_id,
+           -- A flood of failures is one event with a count; a view is one act, however often.
+           sum(CASE WHEN event.outcome <> 'success' AND jsonb_typeof(event.details -> 'count')
+               = 'number' THEN (event.details -> 'count')::bigint ELSE 1 END) AS events,
            (max(ARRAY[event.id::text, event.actor_label] COLLATE "C"))[2] AS newest_label
     FROM activity_activityevent event, horizon, activity_rollupcursor cur
     WHERE cur.id = 1

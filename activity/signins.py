@@ -12,8 +12,9 @@ from django.contrib.auth import get_user_model, signals
 from django.dispatch import receiver
 from django.http import HttpRequest
 
+from activity.hashes import keyed_hash
 from activity.models import Outcome
-from activity.recording import keyed_hash, record
+from activity.recording import record
 from activity.requests import actor_of
 from activity.subjects import NOTHING, subject_of
 

@@ -4,7 +4,7 @@ import structlog
 from celery import shared_task
 from django.utils import timezone
 
-from activity import rollups
+from activity import floods, rollups
 from activity.forgetting import tasks as forgetting_tasks  # noqa: F401  Celery looks here alone.
 from activity.sealing import checking, lag, sealer, witnesses
 from activity.sealing.unsealed import unsealed
@@ -33,6 +33,12 @@ def aggregate_all() -> int:
     tenants = for_each_active_tenant(aggregate_tenant)
     rollups.fold(timezone.now())
     return tenants
+
+
+@shared_task(base=PlatformTask, name="activity.settle_floods")
+def settle_floods() -> int:
+    """Write what was counted of floods that are over; returns how many events that made."""
+    return floods.settle_everywhere()
 
 
 @shared_task(base=TenantTask, name="activity.seal_tenant")

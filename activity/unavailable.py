@@ -7,7 +7,7 @@ types a command a sentence, and everything of the act is rolled back (ASVS 5.0 1
 from typing import ClassVar, Final
 
 import structlog
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError
 from django.http import HttpResponse
 from django.template.loader import render_to_string
 
@@ -57,17 +57,6 @@ def log(error: BaseException) -> None:
     diagnosis = getattr(error.__cause__, "diag", None)
     said = getattr(diagnosis, "message_primary", None) or type(error).__name__
     logger.error("record unavailable", error=one_line(said, 500))
-
-
-def refuse(error: DatabaseError) -> RecordUnavailable:
-    """Return what to raise for a statement of the record's that failed.
-
-    Whoever catches it cannot commit the rest: the transaction is spoilt, as PostgreSQL has it.
-    """
-    log(error)
-    if connection.in_atomic_block:
-        transaction.set_rollback(True)
-    return RecordUnavailable()
 
 
 def page() -> HttpResponse:

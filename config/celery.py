@@ -30,6 +30,8 @@ def timetable(sender: Celery, **_: Any) -> None:
     every(2.0, sender.signature("activity.seal_all"), expires=2)
     # Verification of each record, about once a day.
     every(60.0, sender.signature("activity.check_records"), expires=60)
+    # Floods of failures and views that are over: their counts become events.
+    every(10.0, sender.signature("activity.settle_floods"), expires=10)
     # Spare schemas, which `tenant create` takes. A claim asks for more at once.
     every(60.0, sender.signature("tenants.fill_spares"), expires=60)
     # What a killed process or a lost message left undone.

@@ -5,6 +5,7 @@ from tenants.models.domain import Domain
 from tenants.models.operation import Operation
 from tenants.models.record import DailyCheckpoint, RecordCheck, RecordHead
 from tenants.models.schema import Blueprint, SpareSchema
+from tenants.models.tally import Tally
 from tenants.models.tenant import FormerSlug, Tenant
 
 __all__ = [
@@ -17,5 +18,6 @@ __all__ = [
     "RecordCheck",
     "RecordHead",
     "SpareSchema",
+    "Tally",
     "Tenant",
 ]

@@ -11,7 +11,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0004_forgetting_permissions'),
+        ('accounts', '0003_capture'),
     ]
 
     operations = [

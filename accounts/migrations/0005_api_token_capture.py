@@ -9,7 +9,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('accounts', '0005_api_tokens'),
+        ('accounts', '0004_api_tokens'),
     ]
 
     operations = [
