@@ -14,7 +14,7 @@ from django.utils.html import format_html, format_html_join
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from activity import downloads
+from activity import downloads, viewing
 from activity.events import COLUMNS, sentence
 from activity.exporters import offered
 from activity.models import ActivityEvent
@@ -74,6 +74,8 @@ class ActivityEventAdmin(SavedSearchPages, SoundList, ModelAdmin):  # type: igno
         response: HttpResponse = super().change_view(
             request, object_id, form_url, {**title, **(extra_context or {})}
         )
+        if event:
+            viewing.event_viewed(event)
         return response
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -112,7 +114,7 @@ class ActivityEventAdmin(SavedSearchPages, SoundList, ModelAdmin):  # type: igno
         response: HttpResponse = super().changelist_view(
             request, {**context, **(extra_context or {})}
         )
-        return response
+        return viewing.list_viewed(request, response)
 
     @staticmethod
     def _with(request: HttpRequest, form: str) -> str:

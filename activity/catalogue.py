@@ -59,6 +59,7 @@ class Description:
 
 FLOOD: Final = Folding(singles=5, seconds=60)
 VIEWS: Final = Folding(singles=1, seconds=900)
+VIEWS_APART: Final = Folding(singles=1, seconds=900, apart=("target",))
 
 FOLDED: Final[dict[str, Schema]] = {"count?": COUNT, "first?": MOMENT, "last?": MOMENT}
 """What the event of a fold has beside the fields of its action."""
@@ -203,6 +204,23 @@ DESCRIPTIONS: Final[dict[str, Description]] = {
     "search.renamed": Description("A shared search has another name.", changes={"name": TEXT}),
     "search.withdrawn": Description(
         "A search is its owner's alone again, or gone.", details={"search": TEXT}
+    ),
+    "activity.searched": Description(
+        "Somebody looked through the record. The target says what they searched for; paging through"
+        " one search is one event.",
+        folding=VIEWS_APART,
+    ),
+    "activity.viewed": Description(
+        "Somebody looked at single events; the target is the first of them.", folding=VIEWS
+    ),
+    "history.viewed": Description(
+        "Somebody looked at what a person, a role or a membership was, and who changed it.",
+        folding=VIEWS_APART,
+    ),
+    "report.viewed": Description(
+        "Somebody looked at a report, for this period.",
+        details={"period?": TEXT},
+        folding=VIEWS_APART,
     ),
     "tenant.created": Description("An organisation was made and is served."),
     "tenant.suspended": Description(

@@ -215,7 +215,9 @@ def _expect(wanted: int, written: int) -> None:
 def _key(event: ActivityEvent, folding: Folding) -> uuid.UUID:
     """Return what is equal for events of one flood: action, somebody or something, network."""
     apart: list[Any] = [
-        event.target_id if name == "target" else event.details.get(name, "")
+        (event.target_type, event.target_id, event.target_label)
+        if name == "target"
+        else event.details.get(name, "")
         for name in folding.apart
     ]
     whose = (event.actor_id or event.target_id, _network(event.ip))

@@ -7,6 +7,8 @@ from django.http import Http404, HttpRequest
 from django.shortcuts import get_object_or_404
 from simple_history.admin import SimpleHistoryAdmin
 
+from activity import viewing
+
 
 class GuardedHistory(SimpleHistoryAdmin):  # type: ignore[misc]
     """History pages on which only administrators put a row back as it was.
@@ -34,6 +36,13 @@ class GuardedHistory(SimpleHistoryAdmin):  # type: ignore[misc]
             if self.revert_disabled(request, row) or not self.has_change_permission(request, row):
                 raise PermissionDenied
         return super().history_form_view(request, object_id, version_id, extra_context)
+
+    def render_history_view(
+        self, request: HttpRequest, template: str, context: dict[str, Any], **kwargs: Any
+    ) -> Any:
+        """Render either page, and record that it was looked at."""
+        viewing.history_viewed(context["original"] if "original" in context else context["object"])
+        return super().render_history_view(request, template, context, **kwargs)
 
 
 def _refuse_non_numbers(*texts: str) -> None:

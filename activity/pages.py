@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
 
-from activity import downloads, overview
+from activity import downloads, overview, viewing
 from activity.exporters import offered
 from activity.periods import last_days, period_between
 from activity.reports import REPORTS, build, definition_of
@@ -55,6 +55,7 @@ def report(request: HttpRequest, name: str) -> HttpResponseBase:
         "error": wrong,
         "period": period,
     }
+    viewing.report_viewed(finished)
     return _render(request, "panel/report.html", context, 400 if wrong else 200)
 
 

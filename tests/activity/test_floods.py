@@ -459,6 +459,7 @@ def hammering(lab):
     for worker in started:
         worker.kill()
         worker.wait()
+        worker.stdout.close()
 
 
 # The catalogue

@@ -18,11 +18,11 @@ STATEMENTS = {
     "overview": (11, 13),
     "people": (8, 10),
     "person": (7, 8),
-    "history": (8, 10),
+    "history": (9, 11),
     "events": (6, 8),
-    "event": (6, 8),
+    "event": (7, 9),
     "reports": (4, 6),
-    "report": (6, 8),
+    "report": (7, 9),
 }
 
 

@@ -212,3 +212,31 @@ def test_l16_no_failure_and_no_denial_is_swallowed(browser, acme, bob, broken_re
     assert client.post("/admin/accounts/customuser/1/delete/").status_code == 503
     failed = stranger.post(SIGN_IN, {"login": "ann", "password": "a guess"})
     assert failed.status_code == 503
+
+
+# L17
+
+
+@pytest.mark.parametrize(
+    ("page", "action"),
+    [
+        ("/admin/activity/activityevent/?q=actor:ann", "activity.searched"),
+        ("/admin/activity/activityevent/{event}/change/", "activity.viewed"),
+        ("/admin/accounts/customuser/{person}/history/", "history.viewed"),
+        ("/admin/reports/sign-ins/", "report.viewed"),
+        ("/admin/activity/activityevent/?export=csv", "export.requested"),
+        ("/admin/reports/sign-ins/?export=ndjson", "export.requested"),
+    ],
+)
+def test_l17_reading_and_exporting_the_record_is_recorded_before_anything_leaves(
+    browser, acme, ann, recorded, page, action
+):
+    address = page.format(event=recorded(acme)[0].pk, person=ann.pk)
+
+    response = browser(acme, ann).get(address)
+
+    # Not a byte of a file was asked for yet.
+    assert response.status_code == 200
+    [event] = events_of(acme, action)
+    assert event.actor_id == str(ann.public_id)
+    assert str(event.request_id) == response["X-Request-ID"]

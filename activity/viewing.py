@@ -1,0 +1,57 @@
+"""Looking at what is recorded is recorded itself: who looked at what, and how often.
+
+One event for each person, page and quarter of an hour, and a count of the rest
+(``activity.floods``), so that leafing through a list does not fill the record that is read. It is
+written when the page is ready and before it leaves: what cannot be recorded is not shown.
+"""
+
+from typing import Any, Final
+
+from django.db.models import Model
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+from activity.actions import CATALOGUE
+from activity.models import ActivityEvent
+from activity.reading.lists import PLACES
+from activity.recording import record
+from activity.reports import Report
+from activity.subjects import Subject
+
+_NO_SEARCH: Final = {*PLACES, "export", "e"}
+"""Parameters of the list that say where a page begins, or nothing."""
+
+
+def list_viewed(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Record that somebody looked through the record, with what they searched for."""
+    asked = [
+        f"{name}={value}"
+        for name, values in request.GET.lists()
+        if name not in _NO_SEARCH
+        for value in values
+        if value
+    ]
+    if response.status_code < 300:
+        label = f"the record: {' '.join(asked)}" if asked else "the record"
+        record("activity.searched", target=Subject("record", label=label))
+    return response
+
+
+def event_viewed(event: ActivityEvent) -> None:
+    """Record that somebody looked at one event.
+
+    By its action and id: its sentence would repeat names that may have to be forgotten.
+    """
+    label = event.action if event.action in CATALOGUE else "event"
+    record("activity.viewed", target=Subject("event", str(event.pk), label))
+
+
+def history_viewed(row: Model) -> None:
+    """Record that somebody looked at what a row was."""
+    record("history.viewed", target=row)
+
+
+def report_viewed(report: Report) -> None:
+    """Record that somebody looked at a report."""
+    details: dict[str, Any] = {"period": str(report.period)}
+    record("report.viewed", target=Subject("report", report.name, report.title), details=details)
