@@ -15,6 +15,7 @@ from accounts.forgetting_pages import Forgettable
 from accounts.forms import CustomUserChangeForm, CustomUserCreationForm, RolesForm
 from accounts.invitations import invite
 from accounts.models import ApiToken, CustomUser
+from activity import denials
 from activity.admin import SilentLog
 from activity.history_pages import GuardedHistory
 from activity.reading.links import LinkedToRecord
@@ -220,11 +221,14 @@ class CustomUserAdmin(  # type: ignore[misc]
     def _set_active(
         self, request: HttpRequest, queryset: QuerySet[CustomUser], *, to: bool
     ) -> None:
-        chosen = queryset.exclude(is_active=to)
+        chosen = list(queryset.exclude(is_active=to))
         allowed = [
             user for user in chosen if _may_touch(request, user) and user.pk != request.user.pk
         ]
-        kept = chosen.count() - len(allowed)
+        kept = len(chosen) - len(allowed)
+        for user in chosen:
+            if user not in allowed:
+                denials.deny(request, "not permitted", target=user)
         for user in allowed:
             user.is_active = to
             user.save(update_fields=["is_active"])

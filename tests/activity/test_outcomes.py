@@ -1,11 +1,13 @@
 """How acts end that change no row: failures and denials, whatever becomes of the request."""
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, connection, transaction
 from django.http import HttpResponse
 from django.test import Client, override_settings
 from django.urls import path
+from django.views.decorators.csrf import csrf_exempt
 
 from accounts.models import CustomUser
 from activity import outcomes, unavailable
@@ -53,6 +55,7 @@ urlpatterns = [
     path("elsewhere/", fails_elsewhere),
     path("swallows/", swallows),
     path("refused/<str:key>/", refuses),
+    path("api/", csrf_exempt(lambda request: HttpResponse(status=403))),
     *urlpatterns,
 ]
 
@@ -148,6 +151,22 @@ def test_a_denial_names_the_object_where_the_address_does(browser, acme, bob, an
     assert event.details["method"] == "POST"
 
 
+def test_whom_an_action_leaves_out_for_lack_of_power_is_a_denial(browser, acme, bob, ann, recorded):
+    with enter_tenant(acme):
+        bob.user_permissions.add(Permission.objects.get(codename="change_customuser"))
+        cleo = CustomUser.objects.get(username="cleo")
+    chosen = [ann.pk, bob.pk, cleo.pk]
+
+    response = browser(acme, bob).post(
+        "/admin/accounts/customuser/", {"action": "deactivate", "_selected_action": chosen}
+    )
+
+    assert response.status_code == 302
+    denied = recorded(acme, "access.denied")
+    assert {event.target_id for event in denied} == {str(ann.public_id), str(bob.public_id)}
+    assert len(recorded(acme, "user.deactivated")) == 1
+
+
 @pytest.mark.parametrize("key", ["999999999", "99999999999999999999", "x", "%00", "_5F", "-1"])
 def test_a_denial_of_an_object_that_is_not_there_names_the_page(browser, acme, bob, recorded, key):
     response = browser(acme, bob).post(f"/admin/accounts/customuser/{key}/delete/")
@@ -182,6 +201,16 @@ def test_a_form_without_its_token_is_a_denial(acme, recorded):
     [event] = recorded(acme, "access.denied")
     assert event.details["why"] == "forged form"
     assert event.actor_kind == "anonymous"
+
+
+@ours
+def test_what_needs_no_token_is_not_taken_for_a_forged_form(acme, recorded):
+    client = Client(enforce_csrf_checks=True, headers={"host": "acme.localhost:8000"})
+
+    client.post("/api/")
+
+    [event] = recorded(acme, "access.denied")
+    assert event.details["why"] == "not permitted"
 
 
 @pytest.mark.parametrize("page", ["/admin/", "/", "/admin/activity/activityevent/"])
