@@ -64,8 +64,13 @@ class PowerFilter(admin.SimpleListFilter):
         return queryset
 
 
-class CustomUserAdmin(  # type: ignore[misc]
-    Forgettable, LinkedToRecord, SilentLog, SoundList, GuardedHistory, ModelAdmin
+class CustomUserAdmin(
+    Forgettable,
+    LinkedToRecord,
+    SilentLog,
+    SoundList,
+    GuardedHistory,
+    ModelAdmin,  # type: ignore[misc]
 ):
     """The people of one organisation."""
 
