@@ -179,7 +179,7 @@ DESCRIPTIONS: Final[dict[str, Description]] = {
     ),
     "export.finished": Description(
         "A file was complete, with so many rows and this hash; of a command, before the file is"
-        " there. Of a bundle, first and size say which events, and the hash is its manifest's.",
+        " there. Of a bundle, from and size say which events, and the hash is its manifest's.",
         details={
             **_FILE,
             "rows": COUNT,
@@ -192,7 +192,7 @@ DESCRIPTIONS: Final[dict[str, Description]] = {
             "snapshot?": MOMENT,
             "checkpoint?": COUNT,
             "after?": COUNT,
-            "first?": COUNT,
+            "from?": COUNT,
             "size?": COUNT,
             "manifest_sha256?": HASH,
         },

@@ -89,7 +89,7 @@ class Bundle:
             details={
                 "format": "bundle",
                 "rows": self.events,
-                "first": self.first,
+                "from": self.first,
                 "size": self.size,
                 "manifest_sha256": self.sha256,
                 **filters,

@@ -24,6 +24,7 @@ from tenants import lifecycle
 from tenants.backend import telling
 from tenants.context import enter_platform
 from tenants.models import Domain, Operation, Tenant
+from tenants.names import new_schema_name
 from tenants.uuid7 import uuid7
 
 ANN = Actor(ActorKind.PERSON, "id-of-ann", "Ann Lee (ann)")
@@ -362,6 +363,43 @@ def test_a_domain_that_is_changed_past_the_platform_is_told(acme):
     assert (added.action, removed.action) == ("domain.row_added", "domain.row_removed")
     assert added.target_id == str(acme.pk)
     assert added.target_label == "the domain x.example of Acme"
+
+
+def test_a_domain_that_gets_another_name_is_told(acme):
+    [event] = on_platform(
+        lambda: Domain.objects.filter(tenant=acme, is_primary=True).update(domain="y.example")
+    )
+
+    assert (event.action, event.changes["domain"][1]) == ("domain.changed", "y.example")
+
+
+def test_a_tenant_that_is_written_past_the_platform_is_told(db):
+    ghost = Tenant(slug="ghost", name="Ghost", schema_name=new_schema_name())
+
+    [added] = on_platform(ghost.save)
+    [removed] = on_platform(ghost.delete)
+
+    assert (added.action, removed.action) == ("tenant.row_added", "tenant.row_removed")
+    assert added.changes["slug"] == removed.changes["slug"][::-1] == [None, "ghost"]
+
+
+def test_an_operation_that_is_written_by_hand_is_told(acme):
+    def by_hand(sql):
+        with connection.connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL tenantry.context = ''; {sql}")
+
+    [added] = on_platform(
+        lambda: by_hand(
+            "INSERT INTO public.tenants_operation (kind, state, steps, done, attempt, request,"
+            " result, actor, error)"
+            " VALUES ('purge', 'waiting', '[\"x\"]', 0, 0, '{}', '{}', '{}', '')"
+        )
+    )
+    [removed] = on_platform(
+        lambda: by_hand("DELETE FROM public.tenants_operation WHERE tenant_id IS NULL")
+    )
+
+    assert (added.action, removed.action) == ("operation.row_added", "operation.row_removed")
 
 
 def test_an_operation_is_told_when_nobody_known_writes_it(acme):

@@ -87,11 +87,8 @@ class Kind:
     actions: dict[str, list[str]]
 
 
-def named(noun: str, *words: str) -> dict[str, list[str]]:
-    return {
-        done: [f"{noun}.{word}"]
-        for done, word in zip((ADDED, CHANGED, REMOVED), words, strict=True)
-    }
+def named(added: str, changed: str, removed: str) -> dict[str, list[str]]:
+    return {ADDED: [added], CHANGED: [changed], REMOVED: [removed]}
 
 
 def swapped(added: str, removed: str) -> dict[str, list[str]]:
@@ -106,14 +103,14 @@ KINDS = {
         person,
         "display_name",
         lambda: "Another",
-        named("user", "created", "changed", "deleted"),
+        named("user.created", "user.changed", "user.deleted"),
     ),
     "role": Kind(
         Group,
         role,
         "name",
         lambda: f"Role {next(NUMBERS)}",
-        named("group", "created", "changed", "deleted"),
+        named("group.created", "group.changed", "group.deleted"),
     ),
     "membership": Kind(
         Membership,
@@ -141,7 +138,7 @@ KINDS = {
         lambda: EmailAddress(user=saved(person()), email=f"m{next(NUMBERS)}@acme.example"),
         "verified",
         lambda: True,
-        named("email", "added", "changed", "removed"),
+        named("email.added", "email.changed", "email.removed"),
     ),
     "API token": Kind(
         ApiToken,
@@ -157,7 +154,7 @@ KINDS = {
         ),
         "scopes",
         lambda: "record:verify",
-        named("token", "created", "changed", "deleted"),
+        named("token.created", "token.changed", "token.deleted"),
     ),
 }
 

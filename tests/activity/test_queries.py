@@ -19,7 +19,7 @@ STATEMENTS = {
     "people": (8, 10),
     "person": (7, 8),
     "history": (9, 11),
-    "events": (6, 8),
+    "events": (7, 9),
     "event": (7, 9),
     "reports": (4, 6),
     "report": (7, 9),
