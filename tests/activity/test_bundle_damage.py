@@ -332,6 +332,13 @@ def test_a_changed_hash_is_told_from_a_changed_event(whole, wrong):
         assert "the events are as they were sealed" in seen["what"]
 
 
+@pytest.mark.parametrize("more", [bytes(32), bytes(31), b"x" * (1 << 20)], ids=len)
+def test_hashes_that_no_checkpoint_covers_are_found(whole, wrong, more):
+    whole["hashes.bin"] += more
+
+    assert wrong(whole)["kind"] in {"inserted", "truncated"}
+
+
 def test_an_event_changed_together_with_its_hash_does_not_lead_to_the_root(whole, wrong):
     data, hashes = lines(whole["events.ndjson"]), bytearray(whole["hashes.bin"])
     event = json.loads(data[3])
