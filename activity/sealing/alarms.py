@@ -39,6 +39,7 @@ def _records() -> list[str]:
             for pk, slug in Tenant.objects.filter(pk__in=keys).values_list("pk", "slug")
         }
     return [
-        f"The record of {slugs.get(check.record, check.record)} is not intact. {check.sentence}"
+        f"The record of {slugs.get(check.record, check.record)}"
+        f" {'is not intact. ' if check.wrong else ''}{check.sentence}"
         for check in checks
     ]

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from activity.recording import record
 from activity.verifying import Verdict, verify
-from tenants.context import PLATFORM, current_scope, enter_platform, enter_tenant
+from tenants.context import PLATFORM, enter_platform, enter_tenant
 from tenants.hosts import owned
 from tenants.models import RecordCheck, Tenant
 
@@ -38,10 +38,12 @@ def check_due() -> int:
             break
         try:
             checked += _check_named(name)
+        except Busy:
+            break
         except Exception:
             # Whatever is wrong with one keeps no other waiting.
             logger.exception("verification ended early", record=name)
-            _remember(name, None, 0.0, "it could not be verified: see the log")
+            _remember(name, None, 0.0, "could not be verified: see the log.")
     return checked
 
 
@@ -60,19 +62,20 @@ def due() -> list[str]:
     return sorted(waiting, key=lambda name: (name in known, known.get(name, limit)))
 
 
-def check() -> Verdict | None:
-    """Verify the record of the place one is in and keep the result; ``None`` while another does."""
+class Busy(Exception):
+    """Another process verifies a record: they are to take turns, and leave workers for the rest."""
+
+
+def check() -> Verdict:
+    """Verify the record of the place one is in and keep the result. Raises ``Busy``."""
     started = time.perf_counter()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        cursor.execute(
-            "SELECT pg_try_advisory_xact_lock(hashtextextended('tenantry verifies ' || %s, 0))",
-            [current_scope()],
-        )
-        [is_ours] = cursor.fetchone()
-        verdict = verify() if is_ours else None
-    if verdict:
-        _tell(verdict, time.perf_counter() - started)
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended('tenantry verifies', 0))")
+        if cursor.fetchone() != (True,):
+            raise Busy
+        verdict = verify()
+    _tell(verdict, time.perf_counter() - started)
     return verdict
 
 
@@ -91,13 +94,15 @@ def alarms() -> list[RecordCheck]:
 def _check_named(name: str) -> bool:
     if name == PLATFORM:
         with enter_platform():
-            return check() is not None
+            check()
+        return True
     with enter_platform():
         tenant = owned(Tenant.objects.active().filter(pk=name))
     if tenant is None:
         return False
     with enter_tenant(tenant):
-        return check() is not None
+        check()
+    return True
 
 
 def _tell(verdict: Verdict, seconds: float) -> None:

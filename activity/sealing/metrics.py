@@ -59,7 +59,11 @@ def _numbers() -> Iterator[tuple[str, str, float]]:
     with enter_platform():
         yield "records", "Records that were ever sealed.", RecordHead.objects.count()
         wrong = RecordCheck.objects.exclude(sentence="").count()
-        yield "records_not_intact", "Records of which verification found something wrong.", wrong
+        yield (
+            "records_not_intact",
+            "Records that are not what was sealed, or could not be verified.",
+            wrong,
+        )
         oldest = RecordCheck.objects.aggregate(oldest=Min("checked_at"))["oldest"]
     if oldest:
         age = max(now - oldest.timestamp(), 0.0)
