@@ -298,6 +298,7 @@ class TestMetrics:
     def test_without_a_token_there_is_no_such_page(self, db, settings):
         assert self.get().status_code == 404
         assert self.get("").status_code == 404
+        assert self.get("None").status_code == 404
         settings.TENANTRY_METRICS_TOKEN = TOKEN
         assert self.get().status_code == 404
         assert self.get("another").status_code == 404
