@@ -95,6 +95,20 @@ def test_who_stops_taking_stops_the_server_and_may_go_on_with_the_connection(ple
     assert connection.connection.info.backend_pid == pid
 
 
+def test_a_statement_that_nobody_wants_is_cancelled_and_not_waited_for(lab):
+    a_minute = (
+        "COPY (SELECT repeat('x', 100000), pg_sleep(0.01) FROM generate_series(1, 6000)) TO STDOUT"
+    )
+    started = time.monotonic()
+    copying = Copy(statements.Statement(("text",), a_minute, ()))
+    with enter_tenant(lab), suppress(KeyboardInterrupt), transaction.atomic(), copying as copy:
+        next(iter(copy))
+        raise KeyboardInterrupt
+
+    assert time.monotonic() - started < 30
+    assert copy_threads() == []
+
+
 def test_an_error_of_the_server_is_raised_where_rows_are_taken(plenty):
     def take_slowly():
         with transaction.atomic(), connection.cursor() as cursor:
