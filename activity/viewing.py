@@ -18,8 +18,8 @@ from activity.recording import record
 from activity.reports import Report
 from activity.subjects import Subject
 
-_NO_SEARCH: Final = {*PLACES, "export", "e"}
-"""Parameters of the list that say where a page begins, or nothing."""
+_NO_SEARCH: Final = {*PLACES, "cursor", "limit", "export", "e"}
+"""Parameters of the list, and of the API's, that say where a page begins and ends, or nothing."""
 
 
 def list_viewed(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

@@ -16,7 +16,7 @@ from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from activity import catalogue
+from activity import catalogue, viewing
 from activity.api import described, limits, parameters
 from activity.api.documents import EventPageSerializer, EventSerializer, ProofSerializer
 from activity.api.permissions import MayReadRecord
@@ -92,7 +92,9 @@ class EventList(RecordView):
             if stop
             else None,
         }
-        return Response(EventPageSerializer(document).data)
+        response = Response(EventPageSerializer(document).data)
+        viewing.list_viewed(request, response)
+        return response
 
 
 class EventDetail(RecordView):
@@ -104,6 +106,7 @@ class EventDetail(RecordView):
         event = ActivityEvent.objects.filter(pk=event_id).first()
         if event is None:
             raise NotFound(_NO_EVENT)
+        viewing.event_viewed(event)
         return Response(EventSerializer(event).data)
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from accounts.api_tokens import token_ref
 from accounts.models import CustomUser
-from activity import context
+from activity import context, viewing
 from activity.api import limits, parameters
 from activity.context import Actor, ActorKind, Channel, Context
 from activity.leaves import leaf_hash
@@ -76,6 +76,11 @@ def is_cursor(text):
 
 
 class TestEvents:
+    @pytest.fixture(autouse=True)
+    def _unseen(self, monkeypatch):
+        """Let asking change nothing of what is asked for; that it is recorded is shown below."""
+        monkeypatch.setattr(viewing, "list_viewed", lambda request, response: response)
+
     def test_an_event_is_its_columns_and_a_sentence(self, asking, acme, ann):
         circumstances = Context(
             actor=Actor(ActorKind.PERSON, str(ann.public_id), "Ann (ann)"),
@@ -433,6 +438,28 @@ class TestErrors:
         assert response["Content-Type"].startswith("text/html")
 
 
+class TestLooking:
+    def test_who_reads_by_the_api_is_recorded_as_by_the_panel(self, acme, bob, many, recorded):
+        client = program(acme, token_of(acme, bob)[1])
+        for limit in (1, 2):
+            client.get(EVENTS, {"q": "target:no", "limit": limit})
+        client.get(client.get(EVENTS, {"q": "target:no"}).json()["next"] or EVENTS)
+        client.get(f"{EVENTS}/{many[0].pk}")
+        client.get(f"{EVENTS}/{uuid.uuid4()}")
+        client.get(EVENTS, {"nonsense": "1"})
+
+        [searched] = [
+            event
+            for event in recorded(acme, "activity.searched")
+            if "target:no" in str(vars(event))
+        ]
+        assert searched.target_label == "the record: q=target:no"
+        assert (searched.channel, searched.actor_id) == ("api", str(bob.public_id))
+        assert searched.session_ref
+        [viewed] = recorded(acme, "activity.viewed")
+        assert (viewed.channel, viewed.target_id) == ("api", str(many[0].pk))
+
+
 class TestCatalogue:
     def test_a_token_reads_it_as_a_session_does(self, acme, ann, browser):
         client = program(acme, token_of(acme, ann, "record:verify")[1])
@@ -471,8 +498,8 @@ class TestAnswers:
 
 STATEMENTS = {
     # address: (by a token, by a session) of an administrator; a reader's permissions take two more
-    "events": (4, 5),
-    "event": (4, 5),
+    "events": (5, 6),
+    "event": (5, 6),
     "proof": (10, 11),
     "checkpoint": (4, 5),
     "catalogue": (3, 4),
@@ -508,7 +535,7 @@ def test_a_readers_permissions_take_two_statements(acme, ann, bob):
         with CaptureQueriesContext(connection) as sent:
             assert client.get(EVENTS).status_code == 200
         counts.append(len(sent))
-    assert counts == [4, 6]
+    assert counts == [5, 7]
 
 
 def test_no_canary_of_another_place_is_in_any_answer(acme, globex, ann, sam, many):
@@ -518,4 +545,5 @@ def test_no_canary_of_another_place_is_in_any_answer(acme, globex, ann, sam, man
         assert CANARY[other] not in said
         assert CANARY[place.slug] in said
         with inside(place):
-            assert said.count('"sentence"') == min(500, ActivityEvent.objects.count())
+            others = ActivityEvent.objects.exclude(action="activity.searched")
+            assert said.count('"sentence"') == min(500, others.count())
