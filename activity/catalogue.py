@@ -195,6 +195,7 @@ DESCRIPTIONS: Final[dict[str, Description]] = {
             "from?": COUNT,
             "size?": COUNT,
             "manifest_sha256?": HASH,
+            "time_zone?": TEXT,
         },
     ),
     "search.shared": Description(

@@ -59,5 +59,5 @@ def _settled(request: HttpRequest, response: HttpResponse, kept: Kept) -> HttpRe
         outcomes.write(kept)
     except unavailable.RecordUnavailable:
         # The other is not closed: that would end the request a second time.
-        return unavailable.page()
+        return unavailable.answer(request)
     return response

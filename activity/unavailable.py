@@ -8,11 +8,12 @@ from typing import ClassVar, Final
 
 import structlog
 from django.db import DatabaseError
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
 from activity.text import one_line
 from tenants.errors import TenantryError
+from tenants.problems import is_api, problem
 
 logger = structlog.get_logger("tenantry.errors")
 
@@ -59,10 +60,13 @@ def log(error: BaseException) -> None:
     logger.error("record unavailable", error=one_line(said, 500))
 
 
-def page() -> HttpResponse:
-    """Return the page that says so. It asks the database nothing."""
+def answer(request: HttpRequest) -> HttpResponse:
+    """Return the page that says so, to programs a document. It asks the database nothing."""
+    headers = {"Retry-After": str(RETRY_SECONDS), "Cache-Control": "no-store"}
+    if is_api(request):
+        return problem(RecordUnavailable.code, headers=headers)
     return HttpResponse(
         render_to_string("activity/unavailable.html"),
         status=RecordUnavailable.http_status,
-        headers={"Retry-After": str(RETRY_SECONDS), "Cache-Control": "no-store"},
+        headers=headers,
     )

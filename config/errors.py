@@ -22,7 +22,7 @@ def page_for(request: HttpRequest, error: BaseException | None) -> HttpResponse 
         unavailable.log(error)
         error = unavailable.RecordUnavailable()
     if isinstance(error, unavailable.RecordUnavailable):
-        return _unrecorded(request)
+        return unavailable.answer(request)
     if isinstance(error, TenantryError) and error.http_status < HTTPStatus.INTERNAL_SERVER_ERROR:
         if is_api(request):
             return problem(error.code, error.message, error.hint, status=error.http_status)
@@ -37,13 +37,6 @@ def page_for(request: HttpRequest, error: BaseException | None) -> HttpResponse 
         page = render_to_string("unavailable.html")
         return HttpResponse(page, status=503, headers={"Retry-After": "5"})
     return None
-
-
-def _unrecorded(request: HttpRequest) -> HttpResponse:
-    if is_api(request):
-        headers = {"Retry-After": str(unavailable.RETRY_SECONDS)}
-        return problem("record-unavailable", headers=headers)
-    return unavailable.page()
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

@@ -10,6 +10,8 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0002_unread_indexes'),
+        # Its triggers write with functions of these.
+        ('activity', '0006_stamp'),
         ('auth', '0002_capture'),
     ]
 

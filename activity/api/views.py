@@ -182,9 +182,6 @@ def _beside(page: paging.Page, cursor: Cursor) -> tuple[Cursor | None, Cursor | 
     """
     older = Cursor(before=page.older) if page.older else None
     newest = page.newer or (page.events[0].pk if page.events else cursor.after)
-    if not page.events and cursor.after:
-        # Nothing is newer than this one, which is itself the first of the older page.
-        older = Cursor(before=uuid.UUID(int=cursor.after.int + 1))
     return older, Cursor(after=newest) if newest else None
 
 

@@ -62,10 +62,11 @@ def page(
     if is_more:
         stop = None
     end = rows[-1].pk if is_more else stop
-    if forwards:
+    if cursor.after is not None:
         rows.reverse()
-        start = rows[-1].pk if rows else cursor.after
-        return Page(rows, start, end, stop)
+        # Where nothing is newer, what one came from is itself the first of the older page.
+        older = rows[-1].pk if rows else uuid.UUID(int=cursor.after.int + 1)
+        return Page(rows, older, end, stop)
     start = rows[0].pk if rows else cursor.before
     return Page(rows, end, start if cursor.before else None, stop)
 

@@ -30,15 +30,15 @@ def times(events):
 
 
 def test_looking_through_the_record_is_an_event_that_says_who_and_what_for(browser, acme, bob):
-    response = browser(acme, bob).get(EVENTS, {"q": "actor:ann", "outcome": "denied"})
+    response = browser(acme, bob).get(EVENTS, {"q": "actor:ann outcome:denied"})
 
     assert response.status_code == 200
     [event] = events_of(acme)
     assert (event.action, event.outcome) == ("activity.searched", "success")
     assert event.actor_id == str(bob.public_id)
     assert str(event.request_id) == response["X-Request-ID"]
-    assert event.target_label == "the record: q=actor:ann outcome=denied"
-    assert sentence(event).endswith("looked through the record: q=actor:ann outcome=denied")
+    assert event.target_label == "the record: q=actor:ann outcome:denied"
+    assert sentence(event).endswith("looked through the record: q=actor:ann outcome:denied")
 
 
 def test_paging_through_a_list_is_one_event_and_an_exact_count(browser, acme, bob):
