@@ -115,7 +115,11 @@ def declare_link(model: type[Model], link: Link) -> None:
 
 
 def declaration_of(model: type[Model]) -> Declaration:
-    """Return how ``model`` was declared; raises ``KeyError`` when it never was."""
+    """Return how ``model`` was declared; raises ``KeyError`` when it never was.
+
+    A row of history appears as what it is the history of.
+    """
+    model = getattr(model, "instance_type", model)
     return _declarations[(model._meta.concrete_model or model)._meta.label_lower]
 
 

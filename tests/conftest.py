@@ -269,6 +269,16 @@ def no_attempts_yet(acme: Tenant, globex: Tenant) -> None:
             cache.clear()
 
 
+def empty(cursor: Any, *tables: str) -> None:
+    """Empty tables of the platform and what refers to them, past the triggers that record them."""
+    recorded = ("tenants_tenant", "tenants_domain", "tenants_operation")
+    for state in ("DISABLE", "ENABLE"):
+        for table in recorded:
+            cursor.execute(f"ALTER TABLE public.{table} {state} TRIGGER USER")
+        if state == "DISABLE":
+            cursor.execute(f"TRUNCATE {', '.join(tables)} CASCADE")
+
+
 def remove_without_trace(tenant: Tenant) -> None:
     """Remove a tenant as if it had never been, tombstone and record included."""
     with enter_platform(), transaction.atomic(), connection.cursor() as cursor:

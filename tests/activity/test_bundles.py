@@ -32,6 +32,7 @@ from tests.activity.bundles import (
 from tests.activity.test_command import process, room_for  # noqa: F401
 from tests.activity.test_rollups import another_connection, happen_on
 from tests.activity.test_sealing import happen, settle
+from tests.tenants.archives import settled
 
 VKEY = ("--key", keys.signer().vkey)
 
@@ -40,10 +41,10 @@ VKEY = ("--key", keys.signer().vkey)
 def sealed(lab):
     """A tenant with several segments, the first of which ends a tile."""
     with enter_tenant(lab):
-        varied(256 - ActivityEvent.objects.count())
-        settle()
-        for count in (20, 10):
+        for count in (256 - ActivityEvent.objects.count(), 20, 10):
             varied(count)
+            # All at once, so that it is one segment.
+            settled()
             settle()
         yield lab
 

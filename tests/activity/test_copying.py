@@ -31,7 +31,7 @@ PLENTY = 6_000
 
 def fill(count):
     """Multiply the newest event, with room for a text of some size."""
-    made = record("user.changed", details={"text": "x" * 400})
+    made = record("user.changed", reason="x" * 400)
     names = [field.column for field in ActivityEvent._meta.fields]
     copied = ", ".join(name for name in names if name not in ("id", "occurred_at"))
     with connection.cursor() as cursor:

@@ -200,7 +200,7 @@ def test_every_format_has_exactly_the_rows_of_the_list(browser, acme, ann, form)
         record("session.failed", outcome="failure")
     client = browser(acme, ann)
 
-    for query in ({"family": "user"}, {"outcome": "failure"}, {"q": "Person 5 -target:57"}):
+    for query in ({"q": "family:user"}, {"q": "outcome:failure"}, {"q": '"Person 5" -target:57'}):
         listed, place = [], {}
         while place is not None:
             shown = client.get(EVENTS, query | place).context["cl"]

@@ -121,7 +121,7 @@ def lived(events=40):
     record(
         "export.requested",
         target=Subject("export", "events", "events"),
-        details={"filters": f"actor:{EMAIL}"},
+        details={"format": "csv", "filters": f"actor:{EMAIL}"},
     )
     record("group.changed", target=group, reason=f"asked for by {NAME}")
     cache.set(f"session-refused:{IP}", 1, timeout=60)
@@ -257,13 +257,13 @@ def test_somebody_else_keeps_what_is_theirs(lab):
             mine = record("group.changed", target=Subject("group", "1", "x"), reason="mallory's")
         # Another who had the same name: nothing is erased by it.
         person_called("second", "second@lab.example", NAME)
-        about = record("export.requested", details={"filters": f"target:{NAME}"})
+        about = record("export.requested", details={"format": "csv", "filters": f"target:{NAME}"})
         erased()
 
         mine.refresh_from_db()
         about.refresh_from_db()
         assert (mine.actor_label, mine.ip) == ("Mal Lory", IP)
-        assert about.details == {"filters": f"target:{NAME}"}
+        assert about.details == {"format": "csv", "filters": f"target:{NAME}"}
         changed = ActivityEvent.objects.get(action="user.changed", target_id=str(owner.public_id))
         assert changed.target_label.endswith("(owner)")
         assert changed.changes
@@ -433,7 +433,7 @@ def test_the_function_empties_no_event_that_does_not_hold_the_name(lab):
     with enter_tenant(lab):
         user, _ = lived()
         record("user.erased", target=Subject("user", str(user.public_id), "x"))
-        event = record("export.requested", details={"filters": "actor:somebody"})
+        event = record("export.requested", details={"format": "csv", "filters": "actor:somebody"})
         assert asked(str(user.public_id), ["quistgaard"], [event.pk])[2] == 0
         with pytest.raises(DatabaseError, match="fewer than 3"):
             asked(str(user.public_id), ["a"], [event.pk])
@@ -567,7 +567,7 @@ def test_what_the_platform_was_told_of_a_first_administrator_is_erased(lab):
         record(
             "tenant.created",
             target=Subject("tenant", str(lab.pk), "Lab"),
-            details={"administrator": EMAIL},
+            reason=f"asked for by {EMAIL}",
         )
         assert found_anywhere(["public"])
     with enter_tenant(lab):

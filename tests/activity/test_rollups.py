@@ -369,6 +369,7 @@ def test_what_two_people_did_by_command_is_not_added_up_as_one_persons(lab, monk
             context._of_process.cache_clear()
             record("group.changed")
         context._of_process.cache_clear()
+        settle()
         fold()
         rows = build("admin-changes", last_days(1)).rows
 

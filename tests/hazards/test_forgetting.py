@@ -61,7 +61,7 @@ def lived(name):
     user.save()
     for _ in range(5):
         record("session.started", target=user)
-    record("export.requested", details={"filters": "actor:" + user.email})
+    record("export.requested", details={"format": "csv", "filters": "actor:" + user.email})
     sealer.seal(timezone.now())
     return str(user.public_id)
 
@@ -233,11 +233,13 @@ def test_l13_a_name_is_looked_for_as_whole_words(lab: Tenant, name: str) -> None
     with enter_tenant(lab):
         lived()
         kept = [
-            record("export.requested", details={"filters": f"actor:x{EMAIL}"}),
-            record("export.requested", details={"filters": f"actor:{EMAIL}.org"}),
-            record("export.requested", details={"filters": f"{name}son"}),
+            record("export.requested", details={"format": "csv", "filters": f"actor:x{EMAIL}"}),
+            record("export.requested", details={"format": "csv", "filters": f"actor:{EMAIL}.org"}),
+            record("export.requested", details={"format": "csv", "filters": f"{name}son"}),
         ]
-        gone = record("export.requested", details={"filters": f"<{EMAIL.upper()}>, {name}."})
+        gone = record(
+            "export.requested", details={"format": "csv", "filters": f"<{EMAIL.upper()}>, {name}."}
+        )
         erasing.erase(people().find(EMAIL), "request 1")
         for event in kept:
             event.refresh_from_db()

@@ -32,6 +32,7 @@ from accounts.models import CustomUser
 from config.environment import CHECKOUT
 from tenants.context import enter_tenant
 from tenants.errors import NotInTenant
+from tests.conftest import empty
 
 THREADS = 6
 SAVES = 160
@@ -179,7 +180,7 @@ def server(scratch_platform: dict[str, str], scratch: Any, password: str) -> Ite
         scratch.execute("SELECT schema_name FROM tenants_tenant")
         for (schema,) in scratch.fetchall():
             scratch.execute(f'DROP SCHEMA "{schema}" CASCADE')
-        scratch.execute("TRUNCATE tenants_tenant CASCADE")
+        empty(scratch, "tenants_tenant")
 
 
 def test_i11_threads_of_one_process_save_and_read_in_the_right_tenant(

@@ -17,6 +17,7 @@ import pytest
 
 from config.environment import CHECKOUT
 from tenants.archive.reading import archive_at
+from tests.conftest import empty
 from tests.hazards.kills import answers, manage
 from tests.tenants.archives import sample as sample
 
@@ -32,7 +33,7 @@ def platform(scratch: Any) -> Iterator[Any]:
     scratch.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 't\\_%'")
     for (schema,) in scratch.fetchall():
         scratch.execute(f"DROP SCHEMA {schema} CASCADE")
-    scratch.execute("TRUNCATE public.tenants_tenant, public.tenants_spareschema CASCADE")
+    empty(scratch, "public.tenants_tenant", "public.tenants_spareschema")
 
 
 def rows(platform: Any, query: str, *values: Any) -> list[Any]:

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from config.environment import CHECKOUT
+from tests.conftest import empty
 
 KILLS_AT_RANDOM = int(os.environ.get("TEST_KILLS", "5"))
 RACES = int(os.environ.get("TEST_RACES", "5"))
@@ -187,7 +188,7 @@ def clean(scratch: Any) -> None:
     wait_for_backends(scratch)
     for schema in schemas(scratch):
         scratch.execute(f"DROP SCHEMA {schema} CASCADE")
-    scratch.execute("TRUNCATE public.tenants_tenant, public.tenants_spareschema CASCADE")
+    empty(scratch, "public.tenants_tenant", "public.tenants_spareschema")
 
 
 def schemas(scratch: Any) -> list[str]:

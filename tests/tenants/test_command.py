@@ -19,6 +19,7 @@ from config.environment import CHECKOUT
 from tenants import lifecycle
 from tenants.context import enter_platform, enter_tenant
 from tenants.models import Domain, Tenant
+from tests.conftest import empty
 from tests.tenants.conftest import Run
 
 PASSWORD = "a garden full of ripe quinces"
@@ -530,7 +531,7 @@ def test_as_a_process_stdout_is_one_document_and_stderr_is_for_people(
     assert json.loads(refused.stdout)["error"]["code"] == "conflict"
     assert refused.stderr.decode().startswith("error: the slug")
     scratch.execute(f"DROP SCHEMA {schema} CASCADE")
-    scratch.execute("TRUNCATE tenants_tenant CASCADE")
+    empty(scratch, "tenants_tenant")
 
 
 def test_as_a_process_a_password_that_is_no_text_is_refused(
@@ -550,7 +551,7 @@ def test_as_a_process_a_password_that_is_no_text_is_refused(
     assert b"Traceback" not in refused.stderr
     scratch.execute("SELECT schema_name FROM tenants_tenant WHERE slug = 'process'")
     scratch.execute(f"DROP SCHEMA {scratch.fetchone()[0]} CASCADE")
-    scratch.execute("TRUNCATE tenants_tenant CASCADE")
+    empty(scratch, "tenants_tenant")
 
 
 def test_as_a_process_a_database_that_is_not_there_is_one_sentence(

@@ -230,7 +230,7 @@ def refuses_every_access(model: type[Model]) -> None:
             cursor.execute(f'INSERT INTO "{model._meta.db_table}" DEFAULT VALUES')
 
     def change() -> None:
-        field = model._meta.local_concrete_fields[-1].attname
+        field = model._meta.concrete_fields[-1].attname
         model._base_manager.update(**{field: F(field)})
 
     def remove() -> None:
