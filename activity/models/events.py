@@ -145,13 +145,13 @@ class ActivityEvent(models.Model):
                     " RETURN NEW;"
                 ),
             ),
-            pgtrigger.Trigger(
+            PinnedTrigger(
                 name="append_only",
                 operation=pgtrigger.Update | pgtrigger.Delete,
                 when=pgtrigger.Before,
                 func=guards.EVENTS,
             ),
-            pgtrigger.Trigger(
+            PinnedTrigger(
                 name="keep",
                 operation=pgtrigger.Truncate,
                 level=pgtrigger.Statement,

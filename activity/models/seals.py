@@ -11,6 +11,7 @@ import pgtrigger
 from django.db import models
 
 from activity.models import guards
+from tenants.triggers import PinnedTrigger
 
 
 class Segment(models.Model):
@@ -37,13 +38,13 @@ class Segment(models.Model):
     class Meta:
         ordering: ClassVar[Any] = ["number"]
         triggers: ClassVar[Any] = [
-            pgtrigger.Trigger(
+            PinnedTrigger(
                 name="append_only",
                 operation=pgtrigger.Update | pgtrigger.Delete,
                 when=pgtrigger.Before,
                 func=guards.SEGMENTS,
             ),
-            pgtrigger.Trigger(
+            PinnedTrigger(
                 name="keep",
                 operation=pgtrigger.Truncate,
                 level=pgtrigger.Statement,
@@ -76,7 +77,7 @@ class Tile(models.Model):
     class Meta:
         ordering: ClassVar[Any] = ["level", "index"]
         triggers: ClassVar[Any] = [
-            pgtrigger.Trigger(
+            PinnedTrigger(
                 name="only_grow",
                 operation=pgtrigger.Update,
                 when=pgtrigger.Before,
@@ -87,13 +88,13 @@ class Tile(models.Model):
                     " THEN RAISE EXCEPTION 'tiles only grow'; END IF; RETURN NEW;"
                 ),
             ),
-            pgtrigger.Trigger(
+            PinnedTrigger(
                 name="keep_rows",
                 operation=pgtrigger.Delete,
                 when=pgtrigger.Before,
                 func="RAISE EXCEPTION 'tiles only grow';",
             ),
-            pgtrigger.Trigger(
+            PinnedTrigger(
                 name="keep",
                 operation=pgtrigger.Truncate,
                 level=pgtrigger.Statement,

@@ -10,16 +10,18 @@ import pgtrigger
 from django.db import models
 from django.db.models.functions import Now
 
+from tenants.triggers import PinnedTrigger
+
 _ONLY_GROWS = "RAISE EXCEPTION 'what is kept of a record only grows';"
 
 _KEPT: list[Any] = [
-    pgtrigger.Trigger(
+    PinnedTrigger(
         name="keep_rows",
         operation=pgtrigger.Delete,
         when=pgtrigger.Before,
         func=_ONLY_GROWS,
     ),
-    pgtrigger.Trigger(
+    PinnedTrigger(
         name="keep",
         operation=pgtrigger.Truncate,
         level=pgtrigger.Statement,
@@ -30,7 +32,7 @@ _KEPT: list[Any] = [
 
 
 def _growing(condition: str) -> pgtrigger.Trigger:
-    return pgtrigger.Trigger(
+    return PinnedTrigger(
         name="only_grow",
         operation=pgtrigger.Update,
         when=pgtrigger.Before,

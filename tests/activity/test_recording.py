@@ -5,6 +5,7 @@ import uuid
 from contextlib import suppress
 from datetime import UTC, datetime
 
+import pgtrigger
 import pytest
 from django.db import Error, connection, transaction
 from django.test import RequestFactory
@@ -49,6 +50,18 @@ def test_the_record_cannot_be_rewritten(in_acme, attack):
 
     assert before
     assert list(ActivityEvent.objects.order_by("id").values()) == before
+
+
+def test_no_session_can_have_its_guards_ignored(in_acme):
+    """django-pgtrigger's own triggers ask the session; without the pin this passes."""
+    event = record("session.ended")
+
+    with (
+        pgtrigger.ignore("activity.ActivityEvent:append_only"),
+        pytest.raises(Error, match="append-only"),
+        transaction.atomic(),
+    ):
+        ActivityEvent.objects.filter(pk=event.pk).update(reason="another")
 
 
 def test_not_by_the_model_either(in_acme):
