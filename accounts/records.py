@@ -97,8 +97,9 @@ def declare_models() -> None:
         ApiToken,
         Declaration(
             noun="token",
-            id="id",
-            label=("{name} of {user}",),
+            # The person's id once more: with them, who presented it is forgotten too.
+            id="user.public_id",
+            label=("{name} ({beginning}…) of {user}",),
             created="token.created",
             deleted="token.deleted",
             actions={"revoked_at": "token.revoked", "digest": "token.changed"},

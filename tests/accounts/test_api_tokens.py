@@ -98,8 +98,8 @@ class TestMaking:
         token, _ = token_of(acme, ann, "record:verify", days=7)
 
         [event] = recorded(acme, "token.created")
-        assert (event.target_type, event.target_id) == ("token", str(token.pk))
-        assert event.target_label == f"ci of {ann.display_name} (ann)"
+        assert (event.target_type, event.target_id) == ("token", str(ann.public_id))
+        assert event.target_label == f"ci ({token.beginning}…) of {ann.display_name} (ann)"
         assert event.changes["scopes"] == [None, "record:verify"]
         assert datetime.fromisoformat(event.changes["expires_at"][1]) == token.expires_at
         assert "digest" not in event.changes
@@ -139,7 +139,7 @@ class TestMaking:
         assert {field for event in changed for field in event.changes} >= {"expires_at"}
         assert token.digest not in str([event.changes for event in changed])
         [gone] = recorded(acme, "token.deleted")
-        assert gone.target_id == str(token.pk)
+        assert gone.target_id == str(ann.public_id)
         assert gone.changes["name"] == ["ci", None]
 
 
@@ -196,7 +196,8 @@ class TestPages:
         assert client.post(f"{TOKENS}{mine.pk}/revoke/").status_code == 302
         assert program(acme, text).get(EVENTS).status_code == 401
         [event] = recorded(acme, "token.revoked")
-        assert (event.actor_id, event.target_id) == (str(bob.public_id), str(mine.pk))
+        assert (event.actor_id, event.target_id) == (str(bob.public_id), str(bob.public_id))
+        assert mine.beginning in event.target_label
 
     def test_strangers_are_sent_to_sign_in(self, browser, acme):
         for path in (TOKENS, f"{TOKENS}new/"):
@@ -291,7 +292,7 @@ class TestUse:
         [event] = recorded(acme, "token.refused")
         assert (event.outcome, event.channel, event.actor_kind) == ("denied", "api", "anonymous")
         assert (event.details["why"], event.ip) == (way, "203.0.113.9")
-        assert event.target_id == ("" if way == "unknown" else str(token.pk))
+        assert event.target_id == ("" if way == "unknown" else str(bob.public_id))
         assert text not in str(event.__dict__)
 
     def test_a_minute_and_an_address_make_one_event(self, acme, ann, recorded):
