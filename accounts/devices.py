@@ -90,6 +90,11 @@ def note_device(session: SessionStore) -> None:
     session._session[_KEPT] = device  # type: ignore[attr-defined]
 
 
+def kept_device(held: dict[str, Any]) -> dict[str, Any]:
+    """Return what a session that holds ``held`` keeps of its device; nothing if it keeps none."""
+    return dict(held.get(_KEPT, {}))
+
+
 def devices_of(person: CustomUser, this_key: str | None) -> list[Device]:
     """Return where the person is signed in: this device first, then the last seen."""
     found = [_device(row, data, this_key) for row, data in _open(person)]

@@ -14,9 +14,10 @@ from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.db.models import Model, Q
 
-from accounts.models import CustomUser, Membership
+from accounts.devices import kept_device
+from accounts.models import ApiToken, CustomUser, Membership
 from activity.forgetting.people import People, Person, pseudonym
-from activity.models import ActivityEvent
+from activity.models import ActivityEvent, SavedSearch
 from activity.subjects import label_of
 from tenants.errors import Conflict, NotFound
 
@@ -113,7 +114,7 @@ def close(person: Person) -> dict[str, int]:
     kind = ContentType.objects.get_for_model(CustomUser)
     logged = LogEntry.objects.filter(content_type=kind, object_id=str(user.pk))
     counts = {
-        Session._meta.db_table: _end_sessions(user),
+        Session._meta.db_table: _end_sessions({user.pk}),
         LogEntry._meta.db_table: logged.delete()[0],
     }
     _, deleted = user.delete()
@@ -127,26 +128,41 @@ def _table(label: str) -> str:
     return str(apps.get_model(label)._meta.db_table)
 
 
-def _end_sessions(user: CustomUser) -> int:
+def _end_sessions(keys: set[int]) -> int:
     """Delete every session of somebody: they hold by which address they signed in."""
     ended = 0
-    for session in _sessions_of(user):
+    for session, _ in _sessions_of(keys):
         ended += session.delete()[0]
     return ended
 
 
-def _sessions_of(user: CustomUser) -> Iterator[Session]:
+def _sessions_of(keys: set[int]) -> Iterator[tuple[Session, dict[str, Any]]]:
     """Find them by what they hold: the table has no column for whose they are."""
     store = import_module(settings.SESSION_ENGINE).SessionStore()
+    wanted = {str(key) for key in keys}
     for session in Session.objects.iterator(chunk_size=500):
-        if store.decode(session.session_data).get(SESSION_KEY) == str(user.pk):
-            yield session
+        held = store.decode(session.session_data)
+        if held.get(SESSION_KEY) in wanted:
+            yield session, held
+
+
+def _keys_of(person: Person) -> set[int]:
+    """Every key under which somebody has or had an account; none is used twice."""
+    found: set[int] = set()
+    for model in (CustomUser, Past):
+        named = model._default_manager.filter(public_id=person.id)
+        found.update(named.values_list("id", flat=True))
+    return found
 
 
 def forget(person: Person) -> dict[str, int]:
-    """Empty the history rows of a person. Which rows there were, and when, stays."""
+    """Empty the history rows of a person. Which rows there were, and when, stays.
+
+    Ends what sessions an account has left that was removed without an erasure.
+    """
     name = pseudonym(person.id)
-    emptied = (
+    counts = {Session._meta.db_table: _end_sessions(_keys_of(person))}
+    counts[Past._meta.db_table] = (
         Past.objects.filter(public_id=person.id)
         .exclude(username=name)
         .update(
@@ -157,19 +173,21 @@ def forget(person: Person) -> dict[str, int]:
             history_change_reason=None,
         )
     )
-    return {Past._meta.db_table: emptied} if emptied else {}
+    return {table: count for table, count in counts.items() if count}
 
 
 def rows(person: Person) -> Iterable[tuple[str, Iterator[dict[str, Any]]]]:
     """Yield what is kept of a person beside events, each kind with its rows."""
     user = CustomUser.objects.filter(public_id=person.id).first()
     past = Past.objects.filter(public_id=person.id)
-    keys = set(past.values_list("id", flat=True)) | ({user.pk} if user else set())
+    keys = _keys_of(person)
     roles = Membership.history.model.objects.filter(user_id__in=keys)
     yield "account", _documents(CustomUser.objects.filter(public_id=person.id), {"password"})
     yield "addresses", _documents(EmailAddress.objects.filter(user_id__in=keys))
     yield "roles", _roles(user)
-    yield "sessions", _session_dates(user)
+    yield "sessions", _session_documents(keys)
+    yield "tokens", _documents(ApiToken.objects.filter(user_id__in=keys), {"digest"})
+    yield "searches", _documents(SavedSearch.objects.filter(owner_id__in=keys))
     yield "account-history", _documents(past)
     yield "role-history", _documents(roles)
 
@@ -186,9 +204,10 @@ def _roles(user: CustomUser | None) -> Iterator[dict[str, Any]]:
         yield from ({"role": name} for name in user.groups.values_list("name", flat=True))
 
 
-def _session_dates(user: CustomUser | None) -> Iterator[dict[str, Any]]:
-    if user:
-        yield from ({"expires_at": session.expire_date} for session in _sessions_of(user))
+def _session_documents(keys: set[int]) -> Iterator[dict[str, Any]]:
+    """When each ends, and the device; not the key, which would open it."""
+    for session, held in _sessions_of(keys):
+        yield {"expires_at": session.expire_date, "device": kept_device(held)}
 
 
 PEOPLE = People(find=find, refuse=refuse, close=close, forget=forget, rows=rows)

@@ -86,7 +86,7 @@ def _events(person: Person) -> Iterator[dict[str, Any]]:
 
 
 def _without_others(event: dict[str, Any], person_id: str) -> dict[str, Any]:
-    is_about_another = event["target_type"] in ("user", "membership")
+    is_about_another = event["target_type"] in ("user", "membership", "email", "token")
     if is_about_another and event["target_id"] != person_id:
         event |= {"target_label": "", "changes": {}, "details": {}}
     is_by_another = event["actor_kind"] != "anonymous"

@@ -2,8 +2,9 @@
 
 Addresses and names of several words are looked for in every text of every event, as whole words and
 in any case. A single word, such as the user name ``export``, is looked for only where people type
-names: in reasons and in the filters of exports. A name that somebody else has or had is not looked
-for at all: an event about Ann Lee is not erased with another Ann Lee.
+names: in reasons, in the filters of exports, and in searches and what those are called. A name that
+somebody else has or had is not looked for at all: an event about Ann Lee is not erased with another
+Ann Lee.
 """
 
 import json
@@ -12,8 +13,10 @@ import uuid
 from collections.abc import Iterable
 
 from django.db import connection
+from django.db.models import Q, QuerySet
 
 from activity.forgetting.people import Person
+from activity.models import SavedSearch
 from activity.recording import keyed_hash
 
 _BEFORE = r"(?<![[:alnum:]_.@+-])"
@@ -22,7 +25,11 @@ _AFTER = r"(?![[:alnum:]_@+-]|[.][[:alnum:]])"
 _TEXTS = {
     "actor": "concat_ws(E'\\n', actor_label, on_behalf_of_label, user_agent)",
     "target": "concat_ws(E'\\n', target_label, reason, changes, details)",
-    "typed": "concat_ws(E'\\n', reason, details ->> 'filters')",
+    "typed": (
+        "concat_ws(E'\\n', reason, details ->> 'filters', CASE WHEN action LIKE 'search.%%'"
+        " OR action = 'activity.searched'"
+        " THEN concat_ws(E'\\n', target_label, changes, details) END)"
+    ),
 }
 
 # One pass over the record: no index finds words. It only reads, and keeps nobody waiting.
@@ -62,6 +69,12 @@ def find(person: Person, about: str = "") -> list[uuid.UUID]:
     with connection.cursor() as cursor:
         cursor.execute(_FIND.format(**_TEXTS), asked)
         return [event_id for (event_id,) in cursor.fetchall()]
+
+
+def searches(person: Person) -> QuerySet[SavedSearch]:
+    """Return the searches that anybody keeps which name somebody, in what they find or are."""
+    pattern = _pattern(words(person))
+    return SavedSearch.objects.filter(Q(search__iregex=pattern) | Q(name__iregex=pattern))
 
 
 def names(person: Person, text: str) -> bool:

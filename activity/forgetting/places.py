@@ -12,7 +12,9 @@ from django.db.models import Model
 from activity.forgetting import mentions
 from activity.forgetting.people import Person, pseudonym
 from activity.history import HistoryRow
-from activity.models import DailyRollup
+from activity.models import DailyRollup, SavedSearch
+from activity.recording import record
+from activity.subjects import Subject
 from tenants.context import current_tenant, enter_platform
 from tenants.models import Operation
 
@@ -70,6 +72,17 @@ def _replaced(value: Any, known: list[str], by: str) -> Any:
     return value
 
 
+def searches(person: Person) -> dict[str, int]:
+    """Delete kept searches that name somebody: there is nobody left whom they could find."""
+    deleted = 0
+    for search in mentions.searches(person).select_for_update():
+        if search.is_shared:
+            gone = Subject("search", str(search.pk), "a search for somebody who is erased")
+            record("search.withdrawn", target=gone, details={"search": ""})
+        deleted += search.delete()[0]
+    return {SavedSearch._meta.db_table: deleted}
+
+
 def mail(person: Person) -> dict[str, int]:
     """Delete mails to or about somebody that were written to files, as without a mail server."""
     folder = Path(getattr(settings, "EMAIL_FILE_PATH", None) or "/nonexistent")
@@ -88,4 +101,4 @@ def cached(person: Person) -> dict[str, int]:
     return {}
 
 
-PLACES: Final[list[Emptied]] = [operations, mail, cached, history_labels, rollups]
+PLACES: Final[list[Emptied]] = [operations, searches, mail, cached, history_labels, rollups]

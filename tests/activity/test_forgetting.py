@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group
+from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, transaction
@@ -376,6 +377,17 @@ def test_somebody_whose_account_was_removed_before_can_be_erased(lab):
         user.delete()
         erased()
         assert found_anywhere([lab.schema_name]) == []
+
+
+def test_sessions_that_a_removed_account_has_left_are_ended(lab, browser_of):
+    with enter_tenant(lab):
+        user, _ = lived()
+        browser_of(user)
+        user.delete()
+        assert Session.objects.count() == 1
+        certificate = erased()
+        assert not Session.objects.exists()
+        assert certificate.document["found"]["django_session"] == 1
 
 
 def test_a_legal_hold_wins(lab):

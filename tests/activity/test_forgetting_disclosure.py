@@ -6,13 +6,19 @@ import zipfile
 from io import BytesIO
 
 import pytest
+from allauth.account.models import EmailAddress
+from django.conf import settings
 from django.core.management import CommandError, call_command
+from django.db import transaction
+from django.test import Client
 
 from activity.forgetting import disclosure
 from activity.forgetting.people import people
 from activity.models import ActivityEvent
+from activity.reading import saved
 from tenants.context import enter_tenant
-from tests.activity.test_forgetting import EMAIL, IP, USERNAME, erased, lived
+from tests.activity.test_forgetting import AGENT, EMAIL, IP, USERNAME, as_them, erased, lived
+from tests.api import token_of
 
 
 def opened(data):
@@ -67,6 +73,38 @@ def test_what_is_others_is_left_out(lab):
         _, of_owner = taken("owner")
         assert IP not in json.dumps(of_owner)
         assert str(user.public_id) in json.dumps(of_owner)
+
+
+def test_devices_tokens_and_searches_are_in_the_file_and_no_secret(lab):
+    with enter_tenant(lab):
+        user, _ = lived()
+        token, text = token_of(lab, user, name="nightly")
+        with transaction.atomic():
+            saved.save(user, "Mine", "actor:owner", is_shared=False)
+        client = Client(headers={"host": f"{lab.slug}.localhost:8000"})
+        asked = {"login": USERNAME, "password": "x" * 20}
+        client.post("/accounts/login/", asked, REMOTE_ADDR=IP, headers={"user-agent": AGENT})
+        _, lists = taken()
+
+        [session] = lists["sessions.ndjson"]
+        assert (session["device"]["ip"], session["device"]["user_agent"]) == (IP, AGENT)
+        assert [one["name"] for one in lists["tokens.ndjson"]] == ["nightly"]
+        assert [one["search"] for one in lists["searches.ndjson"]] == ["actor:owner"]
+        everything = json.dumps(lists)
+        secrets = (token.digest, text, client.cookies[settings.SESSION_COOKIE_NAME].value)
+        assert [one for one in secrets if one in everything] == []
+
+
+def test_addresses_and_tokens_of_others_are_left_out(lab):
+    with enter_tenant(lab):
+        user, owner = lived()
+        with as_them(user):
+            EmailAddress.objects.create(user=owner, email="private@lab.example")
+            token_of(lab, owner, name="of the owner")
+        everything = json.dumps(taken()[1])
+
+    assert "private@lab.example" not in everything
+    assert "of the owner" not in everything
 
 
 def test_of_somebody_who_was_erased_nothing_is_left_to_take_out(lab):
