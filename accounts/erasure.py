@@ -73,6 +73,7 @@ def person_with(public_id: str) -> Person:
         names |= {row.username, row.email, row.display_name, label_of(row)}
     if user:
         names |= set(EmailAddress.objects.filter(user=user).values_list("email", flat=True))
+    names |= _recorded_addresses(public_id)
     names = {name for name in names if len(name) >= 3 and not name.startswith("erased-")}
     return Person(
         id=public_id,
@@ -81,6 +82,16 @@ def person_with(public_id: str) -> Person:
         names=frozenset(names),
         distinctive=frozenset(names - _of_others(public_id, names)),
     )
+
+
+def _recorded_addresses(public_id: str) -> set[str]:
+    """The addresses that the record says somebody had: those go with the account, these stay.
+
+    Until they are erased themselves, which is after they were looked for.
+    """
+    told = ActivityEvent.objects.filter(target_id=public_id, target_type="email")
+    pairs = told.values_list("changes__email", flat=True)
+    return {str(address) for pair in pairs if pair for address in pair if address}
 
 
 def _of_others(public_id: str, names: set[str]) -> set[str]:

@@ -58,8 +58,8 @@ def find(person: Person, about: str = "") -> list[uuid.UUID]:
     known = words(person)
     if not known:
         return []
-    several = [word for word in known if "@" in word or " " in word or len(word) == 32]
-    single = [word for word in known if word not in several]
+    several = [word for word in known if _is_telling(word)]
+    single = [word for word in known if not _is_telling(word)]
     asked = {
         "about": about,
         "person": person.id,
@@ -77,9 +77,24 @@ def searches(person: Person) -> QuerySet[SavedSearch]:
     return SavedSearch.objects.filter(Q(search__iregex=pattern) | Q(name__iregex=pattern))
 
 
+def in_text(person: Person, text: str, *, is_typed: bool) -> bool:
+    """Tell whether a text outside the database names somebody.
+
+    ``is_typed`` says that people wrote it, so that a single word means the person.
+    """
+    known = [word for word in words(person) if is_typed or _is_telling(word)]
+    found = "|".join(re.escape(word) for word in known)
+    return bool(known and re.search(rf"(?<![\w.@+-])({found})(?![\w@+-]|[.]\w)", text.lower()))
+
+
 def names(person: Person, text: str) -> bool:
     """Tell whether a text names somebody."""
     return any(word in text.lower() for word in words(person))
+
+
+def _is_telling(word: str) -> bool:
+    """Whether a word means somebody wherever it is: an address, a full name, or a hash of one."""
+    return "@" in word or " " in word or len(word) == 32
 
 
 def _pattern(choices: Iterable[str]) -> str:

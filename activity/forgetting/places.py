@@ -48,12 +48,11 @@ def operations(person: Person) -> dict[str, int]:
     tenant = current_tenant()
     if tenant is None:
         return {}
-    known = mentions.words(person)
     changed = 0
     with enter_platform():
         for operation in Operation.objects.filter(tenant=tenant).iterator():
             before = (operation.request, operation.result, operation.actor, operation.error)
-            after = _replaced(before, known, pseudonym(person.id))
+            after = _replaced(before, person)
             if list(before) != after:
                 operation.request, operation.result, operation.actor, operation.error = after
                 operation.save(update_fields=["request", "result", "actor", "error"])
@@ -61,14 +60,19 @@ def operations(person: Person) -> dict[str, int]:
     return {Operation._meta.db_table: changed}
 
 
-def _replaced(value: Any, known: list[str], by: str) -> Any:
-    """Return JSON in which texts that hold one of the known words are another text."""
+def _replaced(value: Any, person: Person, key: str = "") -> Any:
+    """Return JSON in which texts that name somebody are their pseudonym.
+
+    A single word counts only where somebody is named or typed a reason: what a tenant is called is
+    part of the request too, and its first user may be called the same.
+    """
     if isinstance(value, str):
-        return by if any(word in value.lower() for word in known) else value
+        named = mentions.in_text(person, value, is_typed=key in ("label", "reason"))
+        return pseudonym(person.id) if named else value
     if isinstance(value, dict):
-        return {key: _replaced(one, known, by) for key, one in value.items()}
+        return {name: _replaced(one, person, name) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_replaced(one, known, by) for one in value]
+        return [_replaced(one, person) for one in value]
     return value
 
 

@@ -7,6 +7,7 @@ from base64 import b64decode
 from pathlib import Path
 
 import pytest
+from allauth.account.models import EmailAddress
 from django.conf import settings
 from django.contrib.auth.models import Group
 from django.contrib.sessions.models import Session
@@ -377,6 +378,37 @@ def test_somebody_whose_account_was_removed_before_can_be_erased(lab):
         user.delete()
         erased()
         assert found_anywhere([lab.schema_name]) == []
+
+
+def test_what_was_asked_for_about_a_tenant_keeps_its_name_and_loses_theirs(lab):
+    """Who is called as their organisation is does not take its name away."""
+    asked = {"slug": lab.slug, "name": "Lab", "admin_email": EMAIL, "reason": "asked by LAB."}
+    with enter_platform():
+        done = Operation.objects.create(
+            kind="create", tenant=lab, request=asked, state="finished", actor={"label": "label"}
+        )
+    with enter_tenant(lab):
+        CustomUser.objects.create_superuser("owner", "owner@lab.example", "y" * 20)
+        user = person_called(username="lab")
+        erased(EMAIL)
+    with enter_platform():
+        done.refresh_from_db()
+    gone = pseudonym(str(user.public_id))
+    assert done.request == asked | {"admin_email": gone, "reason": gone}
+    assert done.actor == {"label": "label"}
+
+
+def test_addresses_that_went_with_the_account_are_still_looked_for(lab):
+    """The panel ends the account at once, and a worker looks for the names later."""
+    with enter_tenant(lab):
+        user, _ = lived()
+        EmailAddress.objects.create(user=user, email="private@vale.example")
+        EmailAddress.objects.create(user=user, email="former@vale.example").delete()
+        for address in ("private@vale.example", "former@vale.example"):
+            record("export.requested", details={"format": "csv", "filters": f"actor:{address}"})
+        erasing.begin(people().find(EMAIL), "request 4711")
+        assert erasing.sweep() == 1
+        assert found_anywhere([lab.schema_name, "public"], ["vale.example"]) == []
 
 
 def test_sessions_that_a_removed_account_has_left_are_ended(lab, browser_of):
