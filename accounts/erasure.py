@@ -84,6 +84,11 @@ def person_with(public_id: str) -> Person:
     )
 
 
+def distinctive(person: Person) -> frozenset[str]:
+    """Return those of a person's names that nobody else has or had in the place one is in."""
+    return person.names - _of_others(person.id, set(person.names))
+
+
 def _recorded_addresses(public_id: str) -> set[str]:
     """The addresses that the record says somebody had: those go with the account, these stay.
 
@@ -221,4 +226,6 @@ def _session_documents(keys: set[int]) -> Iterator[dict[str, Any]]:
         yield {"expires_at": session.expire_date, "device": kept_device(held)}
 
 
-PEOPLE = People(find=find, refuse=refuse, close=close, forget=forget, rows=rows)
+PEOPLE = People(
+    find=find, distinctive=distinctive, refuse=refuse, close=close, forget=forget, rows=rows
+)

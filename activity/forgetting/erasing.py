@@ -8,6 +8,7 @@ the same person again, or the nightly sweep, carries it on. Inside a transaction
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 from django.db import connection, transaction
@@ -150,6 +151,11 @@ def _elsewhere(person: Person, found: Counter[str]) -> None:
 
 
 def _in_another(person: Person, found: Counter[str], about: str = "") -> None:
+    if not about:
+        # Whoever is called the same in this tenant is somebody else.
+        person = replace(person, distinctive=people().distinctive(person))
+        with transaction.atomic():
+            found.update(places.searches(person))
     named = mentions.find(person, about)
     if (named or _has_whole_parts(person.id)) and not holds.covers(person.id):
         with transaction.atomic():

@@ -36,6 +36,8 @@ class People:
 
     find: Callable[[str], Person]
     """By user name, address or public id; raises ``NotFound`` or ``Conflict``."""
+    distinctive: Callable[[Person], frozenset[str]]
+    """Those of somebody's names that nobody else has or had in the place one is in."""
     refuse: Callable[[Person], None]
     """Raises ``Conflict`` for whom the place cannot do without."""
     close: Callable[[Person], dict[str, int]]

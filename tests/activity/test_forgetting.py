@@ -23,7 +23,8 @@ from activity.context import Actor, ActorKind, Channel, Context, acting_as
 from activity.forgetting import certificates, erasing, holds
 from activity.forgetting.people import people, pseudonym
 from activity.leaves import leaf_hash
-from activity.models import ActivityEvent
+from activity.models import ActivityEvent, SavedSearch
+from activity.reading import saved
 from activity.recording import record
 from activity.rollups import fold
 from activity.sealing import keys, notes, tree
@@ -604,6 +605,28 @@ def test_an_operator_is_erased_in_the_records_of_tenants_too(lab):
     finally:
         with enter_platform():
             CustomUser.objects.filter(username__in=["second", "olga.operates"]).delete()
+
+
+def test_an_operator_who_is_called_like_somebody_of_a_tenant_leaves_them_alone(lab):
+    with enter_tenant(lab):
+        owner = CustomUser.objects.create_superuser("quistgaard", "q@lab.example", "y" * 20)
+        told = record("export.requested", details={"format": "csv", "filters": "actor:quistgaard"})
+        with transaction.atomic():
+            kept = saved.save(owner, "Mine", "actor:quistgaard", is_shared=True)
+            gone = saved.save(owner, "Olga's", f"actor:{EMAIL}", is_shared=True)
+    with enter_platform():
+        person_called("quistgaard")
+        try:
+            erased(EMAIL)
+        finally:
+            CustomUser.objects.filter(username="quistgaard").delete()
+    with enter_tenant(lab):
+        told.refresh_from_db()
+        assert told.details["filters"] == "actor:quistgaard"
+        assert [one.pk for one in SavedSearch.objects.all()] == [kept.pk]
+        assert not ActivityEvent.objects.filter(details__search__contains=EMAIL).exists()
+        withdrawn = ActivityEvent.objects.get(action="search.withdrawn")
+        assert withdrawn.target_id == str(gone.pk)
 
 
 def test_what_the_platform_was_told_of_a_first_administrator_is_erased(lab):
