@@ -11,6 +11,7 @@ from django.shortcuts import redirect, render
 from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
+from accounts import administrators
 from accounts.forgetting_pages import Forgettable
 from accounts.forms import CustomUserChangeForm, CustomUserCreationForm, RolesForm
 from accounts.invitations import invite
@@ -19,6 +20,7 @@ from activity import denials
 from activity.admin import SilentLog
 from activity.history_pages import GuardedHistory
 from activity.reading.links import LinkedToRecord
+from activity.reverting import Preview
 from tenants.sites import SoundList, platform_site, tenant_site
 
 
@@ -161,6 +163,20 @@ class CustomUserAdmin(
     def may_touch(request: HttpRequest, user: CustomUser) -> bool:
         """Keep people from those who may do more."""
         return _may_touch(request, user)
+
+    def locked(self, key: Any) -> Any:
+        """Return the person with that key; with them every administrator is locked.
+
+        Of two who take each other's power back at the same moment, the second finds out.
+        """
+        people = CustomUser.objects.filter(Q(is_superuser=True) | Q(pk=key)).order_by("pk")
+        return next((one for one in people.select_for_update() if one.pk == int(key)), None)
+
+    def refuse_taking_back(self, row: Any, shown: Preview) -> None:
+        """Keep the last administrator."""
+        powers = {"is_superuser", "is_active"}
+        if any(change.name in powers and not change.then for change in shown.changes):
+            administrators.keep_one(row)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Say what goes with a person: their tokens do, which nobody may delete by themselves."""

@@ -82,4 +82,15 @@ def appoint(tenant: Tenant, username: str, email: str, password: str | None) -> 
     )
 
 
+def keep_one(user: CustomUser) -> None:
+    """Refuse to lose the only administrator: nobody would be left to run the place."""
+    if not (user.is_superuser and user.is_active):
+        return
+    others = CustomUser.objects.administrators().active().exclude(pk=user.pk)
+    if not others.exists():
+        raise Conflict(
+            "this is the last administrator here.", "Make somebody else an administrator first."
+        )
+
+
 OFFICE = Office(check=check, appoint=appoint)

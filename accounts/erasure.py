@@ -14,6 +14,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.db.models import Model, Q
 
+from accounts import administrators
 from accounts.devices import kept_device
 from accounts.models import ApiToken, CustomUser, Membership
 from activity.forgetting.people import People, Person, pseudonym
@@ -113,13 +114,8 @@ def _of_others(public_id: str, names: set[str]) -> set[str]:
 def refuse(person: Person) -> None:
     """Refuse to erase the only administrator: nobody would be left to run the place."""
     user = CustomUser.objects.filter(public_id=person.id).first()
-    if user is None or not (user.is_superuser and user.is_active):
-        return
-    others = CustomUser.objects.administrators().active().exclude(pk=user.pk)
-    if not others.exists():
-        raise Conflict(
-            "this is the last administrator here.", "Make somebody else an administrator first."
-        )
+    if user is not None:
+        administrators.keep_one(user)
 
 
 def close(person: Person) -> dict[str, int]:

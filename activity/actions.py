@@ -76,6 +76,7 @@ _ALL: Final = (
     Action("activity.searched", "{actor} looked through {target}"),
     Action("activity.viewed", "{actor} looked at an event, {target}"),
     Action("history.viewed", "{actor} looked at the history of {target}"),
+    Action("history.reverted", "{actor} took {target} back to what it was", Severity.NOTICE),
     Action("report.viewed", "{actor} looked at the report {target}"),
     Action("search.shared", "{actor} shared the search {target}"),
     Action("search.renamed", "{actor} renamed the shared search {target}"),

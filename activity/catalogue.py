@@ -218,6 +218,12 @@ DESCRIPTIONS: Final[dict[str, Description]] = {
         "Somebody looked at what a person, a role or a membership was, and who changed it.",
         folding=VIEWS_APART,
     ),
+    "history.reverted": Description(
+        "Somebody took a person or a role back to an earlier version. The changes are events of"
+        " their own, of the same request. Fields that differ too and were not theirs to change"
+        " were left.",
+        details={"version": COUNT, "as_of": MOMENT, "fields": TEXTS, "left?": TEXTS},
+    ),
     "report.viewed": Description(
         "Somebody looked at a report, for this period.",
         details={"period?": TEXT},

@@ -89,6 +89,7 @@ class ActivityEvent(models.Model):
         permissions: ClassVar[Any] = [
             ("erase_person", "Can erase person, with all that is kept on them"),
             ("disclose_person", "Can take out all that is kept on person"),
+            ("revert_history", "Can take people and groups back to what they were"),
         ]
         # Each index names its reader. Ids are ordered by time, so each ends in one.
         indexes: ClassVar[Any] = [

@@ -391,25 +391,6 @@ def test_the_history_of_a_person_says_who_changed_what(browser, acme, ann, cleo)
     assert f"Cleo {CANARY['acme']}" in version.text
 
 
-def test_ann_puts_a_person_back_as_they_were(browser, acme, ann, cleo, recorded):
-    client = browser(acme, ann)
-    change(client, acme, cleo, display_name="Mistake")
-    with enter_tenant(acme):
-        first = cleo.history.last()
-        form = form_of(first.instance)
-
-    response = client.post(f"{PEOPLE}{cleo.pk}/history/{first.pk}/", form)
-
-    assert response.status_code == 302
-    with enter_tenant(acme):
-        cleo.refresh_from_db()
-        assert cleo.display_name == f"Cleo {CANARY['acme']}"
-        assert cleo.check_password(PASSWORD)
-    [event] = recorded(acme, "user.changed")[-1:]
-    assert event.actor_id == str(ann.public_id)
-    assert event.changes["display_name"][0] == "Mistake"
-
-
 @pytest.mark.parametrize("who", ["bob", "dora"])
 def test_whoever_is_no_administrator_puts_nothing_back(browser, acme, ann, bob, dora, cleo, who):
     with enter_tenant(acme):
