@@ -1,9 +1,12 @@
 """Taking a person or a role back to what they were: shown first, recorded, permitted by itself."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from django.contrib.auth.models import Group, Permission
+from django.db import OperationalError, connection, transaction
+from django.test import Client
 
 from accounts import administrators
 from accounts.admin import CustomUserAdmin
@@ -211,6 +214,72 @@ def test_a_user_name_that_is_taken_by_now_is_a_sentence_and_no_change(
     assert (now.username, now.display_name) == ("cleo2", "Mistake")
     assert recorded(acme, "user.changed") == before
     assert recorded(acme, "history.reverted") == []
+
+
+def test_a_user_name_that_is_taken_in_the_same_moment_is_a_sentence_too(
+    browser, acme, ann, bob, cleo, recorded, monkeypatch
+):
+    """Between the check and the statement: the database has the last word."""
+    version = changed(acme, cleo, username="cleo2")
+    changed(acme, bob, username="cleo")
+    monkeypatch.setattr(CustomUser, "full_clean", lambda self, **_: None)
+
+    answer = take_back(browser(acme, ann), page_of(cleo, version))
+
+    assert answer.status_code == 409
+    assert "somebody else has one of these values by now." in answer.text
+    assert fresh(acme, cleo).username == "cleo2"
+    assert recorded(acme, "history.reverted") == []
+
+
+def test_if_it_cannot_be_recorded_nothing_is_taken_back(browser, acme, ann, cleo):
+    version = changed(acme, cleo, display_name="Mistake")
+    client = browser(acme, ann)
+    page = page_of(cleo, version)
+    agreed = fingerprint_on(client.get(page))
+    with enter_tenant(acme), connection.cursor() as cursor:
+        cursor.execute(
+            "ALTER TABLE activity_activityevent ADD CONSTRAINT broken"
+            " CHECK (action <> 'history.reverted') NOT VALID"
+        )
+
+    with transaction.atomic():
+        answer = client.post(page, {"fingerprint": agreed})
+
+    assert answer.status_code == 503
+    assert fresh(acme, cleo).display_name == "Mistake"
+
+
+def test_nobody_changes_somebody_who_is_being_taken_back(lab, monkeypatch):
+    with enter_tenant(lab):
+        owner = CustomUser.objects.create_superuser("owner", "owner@lab.example", PASSWORD)
+        user = CustomUser.objects.create_user("user", "user@lab.example", PASSWORD)
+    version = changed(lab, user, display_name="Mistake")
+    client = Client(headers={"host": f"{lab.slug}.localhost:8000"})
+    with enter_tenant(lab):
+        client.force_login(owner)
+
+    def change_meanwhile():
+        try:
+            with enter_tenant(lab), transaction.atomic():
+                CustomUser.objects.select_for_update(nowait=True).get(pk=user.pk)
+        except OperationalError:
+            return "locked"
+        finally:
+            connection.close()
+        return "free"
+
+    found = []
+
+    def look(self, row, shown):
+        with ThreadPoolExecutor(1) as pool:
+            found.append(pool.submit(change_meanwhile).result(timeout=30))
+
+    monkeypatch.setattr(CustomUserAdmin, "refuse_taking_back", look)
+
+    assert take_back(client, page_of(user, version)).status_code == 302
+    assert found == ["locked"]
+    assert change_meanwhile() == "free"
 
 
 def test_what_was_changed_since_the_preview_is_shown_again_and_not_done(

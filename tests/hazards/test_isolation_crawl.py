@@ -62,7 +62,7 @@ class Planted:
         """Return samples for a parameter of an address; fails for one that has none."""
         if parameter in ("object_id", "_0"):
             return self.keys[address.removeprefix("admin/").rpartition("/%(")[0].split("/%(")[0]]
-        if parameter == "_1":
+        if parameter in ("_1", "version_id"):
             return self.keys["history"]
         return self.keys[parameter]
 
