@@ -68,14 +68,12 @@ def is_of(version: Any, row: Model) -> bool:
 def preview(row: Model, version: Any, changeable: Collection[str]) -> Preview:
     """Compare a row with one of its versions. ``changeable`` names fields that may be put back.
 
-    Secrets are not in history, and when somebody was here is no part of what they were: neither is
-    compared.
+    History has neither secrets nor when somebody was here, so neither is compared.
     """
-    known = declaration_of(type(row))
     changes: list[Difference] = []
     left: list[Difference] = []
     for field in type(version).tracked_fields:
-        if field.primary_key or field.name in known.ignored | known.secret:
+        if field.primary_key:
             continue
         now, then = getattr(row, field.attname), getattr(version, field.attname)
         if now != then:

@@ -161,6 +161,21 @@ def test_password_and_last_visit_stay_what_they_are(browser, acme, ann, cleo, re
     assert len(recorded(acme, "user.password_changed")) == 1
 
 
+def test_an_administrator_takes_power_back_and_the_record_says_so(
+    browser, acme, ann, bob, recorded
+):
+    version = changed(acme, bob, is_superuser=True)
+
+    answer = take_back(browser(acme, ann), page_of(bob, version))
+
+    assert answer.status_code == 302
+    assert not fresh(acme, bob).is_superuser
+    event = recorded(acme, "user.privileges_changed")[-1]
+    assert event.changes == {"is_superuser": [True, False]}
+    assert event.reason.startswith("Taken back to how it was at ")
+    assert event.actor_id == str(ann.public_id)
+
+
 def test_a_role_gets_its_name_back_and_keeps_what_it_may(browser, acme, ann, recorded):
     with enter_tenant(acme):
         role = Group.objects.get(name__startswith="Readers")
@@ -232,7 +247,8 @@ def test_a_user_name_that_is_taken_in_the_same_moment_is_a_sentence_too(
     assert recorded(acme, "history.reverted") == []
 
 
-def test_if_it_cannot_be_recorded_nothing_is_taken_back(browser, acme, ann, cleo):
+@pytest.mark.parametrize("action", ["user.changed", "history.reverted"])
+def test_if_it_cannot_be_recorded_nothing_is_taken_back(browser, acme, ann, cleo, action):
     version = changed(acme, cleo, display_name="Mistake")
     client = browser(acme, ann)
     page = page_of(cleo, version)
@@ -240,7 +256,7 @@ def test_if_it_cannot_be_recorded_nothing_is_taken_back(browser, acme, ann, cleo
     with enter_tenant(acme), connection.cursor() as cursor:
         cursor.execute(
             "ALTER TABLE activity_activityevent ADD CONSTRAINT broken"
-            " CHECK (action <> 'history.reverted') NOT VALID"
+            f" CHECK (action <> '{action}') NOT VALID"
         )
 
     with transaction.atomic():
