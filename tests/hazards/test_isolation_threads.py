@@ -67,7 +67,7 @@ from tenants.context import enter_tenant, start_on_platform
 from tenants.models import Tenant
 start_on_platform()
 said = {}
-for tenant in list(Tenant.objects.all()):
+for tenant in list(Tenant.objects.filter(slug__in=["alpha", "beta"])):
     with enter_tenant(tenant):
         changes = list(ActivityEvent.objects.filter(action="user.changed"))
         said[tenant.slug] = {
