@@ -7,7 +7,8 @@ from django.test import Client
 
 from accounts.models import CustomUser
 from accounts.sessions import SessionStore
-from activity.forgetting import retention
+from activity.forgetting import erasing, retention
+from activity.forgetting.people import people
 from activity.models import SavedSearch
 from activity.reading import saved
 from activity.sealing import keys
@@ -24,6 +25,23 @@ CANARIES = ("quistgaard", "mallory", IP)
 
 # With a name of two words, and with nothing but a user name of one.
 PEOPLE = [("mallory.q", "Mallory Quistgaard"), ("mallory", "")]
+
+
+def by_command(user):
+    erased(str(user.public_id))
+
+
+def by_panel(user):
+    """The account goes at once, the rest when a worker comes."""
+    erasing.begin(people().find(str(user.public_id)), "request 4711")
+    assert erasing.sweep() == 1
+
+
+def after_removal(user):
+    """Somebody removed the account before anybody thought of erasing."""
+    person = str(user.public_id)
+    user.delete()
+    erased(person)
 
 
 def browser(lab, **more):
@@ -92,6 +110,7 @@ def lived(lab, username, name):
     revoked.user.api_tokens.filter(pk=revoked.pk).update(revoked_at=revoked.created_at)
     assert presented(lab, ended).status_code == 401
     watched_by(owner, lab, name or username)
+    watched_by(owner, lab, "private@quistgaard.test")
     return user, good
 
 
@@ -110,9 +129,10 @@ def proven(path):
     return members(path)["events.ndjson"].decode().lower()
 
 
+@pytest.mark.parametrize("erase", [by_command, by_panel, after_removal])
 @pytest.mark.parametrize(("username", "name"), PEOPLE)
 def test_bundles_from_before_and_after_an_erasure_and_a_cut_are_all_good(
-    lab, tmp_path, username, name
+    lab, tmp_path, username, name, erase
 ):
     with enter_tenant(lab):
         user, token = lived(lab, username, name)
@@ -121,7 +141,7 @@ def test_bundles_from_before_and_after_an_erasure_and_a_cut_are_all_good(
         assert all(word in before for word in CANARIES)
         assert AGENT in sessions_as_text()
 
-        erased(str(user.public_id))
+        erase(user)
 
         settle()
         after = proven(tmp_path / "after.zip")
