@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
+from accounts import api_authentication
 from accounts.models import CustomUser
 from activity.forgetting import erasing, retention
 from activity.forgetting.people import people
@@ -19,8 +20,9 @@ from activity.recording import record
 from activity.verifying import verify
 from tenants.context import enter_tenant
 from tenants.models import Tenant
-from tests.activity.test_forgetting import EMAIL, NAME, found_anywhere, lived
+from tests.activity.test_forgetting import EMAIL, IP, NAME, found_anywhere, lived
 from tests.activity.test_sealing import seal, settle
+from tests.api import EVENTS, program, token_of
 from tests.hazards.kills import answers
 
 EVERY = int(os.environ.get("TEST_KILL_EVERY", "9"))
@@ -184,6 +186,39 @@ def test_l13_two_at_once_erase_somebody_once(lab: Tenant) -> None:
         assert found_anywhere([lab.schema_name]) == []
         assert ActivityEvent.objects.filter(action="user.erased").count() == 1
         assert not CustomUser.objects.filter(pk=user.pk).exists()
+        settle()
+        assert verify().wrong is None
+
+
+def test_l13_a_request_by_token_that_runs_meanwhile_leaves_nothing(
+    lab: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with enter_tenant(lab):
+        user, _ = lived()
+        CustomUser.objects.filter(pk=user.pk).update(is_staff=True, is_superuser=True)
+        _, text = token_of(lab, user)
+
+    def erase() -> None:
+        try:
+            with enter_tenant(lab):
+                erasing.erase(people().find(EMAIL), "request 1")
+        finally:
+            connection.close()
+
+    def erased_meanwhile(_: Any) -> None:
+        # The token was good, and the answer is not written yet.
+        thread = threading.Thread(target=erase)
+        thread.start()
+        thread.join()
+
+    monkeypatch.setattr(api_authentication, "note_used", erased_meanwhile)
+    assert program(lab, text).get(EVENTS, REMOTE_ADDR=IP).status_code == 200
+    assert program(lab, text).get(EVENTS, REMOTE_ADDR="192.0.2.1").status_code == 401
+
+    with enter_tenant(lab):
+        assert found_anywhere([lab.schema_name])
+        assert erasing.sweep() == 1
+        assert found_anywhere([lab.schema_name]) == []
         settle()
         assert verify().wrong is None
 
