@@ -25,7 +25,7 @@ _NO_SEARCH: Final = {*PLACES, "cursor", "limit", "export", "e"}
 def list_viewed(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Record that somebody looked through the record, with what they searched for."""
     asked = [
-        f"{name}={value}"
+        value if name == "q" else f"{name}={value}"
         for name, values in request.GET.lists()
         if name not in _NO_SEARCH
         for value in values

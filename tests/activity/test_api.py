@@ -453,7 +453,7 @@ class TestLooking:
             for event in recorded(acme, "activity.searched")
             if "target:no" in str(vars(event))
         ]
-        assert searched.target_label == "the record: q=target:no"
+        assert searched.target_label == "the record: target:no"
         assert (searched.channel, searched.actor_id) == ("api", str(bob.public_id))
         assert searched.session_ref
         [viewed] = recorded(acme, "activity.viewed")

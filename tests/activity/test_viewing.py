@@ -37,8 +37,8 @@ def test_looking_through_the_record_is_an_event_that_says_who_and_what_for(brows
     assert (event.action, event.outcome) == ("activity.searched", "success")
     assert event.actor_id == str(bob.public_id)
     assert str(event.request_id) == response["X-Request-ID"]
-    assert event.target_label == "the record: q=actor:ann outcome:denied"
-    assert sentence(event).endswith("looked through the record: q=actor:ann outcome:denied")
+    assert event.target_label == "the record: actor:ann outcome:denied"
+    assert sentence(event).endswith("looked through the record: actor:ann outcome:denied")
 
 
 def test_paging_through_a_list_is_one_event_and_an_exact_count(browser, acme, bob):
