@@ -13,7 +13,7 @@ class ActivityConfig(AppConfig):
     def ready(self) -> None:
         """Connect the signals at the edge and add to the panel's first page."""
         from activity import admin, floods, lifecycle, overview, rollups, signins  # noqa: F401
-        from activity.capture import platform, transport
+        from activity.capture import platform, rules, transport
         from activity.sealing import alarms, sealer
         from tenants import privileges, sites
         from tenants.archive import contents
@@ -22,6 +22,7 @@ class ActivityConfig(AppConfig):
         lifecycle.connect()
         transport.connect()
         platform.declare_models()
+        rules.declare_models()
         contents.before_export += [floods.settle_now, rollups.fold_now, sealer.seal_now]
         contents.after_import += [rollups.arrive, sealer.arrive]
         sites.overview.append(overview.contribute)

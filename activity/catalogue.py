@@ -66,6 +66,7 @@ FOLDED: Final[dict[str, Schema]] = {"count?": COUNT, "first?": MOMENT, "last?": 
 
 _HOST: Final[dict[str, Schema]] = {"host": TEXT}
 _FILE: Final[dict[str, Schema]] = {"format": TEXT, "compression?": TEXT, "columns?": TEXTS}
+_HELD: Final[dict[str, Schema]] = {"subject": TEXT}
 _POWER: Final[dict[str, Schema]] = {"is_superuser": FLAG, "is_staff": FLAG, "permissions": TEXTS}
 
 DESCRIPTIONS: Final[dict[str, Description]] = {
@@ -324,12 +325,13 @@ DESCRIPTIONS: Final[dict[str, Description]] = {
         },
     ),
     "record.held": Description(
-        "What concerns a person, or the whole record, is neither erased nor cut from now on."
+        "What concerns a person, or the whole record, is neither erased nor cut from now on.",
+        changes=_HELD,
     ),
-    "record.released": Description("A legal hold ended; erasing and cutting go on."),
+    "record.released": Description("A legal hold ended; erasing and cutting go on.", changes=_HELD),
     "record.retention_changed": Description(
         "For how many days events of a family are kept was changed. Null is for ever.",
-        changes={"days": COUNT},
+        changes={"days": COUNT, "family": TEXT},
     ),
 }
 

@@ -152,8 +152,8 @@ def _updates(known: Declaration, told: list[Any]) -> Iterator[str]:
     """Yield the statements that find the actions of an update: those of a field, then the rest."""
     for action, group in _groups(known, told).items():
         yield from _update(action, group)
-    rest = [field for field in told if field.name not in known.actions]
-    yield from _update(known.changed, rest)
+    if rest := [field for field in told if field.name not in known.actions]:
+        yield from _update(known.changed, rest)
 
 
 def _secrets(known: Declaration, fields: list[Any]) -> Iterator[str]:

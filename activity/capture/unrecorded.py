@@ -8,8 +8,6 @@ UNRECORDED: Final[dict[str, str]] = {
     "activity.Tile": "it proves the record",
     "activity.DailyRollup": "it is counted from the record, and can be counted again",
     "activity.RollupCursor": "it says how far events are counted",
-    "activity.Hold": "placing and releasing are events, and it holds no other data",
-    "activity.Retention": "changing a rule is an event with before and after",
     "activity.SavedSearch": "it is its owner's; sharing it is an event",
     "admin.LogEntry": "the panel writes none",
     "account.EmailConfirmation": "its codes live for minutes; what they confirm is recorded",

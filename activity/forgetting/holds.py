@@ -98,5 +98,5 @@ def _refuse_name(subject: uuid.UUID, reason: str) -> None:
 def _target(subject: uuid.UUID) -> Subject:
     """By id alone: these events are kept whatever happens."""
     if subject == EVERYBODY:
-        return Subject("record", "", "the whole record")
+        return Subject("record", str(EVERYBODY), "the whole record")
     return Subject("user", str(subject), f"person {str(subject)[-8:]}")

@@ -18,11 +18,13 @@ from accounts.models import CustomUser
 from activity import context
 from activity.capture import shared
 from activity.context import Actor, ActorKind, Channel, Context
+from activity.forgetting import holds, retention
 from activity.models import ActivityEvent
+from activity.models.rules import EVERYBODY
 from activity.text import one_line
 from tenants import lifecycle
 from tenants.backend import telling
-from tenants.context import enter_platform
+from tenants.context import enter_platform, enter_tenant
 from tenants.models import Domain, Operation, Tenant
 from tenants.names import new_schema_name
 from tenants.uuid7 import uuid7
@@ -400,6 +402,37 @@ def test_an_operation_that_is_written_by_hand_is_told(acme):
     )
 
     assert (added.action, removed.action) == ("operation.row_added", "operation.row_removed")
+
+
+def test_rules_and_holds_that_are_written_past_the_application_are_told(lab):
+    with enter_tenant(lab), connection.cursor() as cursor:
+        person = str(uuid7())
+        for sql in (
+            f"INSERT INTO activity_hold VALUES ('{person}', 'x', now(), 'case of Ann')",
+            f"DELETE FROM activity_hold WHERE subject = '{person}'",
+            "INSERT INTO activity_retention VALUES ('session', 30)",
+            "UPDATE activity_retention SET days = 31",
+            "DELETE FROM activity_retention",
+        ):
+            cursor.execute(sql)
+        told = list(ActivityEvent.objects.filter(action__startswith="record.").order_by("id"))
+
+        holds.place(EVERYBODY, "case 7")
+        retention.keep("session", 90)
+
+        assert [event.action for event in told] == [
+            *("record.held", "record.released"),
+            *["record.retention_changed"] * 3,
+        ]
+        assert {event.target_id for event in told[:2]} == {person}
+        assert [event.changes.get("days") for event in told[2:]] == [
+            [None, 30],
+            [30, 31],
+            [31, None],
+        ]
+        assert "Ann" not in str([event.changes for event in told])
+        # What the application tells is told once.
+        assert ActivityEvent.objects.filter(action__startswith="record.").count() == 7
 
 
 def test_an_operation_is_told_when_nobody_known_writes_it(acme):

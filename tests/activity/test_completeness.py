@@ -420,4 +420,8 @@ def test_each_model_is_recorded_or_left_out_for_a_reason():
 
 def test_each_kind_of_row_that_is_recorded_is_in_the_table():
     proven = {kind.model._meta.db_table for kind in KINDS.values()}
-    assert proven == {table for table in telling.recorded if not table.startswith("tenants_")}
+    # What tells of itself, and is recorded only past that, is tested beside what it tells of.
+    own_words = {"activity_hold", "activity_retention"}
+    assert proven == {
+        table for table in telling.recorded - own_words if not table.startswith("tenants_")
+    }
