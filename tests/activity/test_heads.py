@@ -3,13 +3,13 @@
 from datetime import timedelta
 
 import pytest
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from activity.models import ActivityEvent, Segment
 from activity.sealing import keys, notes, outside, sealer, witnesses
 from activity.verifying import verify
-from tenants.context import enter_platform, enter_tenant
+from tenants.context import PLATFORM, enter_platform, enter_tenant
 from tenants.errors import InvalidInput
 from tenants.models import DailyCheckpoint, RecordHead
 from tests.activity.test_sealing import happen, seal, settle
@@ -103,14 +103,19 @@ def test_the_database_takes_nothing_back_of_what_is_kept(sealed, table, statemen
         cursor.execute(statement.format(f"public.{table}"))
 
 
-def test_another_tenants_copies_are_none_of_ours(sealed, acme_is_sealed):
+def test_anothers_copies_are_none_of_ours(sealed, platform_is_sealed):
     assert verify().wrong is None
 
 
 @pytest.fixture
-def acme_is_sealed():
-    with enter_platform():
-        seal()
+def platform_is_sealed():
+    with transaction.atomic():
+        with enter_platform():
+            seal()
+            assert RecordHead.objects.filter(pk=PLATFORM).exists()
+        yield
+        # Other tests take events of the platform back, which what is kept would tell of.
+        transaction.set_rollback(True)
 
 
 def test_a_checkpoint_never_looks_older_than_the_one_before_it(lab):
