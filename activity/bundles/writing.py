@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from django.db import connection, transaction
+from django.db import connection
 from django.utils import timezone
 
 from activity.bundles import lines
@@ -21,6 +21,7 @@ from activity.periods import Period, zone
 from activity.recording import record
 from activity.sealing import keys, sealer, tiles, tree
 from activity.subjects import Subject
+from tenants import moments
 from tenants.context import current_scope, current_tenant
 from tenants.errors import TenantryError
 
@@ -145,11 +146,7 @@ def one_moment() -> Iterator[None]:
     Inside a transaction it is that one's moments, as in a test.
     """
     sealer.seal_now()
-    is_inside = connection.in_atomic_block
-    with transaction.atomic():
-        if not is_inside:
-            with connection.cursor() as cursor:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    with moments.one_moment():
         yield
 
 

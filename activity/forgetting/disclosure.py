@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import IO, Any, Final
 
-from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -24,6 +23,7 @@ from activity.recording import record
 from activity.subjects import Subject
 from tenants.certificates import moment
 from tenants.context import current_scope
+from tenants.moments import one_moment
 
 FORMAT: Final = "tenantry-subject-access"
 VERSION: Final = 1
@@ -44,11 +44,7 @@ def write(person: Person, file: IO[bytes]) -> list[Member]:
 
     Outside a transaction all of it is of one moment.
     """
-    is_inside = connection.in_atomic_block
-    with transaction.atomic():
-        if not is_inside:
-            with connection.cursor() as cursor:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+    with one_moment():
         with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as container:
             members = [_member(container, name, rows) for name, rows in _lists(person)]
             manifest = {

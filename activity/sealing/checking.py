@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import Final
 
 import structlog
-from django.db import connection, transaction
 from django.utils import timezone
 
 from activity.recording import record
@@ -18,6 +17,7 @@ from activity.verifying import Verdict, verify
 from tenants.context import PLATFORM, enter_platform, enter_tenant
 from tenants.hosts import owned
 from tenants.models import RecordCheck, Tenant
+from tenants.moments import one_moment
 
 logger = structlog.get_logger("tenantry.sealing")
 
@@ -69,8 +69,7 @@ class Busy(Exception):
 def check() -> Verdict:
     """Verify the record of the place one is in and keep the result. Raises ``Busy``."""
     started = time.perf_counter()
-    with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    with one_moment(read_only=True) as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended('tenantry verifies', 0))")
         if cursor.fetchone() != (True,):
             raise Busy

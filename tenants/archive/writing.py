@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import transaction
 
 from tenants import operations
 from tenants.archive import contents
@@ -31,6 +31,7 @@ from tenants.files import written_privately
 from tenants.hosts import owned
 from tenants.lifecycle import announce
 from tenants.models import Operation, Tenant
+from tenants.moments import one_moment
 from tenants.quoting import identifier, qualified
 
 
@@ -86,8 +87,7 @@ def _prepare(tenant: Tenant) -> None:
 @contextmanager
 def _one_moment(tenant: Tenant) -> Iterator[Any]:
     """Yield a cursor in the tenant that sees one moment, and writes nothing."""
-    with enter_unserved(tenant), transaction.atomic(durable=True), connection.cursor() as cursor:
-        cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    with enter_unserved(tenant), one_moment(read_only=True, durable=True) as cursor:
         for statement in SETTINGS:
             cursor.execute(statement)
         yield cursor
