@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db import connection, transaction
+from django.db import connection
 
 from activity import differences
 from activity.differences import Row, Wrong
@@ -24,7 +24,9 @@ from activity.sealing.heads import Kept
 from activity.sealing.notes import BadSignature, NoteError, UnknownKey
 from activity.sealing.outside import Outside
 from activity.sealing.tree import HASH, GrownTile, Tree, split
+from activity.sealing.unsealed import count_past
 from tenants.context import current_scope
+from tenants.moments import one_moment
 
 _BATCH: Final = 64
 """Segments that are read at once."""
@@ -100,11 +102,7 @@ def verify(since: starts.Since | None = None, witnessed: Iterable[Kept] = ()) ->
     as far as its signed root goes. ``witnessed`` are checkpoints from elsewhere. Raises
     ``InvalidInput`` for a ``since`` past the end.
     """
-    is_inside = connection.in_atomic_block
-    with transaction.atomic():
-        if not is_inside:
-            with connection.cursor() as cursor:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+    with one_moment(read_only=True):
         return _Run(since, witnessed).verdict()
 
 
@@ -346,14 +344,7 @@ class _Run:
             raise _Found(Wrong("foreign", what, event_id=str(found[0])))
 
     def _unsealed(self) -> int:
-        xid, event_id = self.positions.get(self.own, (-1, sealer.NOTHING))
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM activity_activityevent"
-                " WHERE cluster = %s AND (xid, id) > (%s, %s::uuid)",
-                [self.own, xid, event_id],
-            )
-            return int(cursor.fetchone()[0])
+        return count_past(self.own, *self.positions.get(self.own, (-1, sealer.NOTHING)))
 
 
 def _found(

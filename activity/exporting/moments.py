@@ -4,17 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
-
-from django.db import connection, transaction
+from typing import Any
 
 from activity.models import Segment
 from activity.sealing.sealer import NOTHING, own_cluster
-
-# Of one cluster: transaction ids of another mean nothing here. Answered by the index alone.
-_UNSEALED: Final = """
-SELECT count(*) FROM activity_activityevent WHERE cluster = %s AND (xid, id) > (%s, %s::uuid)
-"""
+from activity.sealing.unsealed import count_past
+from tenants import moments
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +35,9 @@ def one_moment() -> Iterator[Snapshot]:
 
     In a transaction that is open already, each statement is of its own, as that began.
     """
-    is_inside = connection.in_atomic_block
-    with transaction.atomic():
-        with connection.cursor() as cursor:
-            if not is_inside:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-            cursor.execute("SELECT statement_timestamp()")
-            (at,) = cursor.fetchone()
+    with moments.one_moment() as cursor:
+        cursor.execute("SELECT statement_timestamp()")
+        (at,) = cursor.fetchone()
         last = Segment.objects.order_by("-number").first()
         yield Snapshot(
             at=at,
@@ -59,11 +50,9 @@ def one_moment() -> Iterator[Snapshot]:
 def _unsealed(last: Segment | None) -> int:
     own = own_cluster()
     count = 0
-    with connection.cursor() as cursor:
-        # A record that was restored elsewhere goes on where it was, and then here.
-        for cluster in {own, last.cluster if last else own}:
-            end = Segment.objects.filter(cluster=cluster).order_by("-number").first()
-            position = (end.xid, end.event_id) if end else (-1, NOTHING)
-            cursor.execute(_UNSEALED, [cluster, *position])
-            count += cursor.fetchone()[0]
+    # A record that was restored elsewhere goes on where it was, and then here.
+    for cluster in {own, last.cluster if last else own}:
+        end = Segment.objects.filter(cluster=cluster).order_by("-number").first()
+        position = (end.xid, end.event_id) if end else (-1, NOTHING)
+        count += count_past(cluster, *position)
     return count

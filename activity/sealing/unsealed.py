@@ -146,6 +146,20 @@ def _asked(cursor: Any, records: list[tuple[str, str]]) -> list[Unsealed]:
     return found
 
 
+def count_past(cluster: int, xid: int, event_id: uuid.UUID | str) -> int:
+    """Return how many events of a cluster, in the place one is in, come after a position.
+
+    Of one cluster: transaction ids of another mean nothing there. Answered by the index alone.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM activity_activityevent"
+            " WHERE cluster = %s AND (xid, id) > (%s, %s::uuid)",
+            [cluster, xid, event_id],
+        )
+        return int(cursor.fetchone()[0])
+
+
 def hint(record: str) -> None:
     """Have the next sweep ask a record. Lost without Redis, where sweeps find it all the same."""
     with enter_platform():
