@@ -9,11 +9,8 @@ acts and an event tells of the tenant already, or an operation does.
 from typing import Final
 
 import pgtrigger
-from django.apps import apps
-from django.db import models
 
-from activity.capture.functions import row_function
-from activity.capture.triggers import CaptureTrigger, install
+from activity.capture.triggers import UntoldTrigger, install
 from activity.capture.unrecorded import leave_unrecorded
 from activity.subjects import Declaration, declare
 from tenants.models import Domain, Operation, Tenant
@@ -23,8 +20,11 @@ _TOLD: Final = "pg_catalog.current_setting('tenantry.context', true) <> ''"
 _XID: Final = "pg_catalog.pg_current_xact_id()::text::bigint"
 
 
-class AnnouncedTrigger(CaptureTrigger):
-    """Records at the end of the transaction what the application did not announce by then."""
+class AnnouncedTrigger(UntoldTrigger):
+    """Records at the end of the transaction what the application did not announce by then.
+
+    ``tenant`` is the column with the tenant's id.
+    """
 
     timing = pgtrigger.Deferred
 
@@ -32,8 +32,8 @@ class AnnouncedTrigger(CaptureTrigger):
         self.tenant = tenant
         super().__init__(**kwargs)
 
-    def get_func(self, model: type[models.Model]) -> str:
-        """Return what the function does; ``tenant`` is the column with the tenant's id."""
+    def is_told(self) -> str:
+        """Return whether somebody acts and an event tells of the tenant, or an operation does."""
         which = f"coalesce(NEW.{self.tenant}, OLD.{self.tenant})"
         announced = (
             f"SELECT FROM {HERE}.activity_activityevent WHERE xid = {_XID}"
@@ -45,20 +45,15 @@ class AnnouncedTrigger(CaptureTrigger):
             f"SELECT FROM {HERE}.tenants_operation"
             f" WHERE tenant_id = {which} AND state IN ('waiting', 'running', 'failed')"
         )
-        own = apps.get_model(model._meta.label)
-        return (
-            f"IF {_TOLD} AND (EXISTS ({announced}) OR EXISTS ({under_way}))"
-            f" THEN RETURN NULL; END IF;\n{row_function(own)}"
-        )
+        return f"{_TOLD} AND (EXISTS ({announced}) OR EXISTS ({under_way}))"
 
 
-class UntoldTrigger(CaptureTrigger):
+class NobodysTrigger(UntoldTrigger):
     """Records what is done by nobody that the application knows of."""
 
-    def get_func(self, model: type[models.Model]) -> str:
-        """Return what the function does."""
-        own = apps.get_model(model._meta.label)
-        return f"IF {_TOLD} THEN RETURN NULL; END IF;\n{row_function(own)}"
+    def is_told(self) -> str:
+        """Return whether the application said who acts."""
+        return _TOLD
 
 
 def declare_models() -> None:
@@ -92,7 +87,7 @@ def declare_models() -> None:
         (Tenant, tenant, AnnouncedTrigger("id")),
         (Domain, domain, AnnouncedTrigger("tenant_id")),
         # An operation is its own account of steps, attempts and errors.
-        (Operation, operation, UntoldTrigger()),
+        (Operation, operation, NobodysTrigger()),
     ):
         declare(model, declaration)
         install(model, trigger)

@@ -7,18 +7,18 @@ an event of it has said so already.
 """
 
 import pgtrigger
-from django.apps import apps
-from django.db import models
 
-from activity.capture.functions import row_function
-from activity.capture.triggers import CaptureTrigger, install
+from activity.capture.triggers import UntoldTrigger, install
 from activity.models import Hold, Retention
 from activity.subjects import Declaration, declare
 from tenants.triggers import HERE
 
 
-class RuleTrigger(CaptureTrigger):
-    """Records at the end of the transaction what no event of it has told."""
+class RuleTrigger(UntoldTrigger):
+    """Records at the end of the transaction what no event of it has told.
+
+    ``key`` is the column that events are about.
+    """
 
     timing = pgtrigger.Deferred
 
@@ -26,16 +26,14 @@ class RuleTrigger(CaptureTrigger):
         self.key = key
         super().__init__(**kwargs)
 
-    def get_func(self, model: type[models.Model]) -> str:
-        """Return what the function does; ``key`` is the column that events are about."""
-        own = apps.get_model(model._meta.label)
-        told = (
-            f"SELECT FROM {HERE}.activity_activityevent"
+    def is_told(self) -> str:
+        """Return whether an event of the transaction is about the row."""
+        return (
+            f"EXISTS (SELECT FROM {HERE}.activity_activityevent"
             " WHERE xid = pg_catalog.pg_current_xact_id()::text::bigint"
             " AND action IN ('record.held', 'record.released', 'record.retention_changed')"
-            f" AND target_id = coalesce(NEW.{self.key}, OLD.{self.key})::text"
+            f" AND target_id = coalesce(NEW.{self.key}, OLD.{self.key})::text)"
         )
-        return f"IF EXISTS ({told}) THEN RETURN NULL; END IF;\n{row_function(own)}"
 
 
 def declare_models() -> None:

@@ -40,6 +40,18 @@ class LinkTrigger(CaptureTrigger):
         return link_function(apps.get_model(model._meta.label))
 
 
+class UntoldTrigger(CaptureTrigger):
+    """Records what the application did not tell of itself, in words that a row does not have."""
+
+    def is_told(self) -> str:
+        """Return the SQL condition under which an event says so already."""
+        raise NotImplementedError
+
+    def get_func(self, model: type[models.Model]) -> str:
+        """Return what the function does."""
+        return f"IF {self.is_told()} THEN RETURN NULL; END IF;\n{super().get_func(model)}"
+
+
 KEEP: Final = PinnedTrigger(
     name="capture_all",
     operation=pgtrigger.Truncate,
