@@ -16,11 +16,11 @@ from activity import signins
 from activity.models import ActivityEvent, Outcome
 from activity.outcomes import Kept
 from activity.recording import record
+from activity.requests import SAFE_METHODS
 from activity.subjects import Subject, declaration_of, subject_of
 from activity.text import one_line
 
 ACTION: Final = "access.denied"
-_SAFE: Final = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
 def deny(request: HttpRequest, why: str, target: models.Model | Subject | None = None) -> None:
@@ -70,7 +70,7 @@ def _is_forged(request: HttpRequest) -> bool:
     """Tell whether the form came without its token: Django marks those that it has let pass."""
     match = request.resolver_match
     return (
-        request.method not in _SAFE
+        request.method not in SAFE_METHODS
         and not getattr(match.func if match else None, "csrf_exempt", False)
         and not getattr(request, "lacked_permission", False)
         and not getattr(request, "csrf_processing_done", False)

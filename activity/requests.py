@@ -2,7 +2,7 @@
 
 import ipaddress
 import uuid
-from typing import Any
+from typing import Any, Final
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -11,6 +11,9 @@ from activity.context import ANONYMOUS, Actor, ActorKind, Channel, Context
 from activity.hashes import keyed_hash
 from activity.subjects import subject_of
 from tenants.problems import is_api
+
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+"""Methods that change nothing (RFC 9110, section 9.2.1)."""
 
 
 def client_ip(request: HttpRequest) -> str | None:

@@ -1,14 +1,12 @@
 """Tells the sweep, through Redis, in whose tenant a request may have changed something."""
 
 from collections.abc import Callable
-from typing import Final
 
 from django.http import HttpRequest, HttpResponse
 
+from activity.requests import SAFE_METHODS
 from activity.sealing import unsealed
 from tenants.context import PLATFORM, current_scope
-
-_SAFE: Final = {"GET", "HEAD", "OPTIONS", "TRACE"}
 
 
 class HintingMiddleware:
@@ -24,6 +22,6 @@ class HintingMiddleware:
         """Answer, and then tell: by now the request's transaction is committed."""
         response = self.get_response(request)
         # The platform's record is asked at every sweep.
-        if request.method not in _SAFE and (scope := current_scope()) != PLATFORM:
+        if request.method not in SAFE_METHODS and (scope := current_scope()) != PLATFORM:
             unsealed.hint(scope)
         return response
