@@ -10,7 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from itertools import count
 from tempfile import NamedTemporaryFile
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -21,17 +21,23 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.core.serializers import serialize
 from django.db import connection, models
+from django.test import override_settings
+from django.urls import path
 from django.utils import timezone
+from rest_framework.response import Response
 
 from accounts.models import ApiToken, CustomUser, Membership, PersonPermission, RolePermission
+from activity.api.views import RecordView
 from activity.capture.unrecorded import UNRECORDED
 from activity.models import ActivityEvent
 from config.environment import CHECKOUT
+from config.urls_tenant import urlpatterns as tenant_urls
 from tenants.backend import telling
 from tenants.context import enter_tenant
 from tenants.tasks import TenantTask
 from tenants.uuid7 import uuid7
 from tests.accounts.test_panel import change
+from tests.api import program
 
 PAGE = CHECKOUT / "docs" / "activity.md"
 NUMBERS = count(1)
@@ -39,6 +45,7 @@ ADDED, CHANGED, REMOVED = "added", "changed", "removed"
 DOORS = (
     "save",
     "admin",
+    "API",
     "command",
     "task",
     "update",
@@ -193,6 +200,28 @@ def by_task(done: str, kind: Kind, one: Any) -> None:
         task.delay(tenant_id=str(connection.tenant.pk))
 
 
+class ApiDoor(RecordView):
+    """An address of an API as engineers add them: it changes what it is told to."""
+
+    wanted: ClassVar[list[Any]] = []
+
+    def post(self, request: Any) -> Response:
+        by_save(*self.wanted.pop())
+        return Response({})
+
+
+urlpatterns = [path("api/v1/changes", ApiDoor.as_view()), *tenant_urls]
+
+
+def by_api(done: str, kind: Kind, one: Any) -> None:
+    asking = program(connection.tenant)
+    asking.force_login(CustomUser.objects.get(username="ann"))
+    ApiDoor.wanted.append((done, kind, one))
+    with override_settings(ROOT_URLCONF=__name__):
+        answer = asking.post("/api/v1/changes")
+    assert answer.status_code == 200, answer.content
+
+
 def by_update(done: str, kind: Kind, one: Any) -> None:
     kind.model._base_manager.filter(pk=one.pk).update(**{kind.field: kind.value()})
 
@@ -274,6 +303,7 @@ def by_cascade(done: str, kind: Kind, one: Any) -> None:
 
 WAYS = {
     "save": by_save,
+    "API": by_api,
     "command": by_command,
     "task": by_task,
     "update": by_update,
@@ -339,7 +369,8 @@ def test_a_change_leaves_its_event_and_its_history(in_acme, name, done, door):
         assert event.target_id
         assert event.target_label
         assert event.changes
-        assert event.channel == ("task" if door == "task" else "command")
+        assert event.channel == {"task": "task", "API": "api"}.get(door, "command")
+        assert (event.actor_kind == "person") == (door == "API")
     if done == CHANGED and len(expected) == 1:
         assert list(events[0].changes) == [kind.field]
 
