@@ -64,8 +64,9 @@ bench: $(INSTALLED) ## Measure Tenantry beside bare Django and other libraries
 	@$(RUN) -m benchmarks $(ARGS)
 
 .PHONY: catalogue
-catalogue: $(INSTALLED) ## Write docs/catalogue.md anew, of what the code says of each event
+catalogue: $(INSTALLED) ## Write docs/catalogue.md and the list of reports anew, of what the code says
 	@$(RUN) -c 'from activity.catalogue_pages import markdown; print(markdown(), end="")' > docs/catalogue.md
+	@$(RUN) manage.py shell --no-imports --command 'from activity.reports.listing import write; write()'
 
 .PHONY: lock
 lock: $(INSTALLED) ## Pin what requirements/*.in allow, with hashes; ARGS=--upgrade takes newer versions

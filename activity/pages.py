@@ -3,19 +3,24 @@
 from typing import Any, Final
 
 from django.contrib.auth.decorators import permission_required
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
+from django.utils.http import urlencode
 
 from activity import downloads, overview, viewing
 from activity.exporters import offered
-from activity.periods import last_days, period_between
-from activity.reports import REPORTS, build, definition_of
+from activity.periods import last_days
+from activity.reports import REPORTS, build, definition_of, period_for
 from tenants.errors import InvalidInput, NotFound
 from tenants.sites import tenant_site
 
 MOST_ROWS: Final = 1_000
 """A page shows no more rows of a report than a browser can bear; a file has all."""
+
+_OF_THE_PAGE: Final = {"since", "until", "export", "compress"}
+"""What stands in the address beside the parameters of a report."""
 
 may_read = permission_required("activity.view_activityevent", raise_exception=True)
 
@@ -33,23 +38,32 @@ def report(request: HttpRequest, name: str) -> HttpResponseBase:
         definition = definition_of(name)
     except InvalidInput as error:
         raise NotFound(error.message, error.hint) from None
+    if not request.user.has_perm(definition.permission):  # type: ignore[union-attr]
+        raise PermissionDenied
     wrong: InvalidInput | None = None
+    is_file = "export" in request.GET
     try:
-        period = period_between(request.GET.get("since", ""), request.GET.get("until", ""))
+        period = period_for(name, request.GET.get("since", ""), request.GET.get("until", ""))
+        given = {n: str(value) for n, value in request.GET.items() if n not in _OF_THE_PAGE}
+        finished = build(name, period, given, most=None if is_file else MOST_ROWS)
     except InvalidInput as error:
-        if "export" in request.GET:
+        if is_file:
             raise
         wrong, period = error, last_days(30)
-    finished = build(name, period)
-    if "export" in request.GET:
+        finished = build(name, period, most=MOST_ROWS)
+    if is_file:
         compress = request.GET.get("compress", "")
         return downloads.report(finished, request.GET["export"], compress=compress)
     context = {
         "title": definition.title,
         "definition": definition,
         "report": finished,
-        "rows": finished.rows[:MOST_ROWS],
-        "headings": [column.replace("_", " ").capitalize() for column in finished.columns],
+        "rows": finished.rows,
+        "headings": [column.title for column in finished.described],
+        "parameters": [
+            (one, finished.given.get(one.name, one.default)) for one in definition.parameters
+        ],
+        "link": urlencode(finished.filters),
         "bars": overview.bars(finished, period) if definition.daily else [],
         "formats": offered(),
         "error": wrong,

@@ -47,7 +47,7 @@ def of_report(report: Report) -> Source:
         name=report.name,
         title=report.title,
         columns=report.columns,
-        filters={"since": str(report.period.since), "until": str(report.period.until)},
+        filters=report.filters,
         rows=report.rows,
     )
 

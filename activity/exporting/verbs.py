@@ -18,7 +18,7 @@ from activity.periods import Period, parse_day, period_between
 from activity.places import place
 from activity.reading.events import narrow
 from activity.reading.query import parse
-from activity.reports import build, definition_of
+from activity.reports import build, definition_of, period_for
 from tenants.commandline import Output, Verb
 from tenants.errors import InvalidInput
 from tenants.files import refuse_unwritable, written
@@ -30,6 +30,26 @@ def add_period(parser: argparse.ArgumentParser) -> None:
     """Declare ``--since`` and ``--until``."""
     parser.add_argument("--since", default="", metavar="DAY", help="first local day, YYYY-MM-DD")
     parser.add_argument("--until", default="", metavar="DAY", help="last local day, YYYY-MM-DD")
+
+
+def add_parameters(parser: argparse.ArgumentParser) -> None:
+    """Declare ``--param``."""
+    parser.add_argument(
+        "--param", action="append", default=[], metavar="NAME=VALUE", help="of the report"
+    )
+
+
+def parameters_of(options: argparse.Namespace) -> dict[str, str]:
+    """Return the parameters that were given; raises ``InvalidInput`` for half of one."""
+    given: dict[str, str] = {}
+    for text in options.param:
+        name, sign, value = text.partition("=")
+        if not sign or not name or name in given:
+            raise InvalidInput(
+                f"--param {text[:60]!r} is no parameter.", "Write each once, as NAME=VALUE."
+            )
+        given[name] = value
+    return given
 
 
 def period_of(options: argparse.Namespace) -> Period | None:
@@ -63,6 +83,7 @@ class ExportVerb(Verb):
             "--columns", default="", metavar="NAMES", help="these, between commas; default: all"
         )
         parser.add_argument("--report", default="", metavar="NAME", help="this report, no events")
+        add_parameters(parser)
         parser.add_argument(
             "--format", default="", help=f"{', '.join(FORMATS)}; default: as FILE ends, or csv"
         )
@@ -123,6 +144,8 @@ def _refuse_nonsense(options: argparse.Namespace, output: Output, path: Path | N
             raise InvalidInput(
                 "--search and --columns are of events.", "Leave them out, or --report."
             )
+    elif options.param:
+        raise InvalidInput("--param is of reports.", "Leave it out, or add --report NAME.")
     if path is None and (output.as_json or options.manifest):
         option = "--json" if output.as_json else "--manifest"
         raise InvalidInput(f"{option} needs a file.", "Add --output FILE.")
@@ -130,7 +153,8 @@ def _refuse_nonsense(options: argparse.Namespace, output: Output, path: Path | N
 
 def _source_of(options: argparse.Namespace) -> Source:
     if options.report:
-        return of_report(build(options.report, period_between(options.since, options.until)))
+        period = period_for(options.report, options.since, options.until)
+        return of_report(build(options.report, period, parameters_of(options)))
     columns = columns_called([name for name in options.columns.split(",") if name])
     events = narrow(between(period_of(options)), parse(options.search))
     filters = {name: getattr(options, name) for name in ("since", "until", "search")}

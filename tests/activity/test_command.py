@@ -112,6 +112,7 @@ def test_a_report_as_json_is_one_document(activity, acme):
         "tenant": "acme",
         "since": "2026-03-01",
         "until": "2026-03-02",
+        "parameters": {},
         "as_of": None,
         "columns": ["day", "sign_ins"],
         "rows": [{"day": "2026-03-01", "sign_ins": 4}, {"day": "2026-03-02", "sign_ins": 0}],

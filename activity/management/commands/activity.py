@@ -11,12 +11,17 @@ from activity import rollups
 from activity.bundles.verbs import WriteBundle
 from activity.events import COLUMNS, between, rows, sentence
 from activity.exporters import FORMATS
-from activity.exporting.verbs import ExportVerb, add_period, period_of
+from activity.exporting.verbs import (
+    ExportVerb,
+    add_parameters,
+    add_period,
+    parameters_of,
+    period_of,
+)
 from activity.forgetting.verbs import Erase, HoldVerb, RetentionVerb, SubjectVerb
 from activity.models import ActivityEvent
-from activity.periods import period_between
 from activity.places import add_place, place
-from activity.reports import REPORTS, build, definition_of
+from activity.reports import REPORTS, build, definition_of, period_for
 from activity.sealing.keys import new_signer
 from activity.sealing.verbs import Prove, Seal, Verify
 from tenants.commandline import NounCommand, Output, Verb
@@ -75,12 +80,14 @@ class ReportVerb(Verb):
         parser.add_argument("report", metavar="NAME", help=", ".join(REPORTS))
         add_place(parser)
         add_period(parser)
+        add_parameters(parser)
 
     def run(self, options: argparse.Namespace, output: Output) -> None:
         """Print it."""
         definition_of(options.report)
         with place(options):
-            report = build(options.report, period_between(options.since, options.until))
+            period = period_for(options.report, options.since, options.until)
+            report = build(options.report, period, parameters_of(options))
         if output.as_json:
             output.document(
                 {
@@ -89,6 +96,7 @@ class ReportVerb(Verb):
                     "tenant": options.tenant,
                     "since": report.period.since,
                     "until": report.period.until,
+                    "parameters": report.given,
                     "as_of": report.as_of,
                     "columns": report.columns,
                     "rows": [dict(zip(report.columns, row, strict=True)) for row in report.rows],

@@ -1,13 +1,8 @@
-"""The reports: what a tenant's people did, from the daily roll-ups.
+"""What a tenant's people did, counted by day: from the daily roll-ups."""
 
-Each is a function from a period to rows, and knows nothing of pages, files or formats. ``REPORTS``
-lists them; whatever offers reports (panel, command) offers exactly these.
-"""
-
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any, Final
+from collections.abc import Iterable
+from datetime import date
+from typing import Final
 
 from django.db import connection
 from django.db.models import Count, Q, QuerySet, Sum
@@ -16,43 +11,19 @@ from activity.actions import names
 from activity.context import ActorKind
 from activity.models import DailyRollup
 from activity.periods import Period
-from activity.rollups import folded_at
-from tenants.errors import InvalidInput
-
-Row = tuple[Any, ...]
+from activity.reports.registry import (
+    Asked,
+    Chart,
+    Column,
+    Definition,
+    Draw,
+    Kind,
+    Row,
+    register,
+)
 
 MOST_PEOPLE: Final = 100
 ADMIN_ACTIONS: Final = names("user", "group")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    """A finished report. ``as_of`` is when the figures were brought up to date, if ever."""
-
-    name: str
-    title: str
-    period: Period
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
-    as_of: datetime | None
-
-    def total(self, column: str) -> int:
-        """Return the sum of a numeric column."""
-        position = self.columns.index(column)
-        return sum(row[position] for row in self.rows)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Definition:
-    """What a report is called, what it says, and how its rows come about."""
-
-    name: str
-    title: str
-    sentence: str
-    columns: tuple[str, ...]
-    rows: Callable[[Period], Iterable[Row]]
-    daily: bool = False
-    """Whether there is one row a day, which a chart can draw."""
 
 
 def _in(period: Period) -> QuerySet[DailyRollup]:
@@ -70,22 +41,24 @@ def _events_per_day(period: Period, action: str) -> Iterable[Row]:
     return _per_day(period, rows)
 
 
-def _sign_ins(period: Period) -> Iterable[Row]:
-    return _events_per_day(period, "session.started")
+def _sign_ins(asked: Asked) -> Iterable[Row]:
+    return _events_per_day(asked.period, "session.started")
 
 
-def _failed_sign_ins(period: Period) -> Iterable[Row]:
-    return _events_per_day(period, "session.failed")
+def _failed_sign_ins(asked: Asked) -> Iterable[Row]:
+    return _events_per_day(asked.period, "session.failed")
 
 
-def _active_users(period: Period) -> Iterable[Row]:
-    people = _in(period).filter(actor_kind=ActorKind.PERSON)
-    return _per_day(period, people.values_list("day").annotate(Count("actor_id", distinct=True)))
+def _active_users(asked: Asked) -> Iterable[Row]:
+    people = _in(asked.period).filter(actor_kind=ActorKind.PERSON)
+    return _per_day(
+        asked.period, people.values_list("day").annotate(Count("actor_id", distinct=True))
+    )
 
 
-def _most_active(period: Period) -> Iterable[Row]:
+def _most_active(asked: Asked) -> Iterable[Row]:
     people = list(
-        _in(period)
+        _in(asked.period)
         .filter(actor_kind=ActorKind.PERSON)
         .values("actor_id")
         .annotate(
@@ -126,9 +99,9 @@ def _labels(actor_ids: list[str]) -> dict[str, str]:
         return dict(cursor.fetchall())
 
 
-def _admin_changes(period: Period) -> Iterable[Row]:
+def _admin_changes(asked: Asked) -> Iterable[Row]:
     return (
-        _in(period)
+        _in(asked.period)
         .filter(action__in=ADMIN_ACTIONS)
         .values_list("day", "actor_label", "action")
         .annotate(Sum("events"))
@@ -136,77 +109,62 @@ def _admin_changes(period: Period) -> Iterable[Row]:
     )
 
 
-_ALL: Final = (
+_DAY: Final = Column("day", "Day", Kind.DAY)
+
+
+register(
     Definition(
         name="sign-ins",
         title="Sign-ins per day",
+        about="Signing in",
         sentence="How often people signed in.",
-        columns=("day", "sign_ins"),
+        columns=(_DAY, Column("sign_ins", "Sign-ins", Kind.COUNT, "sign-ins")),
         rows=_sign_ins,
-        daily=True,
+        chart=Chart(Draw.TIME, "day", ("sign_ins",)),
     ),
     Definition(
         name="failed-sign-ins",
         title="Failed sign-ins per day",
+        about="Signing in",
         sentence="How often somebody tried and failed: typos, forgotten passwords, attacks.",
-        columns=("day", "failed_sign_ins"),
+        columns=(_DAY, Column("failed_sign_ins", "Failed sign-ins", Kind.COUNT, "attempts")),
         rows=_failed_sign_ins,
-        daily=True,
+        chart=Chart(Draw.TIME, "day", ("failed_sign_ins",)),
     ),
     Definition(
         name="active-users",
         title="Active people per day",
+        about="People",
         sentence="How many different people did something.",
-        columns=("day", "people"),
+        columns=(_DAY, Column("people", "People", Kind.COUNT, "people")),
         rows=_active_users,
-        daily=True,
+        chart=Chart(Draw.TIME, "day", ("people",)),
     ),
     Definition(
         name="most-active",
         title="Most active people",
+        about="People",
         sentence=f"Who did most, the first {MOST_PEOPLE}.",
-        columns=("person", "events", "sign_ins", "admin_changes"),
+        columns=(
+            Column("person", "Person"),
+            Column("events", "Events", Kind.COUNT, "events"),
+            Column("sign_ins", "Sign-ins", Kind.COUNT, "sign-ins"),
+            Column("admin_changes", "Changes to people and roles", Kind.COUNT, "changes"),
+        ),
         rows=_most_active,
+        chart=Chart(Draw.RANKS, "person", ("events",)),
     ),
     Definition(
         name="admin-changes",
         title="Changes to people and roles",
+        about="Changes",
         sentence="Who changed accounts, roles and memberships, and how often.",
-        columns=("day", "by", "action", "changes"),
+        columns=(
+            _DAY,
+            Column("by", "By"),
+            Column("action", "Action"),
+            Column("changes", "Changes", Kind.COUNT, "changes"),
+        ),
         rows=_admin_changes,
     ),
 )
-
-REPORTS: Final = {definition.name: definition for definition in _ALL}
-
-
-def definition_of(name: str) -> Definition:
-    """Return the report called ``name``; raises ``InvalidInput`` listing those there are."""
-    try:
-        return REPORTS[name]
-    except KeyError:
-        raise InvalidInput(
-            f"there is no report {name[:60]!r}.", f"Choose one of {', '.join(REPORTS)}."
-        ) from None
-
-
-def build(name: str, period: Period) -> Report:
-    """Return the report called ``name`` for ``period``, of the place one is in."""
-    [report] = build_all((name,), period)
-    return report
-
-
-def build_all(names: Iterable[str], period: Period) -> list[Report]:
-    """Return several reports for ``period``, of the place one is in and of the same age."""
-    as_of = folded_at()
-    return [
-        Report(
-            name=definition.name,
-            title=definition.title,
-            period=period,
-            columns=definition.columns,
-            rows=tuple(definition.rows(period)),
-            as_of=as_of,
-        )
-        for definition in map(definition_of, names)
-    ]

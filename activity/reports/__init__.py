@@ -1,0 +1,16 @@
+"""The reports: what a tenant's people did, who could do what, and how the record is.
+
+``registry`` says what a report is and lists them; every other module is a family of them.
+"""
+
+from activity.reports.counts import ADMIN_ACTIONS as ADMIN_ACTIONS
+from activity.reports.counts import MOST_PEOPLE as MOST_PEOPLE
+from activity.reports.registry import REPORTS as REPORTS
+from activity.reports.registry import Definition as Definition
+from activity.reports.registry import Report as Report
+from activity.reports.registry import Row as Row
+from activity.reports.registry import build as build
+from activity.reports.registry import build_all as build_all
+from activity.reports.registry import definition_of as definition_of
+from activity.reports.registry import period_for as period_for
+from activity.reports.registry import register as register
