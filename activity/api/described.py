@@ -11,6 +11,8 @@ from activity.api.documents import (
     EventSerializer,
     ProblemSerializer,
     ProofSerializer,
+    ReportListSerializer,
+    ReportSerializer,
 )
 from activity.api.parameters import MOST
 from activity.reading.paging import SIZE
@@ -97,4 +99,31 @@ catalogue = extend_schema(
         200: OpenApiResponse(OpenApiTypes.OBJECT, examples=[examples.CATALOGUE]),
         **_errors(),
     },
+)
+reports = extend_schema(
+    operation_id="listReports",
+    tags=["activity"],
+    responses={200: ReportListSerializer, **_errors()},
+)
+report = extend_schema(
+    operation_id="getReport",
+    tags=["activity"],
+    parameters=[
+        OpenApiParameter("name", str, OpenApiParameter.PATH, description="The report's name."),
+        _parameter("since", "The first local day; without it, 30 days up to until.", "2026-11-01"),
+        _parameter("until", "The last local day; without it, today.", "2026-11-30"),
+        _parameter(
+            "limit",
+            "Rows at most, 1 to 10000.",
+            type={"type": "integer", "minimum": 1, "maximum": 10_000, "default": 1_000},
+        ),
+        OpenApiParameter(
+            "parameters",
+            {"type": "object", "additionalProperties": {"type": "string"}},
+            description="The parameters that the list of reports has for this one, by name.",
+            style="form",
+            explode=True,
+        ),
+    ],
+    responses={200: ReportSerializer, **_errors("not-found", "invalid-parameters")},
 )

@@ -10,6 +10,7 @@ from rest_framework import serializers
 from activity.api import examples
 from activity.events import COLUMNS, sentence
 from activity.models import ActivityEvent
+from activity.reports.registry import Kind, Source
 
 _TEXTS_OR_VALUES = "of any JSON type: a text, a number, true or false, null, or a list"
 
@@ -97,6 +98,77 @@ class ProofSerializer(serializers.Serializer):  # type: ignore[misc]
     def get_path(self, proof: Any) -> list[str]:
         """Return the hashes in Base64."""
         return [base64.b64encode(one).decode() for one in proof.path]
+
+
+class ColumnSerializer(serializers.Serializer):  # type: ignore[misc]
+    """A column of a report."""
+
+    name = serializers.CharField(help_text="The member of each row. Never renamed.")
+    title = serializers.CharField()
+    kind = serializers.ChoiceField(
+        choices=[*Kind], help_text="What its values are: a day is a text of YYYY-MM-DD."
+    )
+    unit = serializers.CharField(allow_blank=True, help_text="What is counted, if anything is.")
+
+
+class ReportParameterSerializer(serializers.Serializer):  # type: ignore[misc]
+    """What may be asked of a report beside its period."""
+
+    name = serializers.CharField()
+    title = serializers.CharField()
+    sentence = serializers.CharField()
+    default = serializers.CharField(allow_blank=True)
+    choices = serializers.ListField(
+        child=serializers.CharField(), help_text="All values that there are, if they are listed."
+    )
+
+
+class DefinitionSerializer(serializers.Serializer):  # type: ignore[misc]
+    """A report that may be asked for."""
+
+    name = serializers.CharField()
+    title = serializers.CharField()
+    about = serializers.CharField(help_text="What it is about: reports are grouped by it.")
+    sentence = serializers.CharField()
+    has_period = serializers.BooleanField(help_text="Whether it takes since and until.")
+    reads = serializers.ChoiceField(choices=[*Source], help_text="What its figures are made of.")
+    parameters = ReportParameterSerializer(many=True)
+    columns = ColumnSerializer(many=True)
+
+
+@extend_schema_serializer(examples=[examples.REPORTS])
+class ReportListSerializer(serializers.Serializer):  # type: ignore[misc]
+    """The reports, those about one subject beside each other."""
+
+    reports = DefinitionSerializer(many=True)
+
+
+@extend_schema_serializer(examples=[examples.REPORT])
+class ReportSerializer(serializers.Serializer):  # type: ignore[misc]
+    """A report: what was asked for, what its columns are, and its rows."""
+
+    name = serializers.CharField()
+    title = serializers.CharField()
+    since = serializers.DateField(source="period.since")
+    until = serializers.DateField(source="period.until")
+    parameters = serializers.DictField(
+        child=serializers.CharField(), source="given", help_text="Those that were given."
+    )
+    as_of = serializers.DateTimeField(
+        allow_null=True,
+        default_timezone=UTC,
+        help_text="When the figures were brought up to date; null if they never were.",
+    )
+    columns = ColumnSerializer(many=True, source="described")
+    rows = serializers.SerializerMethodField(help_text="Objects with a member for each column.")
+    is_cut = serializers.BooleanField(
+        help_text="Whether there are more rows than limit. An export has them all."
+    )
+
+    @extend_schema_field({"type": "array", "items": {"type": "object"}})
+    def get_rows(self, report: Any) -> list[dict[str, Any]]:
+        """Return the rows by column."""
+        return [dict(zip(report.columns, row, strict=True)) for row in report.rows]
 
 
 class WrongParameterSerializer(serializers.Serializer):  # type: ignore[misc]

@@ -83,6 +83,44 @@ CATALOGUE: Final = OpenApiExample(
     },
 )
 
+_COLUMNS: Final[list[dict[str, str]]] = [
+    {"name": "day", "title": "Day", "kind": "day", "unit": ""},
+    {"name": "sign_ins", "title": "Sign-ins", "kind": "count", "unit": "sign-ins"},
+]
+
+REPORTS: Final = OpenApiExample(
+    "One report of many",
+    value={
+        "reports": [
+            {
+                "name": "sign-ins",
+                "title": "Sign-ins per day",
+                "about": "Signing in",
+                "sentence": "How often people signed in.",
+                "has_period": True,
+                "reads": "roll-ups",
+                "parameters": [],
+                "columns": _COLUMNS,
+            }
+        ]
+    },
+)
+
+REPORT: Final = OpenApiExample(
+    "Sign-ins of two days",
+    value={
+        "name": "sign-ins",
+        "title": "Sign-ins per day",
+        "since": "2026-11-22",
+        "until": "2026-11-23",
+        "parameters": {},
+        "as_of": "2026-11-23T09:14:00Z",
+        "columns": _COLUMNS,
+        "rows": [{"day": "2026-11-22", "sign_ins": 48}, {"day": "2026-11-23", "sign_ins": 7}],
+        "is_cut": False,
+    },
+)
+
 INVALID: Final = OpenApiExample(
     "A search that cannot be read",
     value={

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from activity.api import published, views
+from activity.api import published, reports, views
 
 urlpatterns: list[URLPattern] = [
     path("activity/events", views.EventList.as_view(), name="api-events"),
@@ -10,6 +10,8 @@ urlpatterns: list[URLPattern] = [
     path("activity/events/<uuid:event_id>/proof", views.EventProof.as_view(), name="api-proof"),
     path("activity/checkpoint", views.Checkpoint.as_view(), name="api-checkpoint"),
     path("activity/catalogue", views.Catalogue.as_view(), name="activity-catalogue"),
+    path("activity/reports", reports.ReportList.as_view(), name="api-reports"),
+    path("activity/reports/<str:name>", reports.ReportDetail.as_view(), name="api-report"),
     path("schema", published.schema, name="api-schema"),
     path("problems/<slug:code>", published.kind, name="api-problem"),
 ]

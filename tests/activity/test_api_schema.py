@@ -25,6 +25,7 @@ from tests.api import EVENTS, program, token_of
 from tests.conftest import CANARY
 
 SCHEMA = "/api/v1/schema"
+REPORTS = "/api/v1/activity/reports"
 PAGE = (CHECKOUT / "docs/api.md").read_text()
 
 
@@ -53,12 +54,12 @@ def test_it_is_valid_and_made_without_a_warning(tmp_path):
 def test_every_address_of_the_record_is_described(described):
     views = get_resolver("activity.api.urls").url_patterns
     ours = {
-        "/api/v1/" + re.sub(r"<uuid:(\w+)>", r"{\1}", str(one.pattern))
+        "/api/v1/" + re.sub(r"<\w+:(\w+)>", r"{\1}", str(one.pattern))
         for one in views
         if issubclass(getattr(one.callback, "cls", object), RecordView)
     }
     assert set(described["paths"]) == ours
-    assert len(ours) == 5
+    assert len(ours) == 7
     assert all([*methods] == ["get"] for methods in described["paths"].values())
 
 
@@ -92,7 +93,7 @@ def test_the_examples_are_of_the_form_that_they_are_examples_of(described):
                 for example in content.get("examples", {}).values():
                     assert fits(described, content["schema"], example["value"]) == []
                     shown += 1
-    assert shown == 6
+    assert shown == 8
 
 
 def test_answers_are_of_the_form_that_is_described(described, sealed, acme, cleo):
@@ -107,8 +108,12 @@ def test_answers_are_of_the_form_that_is_described(described, sealed, acme, cleo
         (f"{EVENTS}/{{event_id}}/proof", "", 200),
         ("/api/v1/activity/checkpoint", "", 200),
         ("/api/v1/activity/catalogue", "", 200),
+        (REPORTS, "", 200),
+        (f"{REPORTS}/{{name}}", "since=2026-03-01&until=2026-03-02", 200),
+        (f"{REPORTS}/{{name}}", "since=x", 400),
+        (f"{REPORTS}/{{name}}", "nonsense=1&limit=1&limit=2", 400),
     ]:
-        response = client.get(f"{path.replace('{event_id}', event)}?{query}")
+        response = client.get(f"{path.format(event_id=event, name='sign-ins')}?{query}")
         assert response.status_code == status
         media_type = response["Content-Type"].partition(";")[0]
         schema = everything[path]["responses"][str(status)]["content"][media_type]["schema"]
