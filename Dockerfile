@@ -29,7 +29,8 @@ RUN python -m compileall -q config tenants activity accounts && \
 
 FROM base
 RUN useradd --system --uid 10001 --user-group --no-create-home --home-dir /nonexistent \
-        --shell /usr/sbin/nologin tenantry
+        --shell /usr/sbin/nologin tenantry && \
+    install -d -o 10001 -g 10001 -m 700 /var/lib/tenantry/exports
 COPY --from=builder /opt/venv /opt/venv
 # Owned by root: the process reads its code and cannot change it.
 COPY --from=builder /app /app

@@ -14,8 +14,9 @@ class ActivityConfig(AppConfig):
         """Connect the signals at the edge and add to the panel's first page."""
         from activity import admin, floods, lifecycle, overview, rollups, signins  # noqa: F401
         from activity.capture import platform, rules, transport
+        from activity.jobs import keeping
         from activity.sealing import alarms, sealer
-        from tenants import privileges, sites
+        from tenants import privileges, purging, sites
         from tenants.archive import contents
 
         privileges.APPEND_ONLY.update({"activity_activityevent", "activity_segment"})
@@ -25,5 +26,7 @@ class ActivityConfig(AppConfig):
         rules.declare_models()
         contents.before_export += [floods.settle_now, rollups.fold_now, sealer.seal_now]
         contents.after_import += [rollups.arrive, sealer.arrive]
+        contents.leave_out("activity_exportjob", "files of exports stay where they were made")
+        purging.register("files of exports", keeping.drop_all_of)
         sites.overview.append(overview.contribute)
         sites.warnings.append(alarms.sentences)

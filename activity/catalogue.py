@@ -8,11 +8,16 @@ JSON Schema is made of them. A field is never renamed; new ones are optional (``
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
 
 from activity.actions import CATALOGUE, Action
+from activity.described_exports import EXPORTS
+from activity.describing import FLOOD as FLOOD
+from activity.describing import VIEWS as VIEWS
+from activity.describing import VIEWS_APART as VIEWS_APART
+from activity.describing import Description as Description
+from activity.describing import Folding as Folding
 from activity.schemas import (
     COUNT,
     DIALECT,
@@ -32,40 +37,10 @@ VERSION: Final = 1
 """The version of events' columns that the schemas go with: ``schema_version`` of an event."""
 
 
-@dataclass(frozen=True, slots=True)
-class Folding:
-    """How a flood of one action becomes few events: see ``activity.floods``.
-
-    ``singles`` events of one kind are written as they come; what follows until ``seconds`` after
-    the first is counted, and becomes one event. Of a kind is what the same person did, or was done
-    to the same object where nobody is known, from one network; ``apart`` names fields of
-    ``details``, or ``target``, that have to be equal too.
-    """
-
-    singles: int
-    seconds: int
-    apart: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Description:
-    """What an action means, in a sentence or two, and the fields of its events."""
-
-    meaning: str
-    details: dict[str, Schema] = field(default_factory=dict)
-    changes: dict[str, Schema] = field(default_factory=dict)
-    folding: Folding | None = None
-
-
-FLOOD: Final = Folding(singles=5, seconds=60)
-VIEWS: Final = Folding(singles=1, seconds=900)
-VIEWS_APART: Final = Folding(singles=1, seconds=900, apart=("target",))
-
 FOLDED: Final[dict[str, Schema]] = {"count?": COUNT, "first?": MOMENT, "last?": MOMENT}
 """What the event of a fold has beside the fields of its action."""
 
 _HOST: Final[dict[str, Schema]] = {"host": TEXT}
-_FILE: Final[dict[str, Schema]] = {"format": TEXT, "compression?": TEXT, "columns?": TEXTS}
 _HELD: Final[dict[str, Schema]] = {"subject": TEXT}
 _POWER: Final[dict[str, Schema]] = {"is_superuser": FLAG, "is_staff": FLAG, "permissions": TEXTS}
 
@@ -174,31 +149,7 @@ DESCRIPTIONS: Final[dict[str, Description]] = {
             "presented_token_ref": HASH,
         },
     ),
-    "export.requested": Description(
-        "Somebody asked for a file from the panel; written before its first byte.",
-        details={**_FILE, "filters?": TEXT, "period?": TEXT},
-    ),
-    "export.finished": Description(
-        "A file was complete, with so many rows and this hash; of a command, before the file is"
-        " there. Of a bundle, from and size say which events, and the hash is its manifest's.",
-        details={
-            **_FILE,
-            "rows": COUNT,
-            "filters?": TEXT,
-            "since?": TEXT,
-            "until?": TEXT,
-            "period?": TEXT,
-            "bytes?": COUNT,
-            "sha256?": HASH,
-            "snapshot?": MOMENT,
-            "checkpoint?": COUNT,
-            "after?": COUNT,
-            "from?": COUNT,
-            "size?": COUNT,
-            "manifest_sha256?": HASH,
-            "time_zone?": TEXT,
-        },
-    ),
+    **EXPORTS,
     "search.shared": Description(
         "A search that somebody keeps can be used by everybody who may read the record.",
         details={"search": TEXT},

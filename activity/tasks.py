@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from activity import floods, rollups
 from activity.forgetting import tasks as forgetting_tasks  # noqa: F401  Celery looks here alone.
+from activity.jobs import tasks as export_tasks  # noqa: F401  Celery looks here alone.
 from activity.sealing import checking, lag, sealer, witnesses
 from activity.sealing.unsealed import unsealed
 from tenants.context import PLATFORM

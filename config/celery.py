@@ -40,6 +40,10 @@ def timetable(sender: Celery, **_: Any) -> None:
     every(crontab(minute=17), sender.signature("tenants.purge_due"), expires=3000)
     # What the record must forget: erasures that were interrupted, events past their retention.
     every(crontab(hour=2, minute=45), sender.signature("activity.forget_all"))
+    # Exports whose message was lost or whose worker was killed, and those that wait for a slot.
+    every(10.0, sender.signature("activity.run_exports"), expires=10)
+    # Files of exports whose time is over.
+    every(crontab(minute=7), sender.signature("activity.expire_exports"), expires=3000)
     # Sessions that have expired, before Europe wakes up.
     every(crontab(hour=3, minute=30), sender.signature("accounts.clear_sessions"))
     # Shows /readyz that beat, broker and a worker are there.

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 from zoneinfo import ZoneInfo
 
 from django.core.exceptions import ImproperlyConfigured
@@ -114,6 +114,16 @@ def _with_a_host(value: str) -> str:
     parts = urlsplit(value)
     if not parts.hostname or parts.fragment or parts.username or re.search(r"\s", value):
         raise ValueError("expected a URL such as https://witness.example.com/notes")
+    return value
+
+
+def _bucket(value: str) -> str:
+    parts = urlsplit(value)
+    asked = dict(parse_qsl(parts.query, keep_blank_values=True))
+    endpoint = urlsplit(asked.pop("endpoint", "https://example.com"))
+    is_known = asked.keys() <= {"region"} and endpoint.scheme in ("https", "http")
+    if not (parts.hostname and is_known and endpoint.hostname) or re.search(r"\s|#", value):
+        raise ValueError("expected a URL such as s3://key:secret@bucket/prefix?region=eu-central-1")
     return value
 
 
@@ -235,6 +245,42 @@ class Environment(BaseModel):
         ge=0,
         le=3650,
         description="For how many days a deleted tenant can be brought back before it is purged.",
+    )
+    TENANTRY_EXPORTS_DIRECTORY: (
+        Annotated[Path, AfterValidator(lambda path: CHECKOUT / path)] | None
+    ) = Field(
+        None,
+        description="Directory of exports that are made in the background; web and workers need "
+        "the same. Not given: exports in the data directory.",
+    )
+    TENANTRY_EXPORTS_URL: Annotated[str, _url_with_scheme("s3"), AfterValidator(_bucket)] | None = (
+        Field(
+            None,
+            description="A bucket for them, S3 or alike: s3://key:secret@bucket/prefix?region=… "
+            "and &endpoint=https://…; needs requirements/s3.txt. Not given: that directory.",
+        )
+    )
+    TENANTRY_EXPORT_DAYS: int = Field(
+        7, ge=1, le=90, description="For how many days the file of an export is kept."
+    )
+    TENANTRY_EXPORT_QUOTA_MB: int = Field(
+        5000, ge=1, le=10_000_000, description="Megabytes that one tenant's files may take."
+    )
+    TENANTRY_EXPORT_MOST_WAITING: int = Field(
+        10, ge=1, le=1000, description="How many exports of one tenant may wait or be made at once."
+    )
+    TENANTRY_EXPORT_SLOTS: int = Field(
+        1,
+        ge=1,
+        le=100,
+        description="How many exports all workers make at once: fewer than there are processes of "
+        "workers, so that sealing goes on.",
+    )
+    TENANTRY_EXPORT_BACKGROUND_ROWS: int = Field(
+        100_000,
+        ge=0,
+        le=1_000_000_000,
+        description="From how many rows on the panel offers to make a file in the background.",
     )
     TENANTRY_AGGREGATE_SECONDS: float = Field(
         60.0,

@@ -8,6 +8,7 @@ UNRECORDED: Final[dict[str, str]] = {
     "activity.Tile": "it proves the record",
     "activity.DailyRollup": "it is counted from the record, and can be counted again",
     "activity.RollupCursor": "it says how far events are counted",
+    "activity.ExportJob": "each step of it is an event",
     "activity.SavedSearch": "it is its owner's; sharing it is an event",
     "admin.LogEntry": "the panel writes none",
     "account.EmailConfirmation": "its codes live for minutes; what they confirm is recorded",

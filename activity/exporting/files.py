@@ -115,11 +115,13 @@ class Export:
             self.size += len(piece)
             yield piece
 
-    def record_finished(self, snapshot: Snapshot, **details: Any) -> ActivityEvent:
+    def record_finished(
+        self, snapshot: Snapshot, *, target: Subject | None = None, **details: Any
+    ) -> ActivityEvent:
         """Record that the file is complete, with all that proves which file it was."""
         return record(
             "export.finished",
-            target=Subject("export", self.source.name, self.source.name),
+            target=target or Subject("export", self.source.name, self.source.name),
             details={
                 **self.asked,
                 "rows": self.rows,

@@ -1,6 +1,7 @@
 """The tables of the record. Every schema has them; ``public``'s are the platform's own."""
 
 from activity.models.events import ActivityEvent, Outcome
+from activity.models.jobs import ExportJob
 from activity.models.rollups import DailyRollup, RollupCursor
 from activity.models.rules import Hold, Retention
 from activity.models.seals import Segment, Tile
@@ -9,6 +10,7 @@ from activity.models.searches import SavedSearch
 __all__ = [
     "ActivityEvent",
     "DailyRollup",
+    "ExportJob",
     "Hold",
     "Outcome",
     "Retention",

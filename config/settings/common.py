@@ -5,6 +5,7 @@ from config.settings.applications import *
 from config.settings.database import *
 from config.settings.environment import CHECKOUT as CHECKOUT
 from config.settings.environment import ENVIRONMENT as ENVIRONMENT
+from config.settings.exports import *
 from config.settings.logs import *
 from config.settings.mail import *
 from config.settings.panel import *

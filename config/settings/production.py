@@ -32,10 +32,7 @@ CSRF_COOKIE_NAME = "__Host-csrf"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
 
 STATIC_ROOT = CHECKOUT / "static"
-STORAGES = {
-    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
-}
+STORAGES["staticfiles"] = {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"}
 
 if ENVIRONMENT.TENANTRY_EMAIL_URL is None:
     EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"

@@ -17,6 +17,14 @@ TENANTRY_WITNESS_FILE = TENANTRY_WITNESS_URL = TENANTRY_METRICS_TOKEN = None
 TIME_ZONE = "UTC"
 # A claim would have the pool filled at once: tasks run where they are sent.
 TENANTRY_SPARE_SCHEMAS = 0
+TENANTRY_EXPORTS_DIRECTORY = ENVIRONMENT.TENANTRY_DATA / "test-exports"
+TENANTRY_EXPORT_DAYS, TENANTRY_EXPORT_QUOTA = 7, 5_000_000_000
+TENANTRY_EXPORT_MOST_WAITING, TENANTRY_EXPORT_SLOTS = 10, 1
+TENANTRY_EXPORT_BACKGROUND_ROWS = 100_000
+STORAGES["exports"] = {
+    "BACKEND": "django.core.files.storage.FileSystemStorage",
+    "OPTIONS": {"location": TENANTRY_EXPORTS_DIRECTORY / "files", "base_url": None},
+}
 # One role, whatever .env says: a test database has one connection.
 DATABASES.pop("owner", None)
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -1,0 +1,184 @@
+"""Where files lie: below a prefix of their own for each tenant, in a storage of Django's.
+
+A file is made as a part on the disk of the worker, complete and flushed, before the storage is
+given it. In a directory it is renamed; a bucket shows it when it has all of it. So nowhere is half
+a file under a name that anybody looks for.
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any, Final
+
+import structlog
+from django.conf import settings
+from django.core.files import File
+from django.core.files.storage import Storage, storages
+
+from activity.models import ExportJob
+from tenants.context import current_scope
+from tenants.errors import TenantryError
+from tenants.models import Tenant
+
+logger = structlog.get_logger("tenantry.exports")
+
+_OLD_PART_SECONDS: Final = 2 * 86_400
+"""Longer than any attempt may take: such a part is of a process that was killed."""
+
+
+class NotKept(TenantryError):
+    """The storage did not take, or no longer has, a file."""
+
+    code = "not-kept"
+
+
+class _Part(File):  # type: ignore[type-arg]
+    """A complete part. A storage of directories moves it; any other reads it."""
+
+    def temporary_file_path(self) -> str:
+        return str(self.name)
+
+
+def storage() -> Storage:
+    """Return the storage of exports."""
+    return storages["exports"]
+
+
+def name_of(job: ExportJob, suffix: str) -> str:
+    """Return what a file of this attempt is called in the storage."""
+    return f"{_folder(job)}/{job.attempts}{suffix}"
+
+
+@contextmanager
+def part(job: ExportJob) -> Iterator[IO[bytes]]:
+    """Yield a file that is gone when the block ends, unless a storage has moved it.
+
+    Parts of earlier attempts, whose processes are dead, are removed. Raises ``NotKept`` when it
+    cannot be written, as on a full disk.
+    """
+    folder = _parts() / current_scope()
+    path = folder / f"{job.pk}-{job.attempts}.part"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for other in folder.glob(f"{job.pk}-*.part"):
+            other.unlink(missing_ok=True)
+        with open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
+            yield file
+    except OSError as error:
+        raise NotKept(
+            f"the file could not be written: {error.strerror or type(error).__name__}.",
+            "Make room where exports are made, and ask again.",
+        ) from None
+    finally:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def put(file: IO[bytes], name: str) -> str:
+    """Give a complete part to the storage; returns what it is called there.
+
+    Raises ``NotKept`` when the storage refuses it, or has not all of it then.
+    """
+    file.flush()
+    os.fsync(file.fileno())
+    size = file.tell()
+    try:
+        with open(file.name, "rb") as whole:  # noqa: PTH123
+            kept = storage().save(name, _Part(whole, name=file.name))
+        there = storage().size(kept)
+    except OSError as error:
+        raise _refused(error, error.strerror or type(error).__name__) from None
+    except Exception as error:
+        # A storage may raise whatever its library has.
+        raise _refused(error, type(error).__name__) from None
+    if there != size:
+        raise NotKept("the storage has not all of the file.", "Ask again.")
+    return str(kept)
+
+
+def put_text(text: bytes, name: str) -> None:
+    """Give a short file to the storage; raises ``NotKept`` when it refuses."""
+    from django.core.files.base import ContentFile
+
+    try:
+        storage().save(name, ContentFile(text))
+    except Exception as error:
+        raise _refused(error, type(error).__name__) from None
+
+
+def opened(name: str) -> IO[bytes]:
+    """Open a file of the storage; raises ``NotKept`` when it is not there."""
+    try:
+        file: Any = storage().open(name, "rb")
+    except Exception as error:
+        logger.warning("export not opened", file=name, error=type(error).__name__)
+        raise NotKept("the file is not there any more.", "Ask for the export again.") from None
+    return file  # type: ignore[no-any-return]
+
+
+def drop(job: ExportJob, *, but: tuple[str, ...] = ()) -> int:
+    """Delete the files of a job, of every attempt; returns how many there were."""
+    return _empty(_folder(job), but)
+
+
+def drop_all_of(tenant: Tenant) -> int:
+    """Delete every file of a tenant, and parts of them; returns how many there were.
+
+    Raises when the storage does not say that all are gone.
+    """
+    scope = str(tenant.pk)
+    count = sum(_empty(f"{scope}/{job}") for job in _listed(scope)[0])
+    _delete(scope)
+    shutil.rmtree(_parts() / scope, ignore_errors=True)
+    return count
+
+
+def drop_old_parts() -> int:
+    """Remove what killed processes left on this machine's disk; returns how many that were."""
+    count = 0
+    for path in _parts().glob("*/*.part"):
+        with suppress(OSError):
+            if time.time() - path.stat().st_mtime > _OLD_PART_SECONDS:
+                path.unlink()
+                count += 1
+    return count
+
+
+def _parts() -> Path:
+    return Path(settings.TENANTRY_EXPORTS_DIRECTORY) / "parts"
+
+
+def _folder(job: ExportJob) -> str:
+    return f"{current_scope()}/{job.pk}"
+
+
+def _empty(folder: str, but: tuple[str, ...] = ()) -> int:
+    names = [f"{folder}/{name}" for name in _listed(folder)[1]]
+    gone = [name for name in names if name not in but]
+    for name in gone:
+        storage().delete(name)
+    if len(gone) == len(names):
+        _delete(folder)
+    return len(gone)
+
+
+def _listed(folder: str) -> tuple[list[str], list[str]]:
+    try:
+        return storage().listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return [], []
+
+
+def _delete(folder: str) -> None:
+    # Only directories leave something behind when they are empty.
+    with suppress(OSError, NotImplementedError):
+        if Path(storage().path(folder)).is_dir():
+            storage().delete(folder)
+
+
+def _refused(error: Exception, why: str) -> NotKept:
+    logger.error("export not kept", error=type(error).__name__, exc_info=error)
+    return NotKept(f"the storage refused the file: {why}.", "Look at the storage, and ask again.")
