@@ -20,6 +20,7 @@ class AccountsConfig(AppConfig):
             administrators,
             erasure,
             records,
+            reports,
             roles,
             sessions,
             signins,

@@ -46,16 +46,17 @@ def sentence(event: ActivityEvent) -> str:
         return event.action
     target = event.target_label or "an unknown account"
     if event.target_salt is None:
-        target = _erased(event.target_id) if event.target_type == "user" else "something erased"
+        target = erased(event.target_id) if event.target_type == "user" else "something erased"
     actor = event.actor_label or event.actor_kind
     if event.actor_salt is None:
-        actor = _erased(event.actor_id) if event.actor_id else f"{event.actor_kind}, erased"
+        actor = erased(event.actor_id) if event.actor_id else f"{event.actor_kind}, erased"
     said = known.sentence.format(actor=actor, target=target)
     times = event.details.get("count") if event.details else None
     return f"{said}, {times:,} more times" if times else said
 
 
-def _erased(person_id: str) -> str:
+def erased(person_id: str) -> str:
+    """Return what stands for somebody who is forgotten."""
     return f"erased person {person_id[-8:]}"
 
 

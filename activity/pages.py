@@ -12,7 +12,8 @@ from django.utils.http import urlencode
 from activity import downloads, overview, viewing
 from activity.exporters import offered
 from activity.periods import last_days
-from activity.reports import REPORTS, build, definition_of, period_for
+from activity.reports import build, definition_of, period_for
+from activity.reports.listing import by_subject
 from tenants.errors import InvalidInput, NotFound
 from tenants.sites import tenant_site
 
@@ -28,7 +29,9 @@ may_read = permission_required("activity.view_activityevent", raise_exception=Tr
 @may_read
 def reports(request: HttpRequest) -> HttpResponse:
     """List the reports."""
-    return _render(request, "panel/reports.html", {"title": "Reports", "reports": REPORTS.values()})
+    may = request.user.has_perm  # type: ignore[union-attr]
+    allowed = [definition for definition in by_subject() if may(definition.permission)]
+    return _render(request, "panel/reports.html", {"title": "Reports", "reports": allowed})
 
 
 @may_read

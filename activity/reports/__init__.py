@@ -3,6 +3,11 @@
 ``registry`` says what a report is and lists them; every other module is a family of them.
 """
 
+from activity.reports import attacks as attacks
+from activity.reports import data as data
+from activity.reports import health as health
+from activity.reports import lifecycle as lifecycle
+from activity.reports import privileges as privileges
 from activity.reports.counts import ADMIN_ACTIONS as ADMIN_ACTIONS
 from activity.reports.counts import MOST_PEOPLE as MOST_PEOPLE
 from activity.reports.registry import REPORTS as REPORTS

@@ -11,6 +11,9 @@ BEGIN: Final = "<!-- reports:begin -->"
 END: Final = "<!-- reports:end -->"
 PAGE: Final = Path("docs/reports.md")
 
+_SUBJECTS: Final = ("Signing in", "People", "Changes", "Power", "Data", "The record")
+"""In the order of lists. Others come after them."""
+
 _READS: Final = {
     Source.ROLLUPS: "the roll-ups, so as old as these",
     Source.EVENTS: "events, of this moment",
@@ -46,8 +49,8 @@ def _lines() -> Iterator[str]:
 
 def by_subject() -> list[Definition]:
     """Return all reports, those about one subject beside each other."""
-    subjects = list(dict.fromkeys(one.about for one in REPORTS.values()))
-    return sorted(REPORTS.values(), key=lambda one: subjects.index(one.about))
+    known = [*_SUBJECTS, *dict.fromkeys(one.about for one in REPORTS.values())]
+    return sorted(REPORTS.values(), key=lambda one: known.index(one.about))
 
 
 def _report(report: Definition) -> Iterator[str]:

@@ -206,7 +206,9 @@ def build(
     Raises ``InvalidInput`` for a report or a parameter that there is not, or a value that means
     nothing.
     """
-    return _built(definition_of(name), period, given or {}, most, folded_at())
+    definition = definition_of(name)
+    folded = folded_at() if definition.reads == Source.ROLLUPS else None
+    return _built(definition, period, given or {}, most, folded)
 
 
 def build_all(names: Iterable[str], period: Period) -> list[Report]:

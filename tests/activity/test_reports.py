@@ -137,7 +137,7 @@ def test_the_other_tenants_figures_are_not_here(acme, globex):
 
 
 def test_a_report_that_there_is_not_names_those_there_are():
-    with pytest.raises(InvalidInput, match="Choose one of sign-ins, failed-sign-ins"):
+    with pytest.raises(InvalidInput, match=r"Choose one of .*sign-ins, failed-sign-ins"):
         definition_of("sign_ins")
 
 
@@ -208,9 +208,8 @@ def test_a_period_begins_and_ends_with_the_tenants_days(acme):
 
 @pytest.mark.parametrize("name", REPORTS)
 def test_bob_opens_every_report(browser, acme, bob, name):
-    response = browser(acme, bob).get(
-        REPORT.format(name), {"since": "2026-03-01", "until": "2026-03-10"}
-    )
+    period = {"since": "2026-03-01", "until": "2026-03-10"} if REPORTS[name].has_period else {}
+    response = browser(acme, bob).get(REPORT.format(name), period)
 
     assert response.status_code == 200
     assert REPORTS[name].title in response.text
