@@ -99,6 +99,7 @@ def declare_models() -> None:
         "tenants.RecordHead": "it proves the record",
         "tenants.DailyCheckpoint": "it proves the record",
         "tenants.RecordCheck": "what a check finds wrong is an event",
+        "tenants.Due": "it follows from schedules, whose changes are events",
         "tenants.Tally": "what it counts becomes an event",
     }.items():
         leave_unrecorded(label, reason)

@@ -2,6 +2,7 @@
 
 from tenants.models.deletion import DeletionCertificate
 from tenants.models.domain import Domain
+from tenants.models.due import Due
 from tenants.models.operation import Operation
 from tenants.models.record import DailyCheckpoint, RecordCheck, RecordHead
 from tenants.models.schema import Blueprint, SpareSchema
@@ -13,6 +14,7 @@ __all__ = [
     "DailyCheckpoint",
     "DeletionCertificate",
     "Domain",
+    "Due",
     "FormerSlug",
     "Operation",
     "RecordCheck",

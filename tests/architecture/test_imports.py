@@ -163,6 +163,7 @@ def test_each_schema_holds_exactly_its_tables(acme: Tenant, globex: Tenant) -> N
         "tenants_domain",
         "tenants_operation",
         "tenants_deletioncertificate",
+        "tenants_due",
         "tenants_tally",
         "tenants_blueprint",
         "tenants_spareschema",
