@@ -18,7 +18,7 @@ from accounts import administrators
 from accounts.devices import kept_device
 from accounts.models import ApiToken, CustomUser, Membership
 from activity.forgetting.people import People, Person, pseudonym
-from activity.models import ActivityEvent, SavedSearch
+from activity.models import ActivityEvent, SavedSearch, Schedule
 from activity.subjects import label_of
 from tenants.errors import Conflict, NotFound
 
@@ -200,6 +200,7 @@ def rows(person: Person) -> Iterable[tuple[str, Iterator[dict[str, Any]]]]:
     yield "sessions", _session_documents(keys)
     yield "tokens", _documents(ApiToken.objects.filter(user_id__in=keys), {"digest"})
     yield "searches", _documents(SavedSearch.objects.filter(owner_id__in=keys))
+    yield "schedules", _documents(Schedule.objects.filter(owner_id__in=keys))
     yield "account-history", _documents(past)
     yield "role-history", _documents(roles)
 

@@ -48,7 +48,7 @@ class GroupAdmin(  # type: ignore[misc]
         "auth": ["view_group"],
         "activity": [
             *("view_activityevent", "erase_person", "disclose_person"),
-            *("change_retention", "change_hold", "revert_history"),
+            *("change_retention", "change_hold", "revert_history", "oversee_schedules"),
         ],
     }
 

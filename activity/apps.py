@@ -13,8 +13,9 @@ class ActivityConfig(AppConfig):
     def ready(self) -> None:
         """Connect the signals at the edge and add to the panel's first page."""
         from activity import admin, floods, lifecycle, overview, rollups, signins  # noqa: F401
-        from activity.capture import platform, rules, transport
+        from activity.capture import platform, rules, schedules, transport
         from activity.jobs import keeping
+        from activity.schedules import agenda
         from activity.sealing import alarms, sealer
         from tenants import privileges, purging, sites
         from tenants.archive import contents
@@ -24,9 +25,11 @@ class ActivityConfig(AppConfig):
         transport.connect()
         platform.declare_models()
         rules.declare_models()
+        schedules.declare_models()
         contents.before_export += [floods.settle_now, rollups.fold_now, sealer.seal_now]
-        contents.after_import += [rollups.arrive, sealer.arrive]
+        contents.after_import += [rollups.arrive, sealer.arrive, agenda.keep]
         contents.leave_out("activity_exportjob", "files of exports stay where they were made")
         purging.register("files of exports", keeping.drop_all_of)
+        purging.register("due visits", agenda.forget)
         sites.overview.append(overview.contribute)
         sites.warnings.append(alarms.sentences)

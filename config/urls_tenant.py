@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from accounts import own_activity, views
 from activity import pages
 from activity.forgetting.pages import rules
+from activity.schedules import pages as scheduling
 from activity.sealing.published import published_keys
 from tenants.sites import tenant_site
 
@@ -18,6 +19,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("activity/", own_activity.own_activity, name="own-activity"),
     path("admin/reports/", tenant_site.admin_view(pages.reports), name="reports"),
     path("admin/reports/<str:name>/", tenant_site.admin_view(pages.report), name="report"),
+    path("admin/schedules/", tenant_site.admin_view(scheduling.schedules), name="schedules"),
+    path("admin/schedules/new/", tenant_site.admin_view(scheduling.new), name="schedule-new"),
+    path("admin/schedules/<str:key>/", tenant_site.admin_view(scheduling.one), name="schedule"),
     path("admin/retention/", tenant_site.admin_view(rules), name="retention"),
     path("admin/", tenant_site.urls),
     path("accounts/", include("accounts.urls")),

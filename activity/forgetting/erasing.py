@@ -156,6 +156,7 @@ def _in_another(person: Person, found: Counter[str], about: str = "") -> None:
         person = replace(person, distinctive=people().distinctive(person))
         with transaction.atomic():
             found.update(places.searches(person))
+            found.update(places.schedules(person))
     named = mentions.find(person, about)
     if (named or _has_whole_parts(person.id)) and not holds.covers(person.id):
         with transaction.atomic():

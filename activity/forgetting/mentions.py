@@ -2,7 +2,8 @@
 
 Addresses and names of several words are looked for in every text of every event, as whole words and
 in any case. A single word, such as the user name ``export``, is looked for only where people type
-names: in reasons, in the filters of exports, and in searches and what those are called. A name that
+names: in reasons, in the filters of exports, and in searches and schedules and what those are
+called. A name that
 somebody else has or had is not looked for at all: an event about Ann Lee is not erased with another
 Ann Lee.
 """
@@ -16,7 +17,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from activity.forgetting.people import Person
-from activity.models import SavedSearch
+from activity.models import SavedSearch, Schedule
 from activity.recording import keyed_hash
 
 _BEFORE = r"(?<![[:alnum:]_.@+-])"
@@ -27,7 +28,7 @@ _TEXTS = {
     "target": "concat_ws(E'\\n', target_label, reason, changes, details)",
     "typed": (
         "concat_ws(E'\\n', reason, details ->> 'filters', CASE WHEN action LIKE 'search.%%'"
-        " OR action = 'activity.searched'"
+        " OR action LIKE 'schedule.%%' OR action = 'activity.searched'"
         " THEN concat_ws(E'\\n', target_label, changes, details) END)"
     ),
 }
@@ -75,6 +76,12 @@ def searches(person: Person) -> QuerySet[SavedSearch]:
     """Return the searches that anybody keeps which name somebody, in what they find or are."""
     pattern = _pattern(words(person))
     return SavedSearch.objects.filter(Q(search__iregex=pattern) | Q(name__iregex=pattern))
+
+
+def schedules(person: Person) -> QuerySet[Schedule]:
+    """Return the schedules that name somebody, in what they search for or are called."""
+    pattern = _pattern(words(person))
+    return Schedule.objects.filter(Q(asked__iregex=pattern) | Q(name__iregex=pattern))
 
 
 def in_text(person: Person, text: str, *, is_typed: bool) -> bool:

@@ -12,8 +12,9 @@ from django.db.models import Model
 from activity.forgetting import mentions
 from activity.forgetting.people import Person, pseudonym
 from activity.history import HistoryRow
-from activity.models import DailyRollup, SavedSearch
+from activity.models import DailyRollup, SavedSearch, Schedule
 from activity.recording import record
+from activity.schedules import agenda
 from activity.subjects import Subject
 from tenants.context import current_tenant, enter_platform
 from tenants.models import Operation
@@ -87,6 +88,15 @@ def searches(person: Person) -> dict[str, int]:
     return {SavedSearch._meta.db_table: deleted}
 
 
+def schedules(person: Person) -> dict[str, int]:
+    """Delete schedules that name somebody. The table's triggers tell, and are emptied with them."""
+    named = mentions.schedules(person).values_list("pk", flat=True)
+    deleted, _ = Schedule.objects.filter(pk__in=list(named)).delete()
+    if deleted:
+        agenda.keep()
+    return {Schedule._meta.db_table: deleted}
+
+
 def mail(person: Person) -> dict[str, int]:
     """Delete mails to or about somebody that were written to files, as without a mail server."""
     folder = Path(getattr(settings, "EMAIL_FILE_PATH", None) or "/nonexistent")
@@ -105,4 +115,6 @@ def cached(person: Person) -> dict[str, int]:
     return {}
 
 
-PLACES: Final[list[Emptied]] = [operations, searches, mail, cached, history_labels, rollups]
+PLACES: Final[list[Emptied]] = [
+    *(operations, searches, schedules, mail, cached, history_labels, rollups),
+]

@@ -4,6 +4,7 @@ from activity.models.events import ActivityEvent, Outcome
 from activity.models.jobs import ExportJob
 from activity.models.rollups import DailyRollup, RollupCursor
 from activity.models.rules import Hold, Retention
+from activity.models.schedules import Schedule
 from activity.models.seals import Segment, Tile
 from activity.models.searches import SavedSearch
 
@@ -16,6 +17,7 @@ __all__ = [
     "Retention",
     "RollupCursor",
     "SavedSearch",
+    "Schedule",
     "Segment",
     "Tile",
 ]

@@ -29,7 +29,7 @@ from rest_framework.response import Response
 from accounts.models import ApiToken, CustomUser, Membership, PersonPermission, RolePermission
 from activity.api.views import RecordView
 from activity.capture.unrecorded import UNRECORDED
-from activity.models import ActivityEvent
+from activity.models import ActivityEvent, Schedule
 from config.environment import CHECKOUT
 from config.urls_tenant import urlpatterns as tenant_urls
 from tenants.backend import telling
@@ -162,6 +162,24 @@ KINDS = {
         "scopes",
         lambda: "record:verify",
         named("token.created", "token.changed", "token.deleted"),
+    ),
+    "schedule": Kind(
+        Schedule,
+        lambda: Schedule(
+            id=uuid7(),
+            owner=saved(person()),
+            name=f"Schedule {next(NUMBERS)}",
+            source="events",
+            form="csv",
+            span="day",
+            cron="0 7 * * *",
+            zone="UTC",
+            delivery=Schedule.Delivery.LINK,
+            next_at=timezone.now().replace(microsecond=0),
+        ),
+        "cron",
+        lambda: "0 8 * * *",
+        named("schedule.created", "schedule.changed", "schedule.deleted"),
     ),
 }
 
@@ -324,7 +342,11 @@ ONLY = {
     "cascade": (REMOVED,),
     "loaddata": (ADDED, CHANGED),
 }
-NOT_OF = {"m2m": ("person", "role", "e-mail address", "API token"), "cascade": ("person", "role")}
+NOT_OF = {
+    "m2m": ("person", "role", "e-mail address", "API token", "schedule"),
+    # A schedule outlives its owner's account: it is paused, and others are told.
+    "cascade": ("person", "role", "schedule"),
+}
 
 CELLS = [
     (name, done, door)

@@ -22,6 +22,7 @@ from activity.forgetting.verbs import Erase, HoldVerb, RetentionVerb, SubjectVer
 from activity.models import ActivityEvent
 from activity.places import add_place, place
 from activity.reports import REPORTS, build, definition_of, period_for
+from activity.schedules.verbs import Schedules
 from activity.sealing.keys import new_signer
 from activity.sealing.verbs import Prove, Seal, Verify
 from tenants.commandline import NounCommand, Output, Verb
@@ -190,5 +191,5 @@ class Command(NounCommand):
     help = "Read, count, report, export, seal and verify the record."
     verbs = (
         *(Events, ReportVerb, Aggregate, ExportVerb, WriteBundle, Seal, Verify, Prove),
-        *(SubjectVerb, Erase, RetentionVerb, HoldVerb, Keygen),
+        *(SubjectVerb, Erase, RetentionVerb, HoldVerb, Schedules, Keygen),
     )

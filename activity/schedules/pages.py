@@ -1,0 +1,127 @@
+"""Schedules in the panel: the list, and the page on which one is made, changed and previewed."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.html import format_html
+
+from activity.models import Schedule
+from activity.schedules import forms, keeping, showing, wishes
+from activity.schedules.preview import Preview, preview
+from activity.schedules.wishes import Wish, of
+from tenants.errors import InvalidInput, TenantryError
+from tenants.sites import tenant_site
+
+may_read = permission_required(wishes.READ, raise_exception=True)
+
+_PREFILLED: Final = ("name", "source", "search", "columns", "parameters", "form")
+"""What a link to the empty form may fill in, such as the one of a report."""
+
+
+@may_read
+def schedules(request: HttpRequest) -> HttpResponse:
+    """List somebody's schedules, or everybody's; pause, resume, run and delete them."""
+    if request.method == "POST":
+        return _done(request)
+    found = keeping.visible_to(request.user)[: showing.MOST_LISTED]
+    listed = [showing.shown(schedule, request.user) for schedule in found]
+    return _render(
+        request,
+        "panel/schedules.html",
+        {"title": "Schedules", "schedules": listed, "sends": settings.TENANTRY_SENDS_MAIL},
+    )
+
+
+@may_read
+def new(request: HttpRequest) -> HttpResponse:
+    """Show the form of a new schedule; preview it, or keep it."""
+    given = {name: request.GET[name] for name in _PREFILLED if name in request.GET}
+    empty = forms.values_of(Wish(name="", source="events", cron="0 7 * * *"))
+    return _form(request, {**empty, **given}, None)
+
+
+@may_read
+def one(request: HttpRequest, key: str) -> HttpResponse:
+    """Show a schedule with its runs; preview what it would become, or change it."""
+    try:
+        schedule = keeping.found(request.user, uuid.UUID(key))
+    except ValueError:
+        raise keeping.missing() from None
+    return _form(request, forms.values_of(of(schedule)), schedule)
+
+
+def _form(
+    request: HttpRequest, values: Mapping[str, str], schedule: Schedule | None
+) -> HttpResponse:
+    shown: Preview | None = None
+    wrong: TenantryError | None = None
+    if request.method == "POST":
+        values = {name: str(value) for name, value in request.POST.items()}
+        try:
+            wish = forms.wish_in(values)
+            if values.get("do") == "save":
+                return _saved(request, wish, schedule)
+            shown = preview(wish)
+        except TenantryError as error:
+            wrong = error
+    context = {
+        "title": schedule.name if schedule else "New schedule",
+        "schedule": showing.shown(schedule, request.user) if schedule else None,
+        "runs": showing.runs_of(schedule) if schedule else [],
+        "values": values,
+        "choices": forms.choices_of(values),
+        "preview": shown,
+        "error": wrong,
+        "address": request.user.email,  # type: ignore[union-attr]
+    }
+    return _render(request, "panel/schedule.html", context, 400 if wrong else 200)
+
+
+def _saved(request: HttpRequest, wish: Wish, schedule: Schedule | None) -> HttpResponse:
+    with transaction.atomic():
+        if schedule is None:
+            kept = keeping.create(request.user, wish)
+        else:
+            kept = keeping.change(request.user, schedule.pk, wish)
+    messages.success(request, format_html("“{}” is saved. {}", kept.name, showing.next_words(kept)))
+    return redirect("schedules")
+
+
+def _done(request: HttpRequest) -> HttpResponse:
+    """Do what a button asks, say so, and show the list again."""
+    try:
+        with transaction.atomic():
+            messages.success(request, _do(request))
+    except TenantryError as error:
+        messages.error(request, f"{error.message[:1].upper()}{error.message[1:]} {error.hint}")
+    return redirect("schedules")
+
+
+def _do(request: HttpRequest) -> Any:
+    person = request.user
+    doing: dict[str, tuple[Callable[[uuid.UUID], Schedule], str]] = {
+        "pause": (lambda key: keeping.pause(person, key), "“{}” is paused."),
+        "resume": (lambda key: keeping.resume(person, key), "“{}” runs again."),
+        "delete": (lambda key: keeping.delete(person, key), "“{}” is deleted."),
+    }
+    try:
+        act, said = doing[request.POST.get("do", "")]
+        key = uuid.UUID(request.POST.get("key", ""))
+    except (KeyError, ValueError):
+        raise InvalidInput("the form means nothing.", "Open the page again.") from None
+    return format_html(said, act(key).name)
+
+
+def _render(
+    request: HttpRequest, template: str, context: dict[str, Any], status: int = 200
+) -> HttpResponse:
+    return render(
+        request, template, {**tenant_site.each_context(request), **context}, status=status
+    )

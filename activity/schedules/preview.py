@@ -1,0 +1,85 @@
+"""What a schedule would do, shown before it is kept: when it runs, and what its file would hold."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.utils import timezone
+
+from activity.events import between
+from activity.exporters import safe_cell
+from activity.exporting.statements import columns_called
+from activity.periods import Period
+from activity.reading.events import narrow
+from activity.reading.query import parse
+from activity.reports import build
+from activity.schedules import agenda, wishes
+from activity.schedules.cron import cron_called, upcoming
+from activity.schedules.planning import zone_called
+from activity.schedules.wishes import EVENTS, Wish
+
+RUNS: Final = 5
+ROWS: Final = 5
+MOST_COUNTED: Final = 100_000
+"""Events that are counted; past it a preview says that there are more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """The next runs as the clocks of the place show them, and a file as a run would make it now.
+
+    ``rows`` is up to ``MOST_COUNTED``; ``has_more`` says that there are more than that.
+    """
+
+    words: str
+    zone: str
+    runs: tuple[datetime, ...]
+    period: Period
+    columns: tuple[str, ...]
+    first: tuple[tuple[Any, ...], ...]
+    rows: int
+    has_more: bool
+
+
+def preview(wish: Wish, *, now: datetime | None = None) -> Preview:
+    """Return what a wish would come to.
+
+    Raises ``InvalidInput`` for a wish that cannot be kept.
+    """
+    wishes.sound(wish)
+    now = now or timezone.now()
+    zone = zone_called(agenda.zone_name())
+    cron = cron_called(wish.cron)
+    period = wishes.period_of(wish, now.astimezone(zone).date())
+    made = _events if wish.source == EVENTS else _report
+    # The days that a search names are the organisation's, whoever previews it.
+    with timezone.override(zone):
+        columns, first, rows = made(wish, period)
+    return Preview(
+        words=cron.words,
+        zone=zone.key,
+        runs=tuple(upcoming(cron.text, now, zone, RUNS)),
+        period=period,
+        columns=columns,
+        first=first,
+        rows=min(rows, MOST_COUNTED),
+        has_more=rows > MOST_COUNTED,
+    )
+
+
+Rows = tuple[tuple[str, ...], tuple[tuple[Any, ...], ...], int]
+
+
+def _report(wish: Wish, period: Period) -> Rows:
+    report = build(wish.source, period, wish.parameters)
+    return tuple(report.columns), tuple(report.rows[:ROWS]), len(report.rows)
+
+
+def _events(wish: Wish, period: Period) -> Rows:
+    """Oldest first, as in the file."""
+    columns = columns_called(wish.columns)
+    events = narrow(between(period), parse(wish.search))
+    first = tuple(
+        tuple(safe_cell(cell) for cell in row) for row in events.values_list(*columns)[:ROWS]
+    )
+    return columns, first, events[: MOST_COUNTED + 1].count()

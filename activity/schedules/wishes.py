@@ -1,0 +1,208 @@
+"""What a schedule makes: what somebody asked for, checked, and as it is stored."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any, Final
+
+from django.conf import settings
+from django.utils import timezone
+
+from activity.exporters import format_called
+from activity.exporting.compressing import compression_called
+from activity.exporting.statements import columns_called
+from activity.models import Schedule
+from activity.models.schedules import LONGEST_ASKED, LONGEST_NAME
+from activity.periods import Period
+from activity.reading.query import parse
+from activity.reports import REPORTS, definition_of
+from activity.schedules import agenda
+from activity.schedules.cron import Cron, cron_called
+from activity.schedules.planning import zone_called
+from activity.schedules.spans import Span, span_called
+from activity.text import one_line
+from tenants.errors import InvalidInput
+
+EVENTS: Final = "events"
+READ: Final = "activity.view_activityevent"
+DELIVERIES: Final = {str(choice.label): choice for choice in Schedule.Delivery}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """A schedule as somebody typed it; ``sound`` says whether it can be kept."""
+
+    name: str
+    source: str
+    form: str = "csv"
+    compression: str = ""
+    search: str = ""
+    columns: tuple[str, ...] = ()
+    span: str = "day"
+    cron: str = ""
+    delivery: str = "link"
+    parameters: dict[str, str] = field(default_factory=dict)
+
+
+def permission_for(source: str) -> str:
+    """Return the permission that files of a source need."""
+    return READ if source == EVENTS or source not in REPORTS else REPORTS[source].permission
+
+
+def sources() -> dict[str, str]:
+    """Return what can be made: names, each with its title."""
+    return {EVENTS: "Events", **{name: one.title for name, one in REPORTS.items()}}
+
+
+def sound(wish: Wish) -> dict[str, Any]:
+    """Return the fields of a schedule.
+
+    Raises ``InvalidInput`` for the first thing about it that cannot be.
+    """
+    _refuse_source(wish)
+    form = format_called(wish.form)
+    compression = compression_called(wish.compression)
+    if compression and form.is_packed:
+        raise InvalidInput(f"{form.name} is compressed already.", f"Leave {compression.name} out.")
+    return {
+        "name": _sound_name(wish.name),
+        "source": wish.source,
+        "form": form.name,
+        "compression": compression.name if compression else "",
+        "asked": _stored(wish),
+        "span": span_called(wish.span).text,
+        "cron": cron_called(wish.cron).text,
+        "delivery": delivery_called(wish.delivery),
+    }
+
+
+def of(schedule: Schedule) -> Wish:
+    """Return what a schedule was asked to be."""
+    asked = json.loads(schedule.asked or "{}")
+    return Wish(
+        name=schedule.name,
+        source=schedule.source,
+        form=schedule.form,
+        compression=schedule.compression,
+        search=asked.pop("q", ""),
+        columns=tuple(asked.pop("columns", ())),
+        span=schedule.span,
+        cron=schedule.cron,
+        delivery=Schedule.Delivery(schedule.delivery).label,
+        parameters=asked,
+    )
+
+
+def filters_of(wish: Wish, period: Period) -> dict[str, str]:
+    """Return the filters of an export of what is wished for, of these days."""
+    if wish.source != EVENTS and not definition_of(wish.source).has_period:
+        return dict(wish.parameters)
+    filters = {"since": str(period.since), "until": str(period.until), **wish.parameters}
+    return filters | ({"q": wish.search} if wish.search else {})
+
+
+def period_of(wish: Wish, day: date) -> Period:
+    """Return the days that a run on a local day is of."""
+    return span_of(wish).before(day)
+
+
+def span_of(wish: Wish) -> Span:
+    """Return the span of a wish; raises ``InvalidInput`` when there is none such."""
+    return span_called(wish.span)
+
+
+def cron_of(schedule: Schedule) -> Cron:
+    """Return when a schedule runs; it was checked when it was kept."""
+    return cron_called(schedule.cron)
+
+
+def delivery_called(name: str) -> Schedule.Delivery:
+    """Return the delivery with a name.
+
+    Raises ``InvalidInput`` listing those there are, and for mail where none can be sent.
+    """
+    try:
+        found = DELIVERIES[name]
+    except KeyError:
+        raise InvalidInput(
+            f"there is no delivery {name[:40]!r}.", f"Choose one of {', '.join(DELIVERIES)}."
+        ) from None
+    if found != Schedule.Delivery.STORAGE and not settings.TENANTRY_SENDS_MAIL:
+        raise InvalidInput(
+            "this platform sends no mail.",
+            "Choose storage, or have an operator set TENANTRY_EMAIL_URL.",
+        )
+    return found
+
+
+def _refuse_source(wish: Wish) -> None:
+    if wish.source not in sources():
+        raise InvalidInput(
+            f"there is nothing called {wish.source[:60]!r} to export.",
+            f"Choose one of {', '.join(sources())}.",
+        )
+    if wish.source != EVENTS and (wish.search.strip() or wish.columns):
+        raise InvalidInput(
+            "only events are searched, and have columns to choose.",
+            "Leave search and columns out.",
+        )
+    if wish.source == EVENTS:
+        if wish.parameters:
+            raise InvalidInput("only reports have parameters.", "Leave them out.")
+        parse(wish.search)
+        columns_called(wish.columns)
+    else:
+        today = timezone.now().astimezone(zone_called(agenda.zone_name())).date()
+        definition_of(wish.source).values(period_of(wish, today), wish.parameters)
+
+
+def _stored(wish: Wish) -> str:
+    asked: dict[str, Any] = dict(wish.parameters)
+    if wish.search.strip():
+        asked["q"] = wish.search.strip()
+    if wish.columns:
+        asked["columns"] = list(wish.columns)
+    stored = json.dumps(asked, ensure_ascii=False, separators=(",", ":")) if asked else ""
+    if len(stored) > LONGEST_ASKED:
+        raise InvalidInput(
+            f"search, columns and parameters together take {len(stored):,} characters.",
+            f"Up to {LONGEST_ASKED} can be kept. Ask for less, or for all columns.",
+        )
+    return stored
+
+
+def _sound_name(name: str) -> str:
+    """Return a name as it can be shown: one line, bounded."""
+    name = " ".join(name.split())
+    if not name:
+        raise InvalidInput("the schedule has no name.", "Type one, such as Sign-ins for Ann.")
+    if len(name) > LONGEST_NAME:
+        raise InvalidInput(
+            f"the name has {len(name):,} characters.", f"Use at most {LONGEST_NAME}."
+        )
+    if one_line(name, LONGEST_NAME) != name:
+        raise InvalidInput(
+            "the name has characters that cannot be seen.", "Use printable ones, on one line."
+        )
+    return name
+
+
+def parameters_typed(text: str) -> dict[str, str]:
+    """Return the parameters that somebody wrote as ``name=value`` between commas.
+
+    Raises ``InvalidInput`` for half of one.
+    """
+    given: dict[str, str] = {}
+    for part in filter(None, map(str.strip, text.split(","))):
+        name, sign, value = part.partition("=")
+        if not sign or not name.strip() or name.strip() in given:
+            raise InvalidInput(
+                f"{part[:60]!r} is no parameter.", "Write each once, as name=value, between commas."
+            )
+        given[name.strip()] = value.strip()
+    return given
+
+
+def columns_typed(text: str) -> tuple[str, ...]:
+    """Return the columns that somebody wrote between commas."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
