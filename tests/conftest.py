@@ -290,12 +290,15 @@ def remove_without_trace(tenant: Tenant) -> None:
         ]
         for table, column in (*referring, ("tenants_tenant", "id")):
             cursor.execute(f"DELETE FROM {table} WHERE {column} = %s", [tenant.pk])
+        # These name a tenant without referring to it.
+        cursor.execute("DELETE FROM tenants_tally WHERE tenant_id = %s", [tenant.pk])
+        cursor.execute("DELETE FROM tenants_due WHERE place = %s", [str(tenant.pk)])
         # That it is removed past the platform is told when the transaction ends.
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         # The platform's record is append-only, for tests too. What of it was sealed meanwhile is
         # unsealed: the seals would tell of what is taken away here.
         record = ("activity_activityevent", "activity_segment", "activity_tile")
-        heads = ("tenants_recordhead", "tenants_dailycheckpoint")
+        heads = ("tenants_recordhead", "tenants_dailycheckpoint", "tenants_recordcheck")
         for table in (*record, *heads):
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
         ActivityEvent.objects.filter(target_id=str(tenant.pk)).delete()

@@ -242,6 +242,7 @@ class TestCheck:
             assert tasks.check_records() == 1
             monkeypatch.setattr(checking, "verify", verify)
             tasks.check_records()
+            RecordCheck.objects.filter(record="nobody").delete()
 
         assert "verification ended early" in [line["event"] for line in log]
         assert "could not be verified" in checking.state(str(lab.pk)).sentence

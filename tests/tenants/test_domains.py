@@ -19,7 +19,7 @@ from tenants.context import enter_platform, enter_tenant
 from tenants.errors import Conflict, InvalidInput, NotFound
 from tenants.models import Domain, Operation, Tenant
 from tenants.proofs import By, NotPublished, Unproven, Unreachable
-from tests.conftest import PASSWORD
+from tests.conftest import PASSWORD, remove_without_trace
 from tests.tenants.conftest import Run
 from tests.tenants.outside import NameServer, name_server
 
@@ -331,16 +331,7 @@ def test_of_two_tenants_that_prove_a_host_at_once_one_has_it(lab: Tenant) -> Non
         with enter_platform():
             assert Domain.objects.verified().filter(domain=HOST).count() == 1
     finally:
-        _destroy(other)
-
-
-def _destroy(tenant: Tenant) -> None:
-    with enter_platform(), connection.cursor() as cursor:
-        cursor.execute(f'DROP SCHEMA "{tenant.schema_name}" CASCADE')
-        cursor.execute("ALTER TABLE activity_activityevent DISABLE TRIGGER USER")
-        ActivityEvent.objects.filter(target_id=str(tenant.pk)).delete()
-        cursor.execute("ALTER TABLE activity_activityevent ENABLE TRIGGER USER")
-        Tenant.objects.filter(pk=tenant.pk).delete()
+        remove_without_trace(other)
 
 
 # Vouching
