@@ -19,6 +19,7 @@ class AccountsConfig(AppConfig):
             admin,
             administrators,
             erasure,
+            ownership,
             records,
             reports,
             roles,
@@ -27,6 +28,7 @@ class AccountsConfig(AppConfig):
             token_admin,
         )
         from activity.forgetting import people
+        from activity.overview import attention
         from tenants.administrators import register
         from tenants.archive.contents import leave_out
 
@@ -36,6 +38,7 @@ class AccountsConfig(AppConfig):
         Session.get_session_store_class = store  # type: ignore[method-assign]
         register(administrators.OFFICE)
         people.register(erasure.PEOPLE)
+        attention.FINDERS.append(ownership.sole_administrator)
         leave_out("django_session", "a session belongs to the place where it was begun")
         leave_out("accounts_apitoken", "a token is good where it was made")
         leave_out("account_emailconfirmation", "one-time links are not for two places")

@@ -1,5 +1,6 @@
 """The reports' pages in the panel."""
 
+from itertools import groupby
 from typing import Any, Final
 
 from django.contrib.auth.decorators import permission_required
@@ -9,10 +10,10 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.utils.http import urlencode
 
-from activity import downloads, overview, viewing
+from activity import downloads, report_pages, viewing
 from activity.exporters import offered
-from activity.periods import last_days
-from activity.reports import build, definition_of, period_for
+from activity.overview.choosing import SPANS, Chosen, choose, in_words
+from activity.reports import Definition, Report, build, definition_of
 from activity.reports.listing import by_subject
 from tenants.errors import InvalidInput, NotFound
 from tenants.sites import tenant_site
@@ -20,7 +21,10 @@ from tenants.sites import tenant_site
 MOST_ROWS: Final = 1_000
 """A page shows no more rows of a report than a browser can bear; a file has all."""
 
-_OF_THE_PAGE: Final = {"since", "until", "export", "compress"}
+USUAL: Final = "30"
+"""How many days a report shows when nobody chose."""
+
+_OF_THE_PAGE: Final = {"since", "until", "days", "export", "compress"}
 """What stands in the address beside the parameters of a report."""
 
 may_read = permission_required("activity.view_activityevent", raise_exception=True)
@@ -28,10 +32,11 @@ may_read = permission_required("activity.view_activityevent", raise_exception=Tr
 
 @may_read
 def reports(request: HttpRequest) -> HttpResponse:
-    """List the reports."""
+    """List the reports that the reader may see, family by family."""
     may = request.user.has_perm  # type: ignore[union-attr]
-    allowed = [definition for definition in by_subject() if may(definition.permission)]
-    return _render(request, "panel/reports.html", {"title": "Reports", "reports": allowed})
+    shown = [one for one in by_subject() if may(one.permission)]
+    families = [(about, list(ones)) for about, ones in groupby(shown, lambda one: one.about)]
+    return _render(request, "panel/reports.html", {"title": "Reports", "families": families})
 
 
 @may_read
@@ -43,37 +48,56 @@ def report(request: HttpRequest, name: str) -> HttpResponseBase:
         raise NotFound(error.message, error.hint) from None
     if not request.user.has_perm(definition.permission):  # type: ignore[union-attr]
         raise PermissionDenied
+    chosen = choose(request.GET, USUAL)
+    given = {n: str(value) for n, value in request.GET.items() if n not in _OF_THE_PAGE}
+    if "export" in request.GET:
+        return _file(request, definition, chosen, given)
     wrong: InvalidInput | None = None
-    is_file = "export" in request.GET
     try:
-        period = period_for(name, request.GET.get("since", ""), request.GET.get("until", ""))
-        given = {n: str(value) for n, value in request.GET.items() if n not in _OF_THE_PAGE}
-        finished = build(name, period, given, most=None if is_file else MOST_ROWS)
+        finished = build(name, chosen.period, given, most=MOST_ROWS)
     except InvalidInput as error:
-        if is_file:
-            raise
-        wrong, period = error, last_days(30)
-        finished = build(name, period, most=MOST_ROWS)
-    if is_file:
-        compress = request.GET.get("compress", "")
-        return downloads.report(finished, request.GET["export"], compress=compress)
-    context = {
+        wrong = error
+        finished = build(name, chosen.period, most=MOST_ROWS)
+    context = _context(definition, finished, chosen, given, wrong)
+    viewing.report_viewed(finished)
+    is_wrong = wrong or (chosen.error and definition.has_period)
+    return _render(request, "panel/report.html", context, 400 if is_wrong else 200)
+
+
+def _file(
+    request: HttpRequest, definition: Definition, chosen: Chosen, given: dict[str, str]
+) -> HttpResponseBase:
+    if chosen.error:
+        raise chosen.error
+    finished = build(definition.name, chosen.period, given)
+    compress = request.GET.get("compress", "")
+    return downloads.report(finished, request.GET["export"], compress=compress)
+
+
+def _context(
+    definition: Definition,
+    finished: Report,
+    chosen: Chosen,
+    given: dict[str, str],
+    wrong: InvalidInput | None,
+) -> dict[str, Any]:
+    fields = report_pages.fields(definition, given, wrong)
+    return {
         "title": definition.title,
         "definition": definition,
         "report": finished,
-        "rows": finished.rows,
-        "headings": [column.title for column in finished.described],
-        "parameters": [
-            (one, finished.given.get(one.name, one.default)) for one in definition.parameters
-        ],
+        "rows": report_pages.cells(finished),
+        "charts": report_pages.charts(definition, finished),
+        "ranks": report_pages.ranks(definition, finished),
+        "fields": fields,
+        "error": wrong if not any(field.error for field in fields) else None,
         "link": urlencode(finished.filters),
-        "bars": overview.bars(finished, period) if definition.daily else [],
+        "kept": urlencode(finished.given),
         "formats": offered(),
-        "error": wrong,
-        "period": period,
+        "chosen": chosen,
+        "spans": SPANS,
+        "period_in_words": in_words(chosen.period),
     }
-    viewing.report_viewed(finished)
-    return _render(request, "panel/report.html", context, 400 if wrong else 200)
 
 
 def _render(

@@ -98,6 +98,7 @@ class TenantSite(Site):
         for contribute in overview:
             context |= contribute(request)
         response: HttpResponse = super().index(request, context)
+        response.status_code = context.get("status", response.status_code)
         return response
 
 
@@ -105,7 +106,10 @@ warnings: list[Any] = []
 """Functions that return sentences which apps have to tell operators, above the list of tenants."""
 
 overview: list[Any] = []
-"""Functions from a request to template context, which apps add for the panel's first page."""
+"""Functions from a request to template context, which apps add for the panel's first page.
+
+``status`` in it is the page's, where what was asked for is none.
+"""
 
 platform_site = PlatformSite()
 tenant_site = TenantSite()

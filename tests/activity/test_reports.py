@@ -11,14 +11,12 @@ from hypothesis import strategies as st
 
 from activity.actions import CATALOGUE
 from activity.context import Actor, ActorKind
-from activity.models import ActivityEvent, DailyRollup
-from activity.overview import overview
+from activity.models import DailyRollup
 from activity.periods import Period, last_days, parse_day, period_between
 from activity.recording import record
 from activity.reports import ADMIN_ACTIONS, REPORTS, build, definition_of
 from tenants.context import enter_tenant
 from tenants.errors import InvalidInput
-from tests.conftest import CANARY
 
 REPORT = "/admin/reports/{}/"
 FIRST = date(2026, 3, 1)
@@ -258,53 +256,6 @@ def test_a_report_as_a_file_has_the_rows_of_its_page(browser, acme, bob):
 
     assert shown == ((FIRST, 5), (date(2026, 3, 2), 0), (date(2026, 3, 3), 0))
     assert file.splitlines()[1:] == ["2026-03-01,5", "2026-03-02,0", "2026-03-03,0"]
-
-
-# The overview
-
-
-def test_each_number_of_the_overview_links_to_the_very_rows_it_counts(browser, acme, ann):
-    with enter_tenant(acme):
-        today = timezone.now().astimezone(UTC).date()
-        DailyRollup.objects.all().delete()
-        counted = Counter(event.action for event in ActivityEvent.objects.all())
-        for action, events in counted.items():
-            DailyRollup.objects.create(
-                day=today, action=action, outcome="success", actor_kind="command", actor_id="",
-                actor_label="", events=events,
-            )  # fmt: skip
-        figures = overview(last_days(1), "1")["figures"]
-    with enter_tenant(acme):
-        before = set(ActivityEvent.objects.values_list("pk", flat=True))
-    client = browser(acme, ann)
-
-    for figure in figures:
-        listed = client.get(figure.link).context["cl"].queryset
-        with enter_tenant(acme):
-            behind = [event for event in listed if event.pk in before]
-        assert len(behind) == figure.value, figure.title
-    assert {figure.title for figure in figures} >= {"Sign-ins", "Failed sign-ins"}
-    assert sum(figure.value for figure in figures) > 0
-
-
-@pytest.mark.parametrize("days", ["", "1", "7", "30", "90", "abc", "-1", "%00", "9" * 50])
-def test_the_overview_opens_for_any_span(browser, acme, bob, days):
-    response = browser(acme, bob).get(f"/admin/?days={days}")
-
-    assert response.status_code == 200
-    assert CANARY["globex"] not in response.text
-
-
-def test_the_overview_of_one_who_may_not_read_the_record_has_no_figures(browser, acme, bob):
-    client = browser(acme, bob)
-    with enter_tenant(acme):
-        bob.groups.clear()
-
-    response = client.get("/admin/")
-
-    assert response.status_code == 200
-    assert response.context["overview"] is None
-    assert f"Cleo {CANARY['acme']}" not in response.text
 
 
 def test_the_actions_that_reports_count_are_in_the_catalogue():
