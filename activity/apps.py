@@ -14,8 +14,8 @@ class ActivityConfig(AppConfig):
         """Connect the signals at the edge and add to the panel's first page."""
         from activity import admin, floods, lifecycle, rollups, signins  # noqa: F401
         from activity.capture import platform, rules, schedules, transport
-        from activity.jobs import keeping
-        from activity.overview import page
+        from activity.jobs import keeping, sources
+        from activity.overview import page, summary
         from activity.schedules import agenda
         from activity.sealing import alarms, sealer
         from tenants import privileges, purging, sites
@@ -32,5 +32,8 @@ class ActivityConfig(AppConfig):
         contents.leave_out("activity_exportjob", "files of exports stay where they were made")
         purging.register("files of exports", keeping.drop_all_of)
         purging.register("due visits", agenda.forget)
+        sources.register_document(
+            summary.NAME, summary.TITLE, summary.MEDIA_TYPES, summary.pieces, summary.checked
+        )
         sites.overview.append(page.contribute)
         sites.warnings.append(alarms.sentences)

@@ -15,7 +15,11 @@ from activity.exporting.compressing import compression_called
 from activity.exporting.files import Export, Source, of_events, of_report
 from activity.exporting.moments import one_moment
 from activity.exporting.statements import columns_called
+from activity.jobs.asked import Asked
+from activity.jobs.documents import DocumentFile
 from activity.models import ActivityEvent
+from activity.overview import summary
+from activity.periods import Period
 from activity.recording import record
 from activity.reports import Report
 from activity.subjects import Subject
@@ -47,6 +51,22 @@ def report(finished: Report, form: str, *, compress: str = "") -> StreamingHttpR
     Raises ``InvalidInput`` for a format or a compression that there is not.
     """
     return _answer(of_report(finished), form, compress, {"period": str(finished.period)})
+
+
+def overview(period: Period) -> StreamingHttpResponse:
+    """Answer with the overview of a period as a PDF, and record that it was taken."""
+    asked = Asked(source=summary.NAME, filters=summary.filters_of(period), form="pdf")
+    file = DocumentFile(asked, summary.pieces, summary.MEDIA_TYPES["pdf"])
+    record(
+        "export.requested",
+        target=Subject("export", summary.NAME, summary.TITLE),
+        details={"format": "pdf", "period": str(period)},
+    )
+    return StreamingHttpResponse(
+        _inside(current_tenant(), file),
+        content_type=file.media_type,
+        headers=_headers(summary.NAME, file.suffix),
+    )
 
 
 def bundle() -> StreamingHttpResponse:
@@ -95,7 +115,7 @@ def _headers(name: str, suffix: str) -> dict[str, str]:
     }
 
 
-def _inside(tenant: Any, export: Export) -> Iterator[bytes]:
+def _inside(tenant: Any, export: Export | DocumentFile) -> Iterator[bytes]:
     """Yield the file from inside the tenant.
 
     The server asks for the chunks when the request, and with it the stay in the tenant, is over;

@@ -12,7 +12,8 @@ from django.utils.http import urlencode
 
 from activity import downloads, report_pages, viewing
 from activity.exporters import offered
-from activity.overview.choosing import SPANS, Chosen, choose, in_words
+from activity.overview.choosing import MOST_DAYS, SPANS, Chosen, choose, in_words
+from activity.overview.choosing import USUAL as USUAL_OVERVIEW
 from activity.reports import Definition, Report, build, definition_of
 from activity.reports.listing import by_subject
 from tenants.errors import InvalidInput, NotFound
@@ -37,6 +38,15 @@ def reports(request: HttpRequest) -> HttpResponse:
     shown = [one for one in by_subject() if may(one.permission)]
     families = [(about, list(ones)) for about, ones in groupby(shown, lambda one: one.about)]
     return _render(request, "panel/reports.html", {"title": "Reports", "families": families})
+
+
+@may_read
+def summary(request: HttpRequest) -> HttpResponseBase:
+    """Answer with the overview as a PDF."""
+    chosen = choose(request.GET, USUAL_OVERVIEW, MOST_DAYS)
+    if chosen.error:
+        raise chosen.error
+    return downloads.overview(chosen.period)
 
 
 @may_read

@@ -50,23 +50,32 @@ def cells(report: Report) -> list[list[Cell]]:
 
 
 def _cell(value: Any, column: Column) -> Cell:
-    is_number = column.kind in _NUMBERS
-    if value is None or value == "":
-        return Cell("–", is_number)
-    if isinstance(value, bool):
-        return Cell("yes" if value else "no")
+    text = _text(value, column)
     if isinstance(value, datetime):
-        return Cell(localtime(value).strftime("%Y-%m-%d %H:%M:%S"), moment=value.isoformat())
-    if isinstance(value, date):
-        return Cell(value.isoformat())
-    if column.kind == Kind.SHARE:
-        return Cell(f"{value:.1%}", is_number=True)
-    if isinstance(value, int):
-        return Cell(intcomma(value), is_number)
-    text = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+        return Cell(text, moment=value.isoformat())
     if column.name == "event" and uuid_or_none(text):
-        return Cell("open", link=reverse("admin:activity_activityevent_change", args=[text]))
-    return Cell(text, is_number)
+        link = reverse("admin:activity_activityevent_change", args=[text])
+        return Cell("open", link=link)
+    return Cell(text, column.kind in _NUMBERS)
+
+
+def _text(value: Any, column: Column) -> str:
+    match value:
+        case None | "":
+            return "–"
+        case bool():
+            return "yes" if value else "no"
+        case datetime():
+            return localtime(value).strftime("%Y-%m-%d %H:%M:%S")
+        case date():
+            return value.isoformat()
+        case int() | float() if column.kind == Kind.SHARE:
+            return f"{value:.1%}"
+        case int():
+            return intcomma(value)
+        case list() | tuple():
+            return ", ".join(map(str, value))
+    return str(value)
 
 
 def fields(

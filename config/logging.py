@@ -82,6 +82,8 @@ def configuration(form: str, level: str) -> dict[str, Any]:
             "celery.app.trace": {"level": "WARNING"},
             "celery.worker.strategy": {"level": "WARNING"},
             "celery.beat": {"level": "WARNING"},
+            # Tells of each table of a font that goes into a PDF.
+            "fontTools": {"level": "WARNING"},
         },
     }
 

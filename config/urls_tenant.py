@@ -17,6 +17,7 @@ handler500 = "config.errors.server_error"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
     path("activity/", own_activity.own_activity, name="own-activity"),
+    path("admin/summary/", tenant_site.admin_view(pages.summary), name="summary"),
     path("admin/reports/", tenant_site.admin_view(pages.reports), name="reports"),
     path("admin/reports/<str:name>/", tenant_site.admin_view(pages.report), name="report"),
     path("admin/schedules/", tenant_site.admin_view(scheduling.schedules), name="schedules"),

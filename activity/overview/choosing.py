@@ -11,6 +11,9 @@ from tenants.errors import InvalidInput
 SPANS: Final = {"1": "Today", "7": "7 days", "30": "30 days", "90": "90 days"}
 """What can be chosen by a click: how many days, today the last, and what that is called."""
 
+USUAL: Final = "7"
+"""What the overview shows when nobody chose."""
+
 MOST_DAYS: Final = 366
 """More days than that no overview shows at a glance."""
 
@@ -46,7 +49,7 @@ def choose(asked: Mapping[str, str], usual: str, most_days: int | None = None) -
         span = span if span in SPANS else usual
         return _by_click(span)
     try:
-        period = _typed(since, until, most_days)
+        period = period_of(since, until, most_days)
     except InvalidInput as error:
         field = "until" if error.message.startswith("until") else "since"
         fallen_back = _by_click(usual)
@@ -61,7 +64,11 @@ def choose(asked: Mapping[str, str], usual: str, most_days: int | None = None) -
     return Chosen(period=period, span="", since=str(period.since), until=str(period.until))
 
 
-def _typed(since: str, until: str, most_days: int | None) -> Period:
+def period_of(since: str, until: str, most_days: int | None) -> Period:
+    """Return the period that two typed days name, of at most so many days.
+
+    Raises ``InvalidInput`` for what is no period, and for a longer one.
+    """
     period = period_between(since, until)
     if most_days and (length := len(period.days)) > most_days:
         raise InvalidInput(

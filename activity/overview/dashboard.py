@@ -199,7 +199,7 @@ _CHARTS: Final = (
     ),
     (
         "Failed sign-ins per day",
-        "attempts",
+        "failed sign-ins",
         "No attempt failed in this period. Typos and attacks are counted on their day.",
     ),
     (

@@ -1,13 +1,11 @@
 """The panel's first page."""
 
-from typing import Any, Final
+from typing import Any
 
 from django.http import HttpRequest
 
-from activity.overview.choosing import MOST_DAYS, SPANS, choose, in_words
+from activity.overview.choosing import MOST_DAYS, SPANS, USUAL, choose, in_words
 from activity.overview.dashboard import dashboard
-
-USUAL: Final = "7"
 
 
 def contribute(request: HttpRequest) -> dict[str, Any]:
