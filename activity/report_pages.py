@@ -30,6 +30,7 @@ class Cell:
     is_number: bool = False
     link: str = ""
     moment: str = ""
+    is_day: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,26 +57,26 @@ def _cell(value: Any, column: Column) -> Cell:
     if column.name == "event" and uuid_or_none(text):
         link = reverse("admin:activity_activityevent_change", args=[text])
         return Cell("open", link=link)
-    return Cell(text, column.kind in _NUMBERS)
+    return Cell(text, column.kind in _NUMBERS, is_day=column.kind == Kind.DAY)
 
 
 def _text(value: Any, column: Column) -> str:
     match value:
         case None | "":
-            return "–"
+            text = "–"
         case bool():
-            return "yes" if value else "no"
+            text = "yes" if value else "no"
         case datetime():
-            return localtime(value).strftime("%Y-%m-%d %H:%M:%S")
-        case date():
-            return value.isoformat()
+            text = localtime(value).strftime("%Y-%m-%d %H:%M:%S")
         case int() | float() if column.kind == Kind.SHARE:
-            return f"{value:.1%}"
+            text = f"{value:.1%}"
         case int():
-            return intcomma(value)
+            text = intcomma(value)
         case list() | tuple():
-            return ", ".join(map(str, value))
-    return str(value)
+            text = ", ".join(map(str, value))
+        case _:
+            text = str(value)
+    return text
 
 
 def fields(

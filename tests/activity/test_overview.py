@@ -20,6 +20,7 @@ from activity.overview.dashboard import dashboard
 from activity.periods import Period, last_days
 from activity.recording import record
 from activity.sealing import checking, lag
+from activity.subjects import Subject
 from tenants.context import current_scope, enter_platform, enter_tenant
 from tenants.models import RecordCheck
 from tests.conftest import CANARY
@@ -340,6 +341,20 @@ def test_failed_sign_ins_are_wrong_when_they_are_up_and_no_typos(healthy):
     assert said(healthy)[0] == []
     roll_up(healthy, (today, "session.failed", "a", 6), (last_week, "session.failed", "a", 5))
     assert said(healthy)[0] == ["6 sign-ins failed, 1 more than in the 7 days before."]
+
+
+def test_an_export_that_failed_is_wrong_in_its_period(healthy):
+    target = Subject("export", "1", "events")
+    told = {"source": "events", "format": "csv", "why": "no space", "attempts": 3}
+    with enter_tenant(healthy):
+        for _ in range(2):
+            record("export.failed", target=target, outcome="failure", details=told)
+    assert said(healthy)[0] == ["2 exports failed."]
+
+    with enter_tenant(healthy):
+        yesterday = last_days(1).until - timedelta(1)
+
+    assert said(healthy, Period(yesterday, yesterday))[0] == []
 
 
 def test_a_new_administrator_is_worth_a_look_with_who_made_them_one(browser, healthy, ann, cleo):
