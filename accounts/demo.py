@@ -14,12 +14,12 @@ from django.conf import settings
 from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import reverse
-from django.utils import timezone
 
 from accounts.administrators import OFFICE
 from accounts.invitations import link_for
 from accounts.models import CustomUser
 from activity import rollups
+from activity.sealing import sealer
 from tenants import provisioning
 from tenants.context import enter_platform, enter_tenant
 from tenants.errors import Conflict
@@ -170,7 +170,8 @@ def _live(tenant: Tenant, chief: DemoPerson, missing: list[DemoPerson]) -> None:
             _deactivate(tenant, office, person)
     Visitor(tenant).mistype("somebody")
     with enter_tenant(tenant):
-        rollups.fold(timezone.now())
+        sealer.seal_now()
+        rollups.fold_now()
 
 
 def _role(tenant: Tenant, office: Visitor) -> int:

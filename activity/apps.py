@@ -27,8 +27,8 @@ class ActivityConfig(AppConfig):
         platform.declare_models()
         rules.declare_models()
         schedules.declare_models()
-        contents.before_export += [floods.settle_now, rollups.fold_now, sealer.seal_now]
-        contents.after_import += [rollups.arrive, sealer.arrive, agenda.keep]
+        contents.before_export += [floods.settle_now, sealer.seal_now, rollups.fold_now]
+        contents.after_import += [sealer.arrive, rollups.arrive, agenda.keep]
         contents.leave_out("activity_exportjob", "files of exports stay where they were made")
         purging.register("files of exports", keeping.drop_all_of)
         purging.register("due visits", agenda.forget)

@@ -100,6 +100,7 @@ def declare_models() -> None:
         "tenants.DailyCheckpoint": "it proves the record",
         "tenants.RecordCheck": "what a check finds wrong is an event",
         "tenants.Due": "it follows from schedules, whose changes are events",
+        "tenants.RecordRollup": "it says how far events are counted",
         "tenants.Tally": "what it counts becomes an event",
     }.items():
         leave_unrecorded(label, reason)

@@ -19,6 +19,7 @@ from activity.forgetting.certificates import Certificate
 from activity.forgetting.people import Person, people
 from activity.models import ActivityEvent
 from activity.recording import record
+from activity.rollups import erased
 from tenants.context import current_tenant, enter_platform, enter_tenant
 from tenants.errors import Conflict, InvalidInput
 from tenants.models import Tenant
@@ -104,6 +105,8 @@ def finish(person: Person, report: Report = lambda *_: None) -> Certificate:
     )
     _own_events(person, found, report)
     with transaction.atomic():
+        # Again: whoever was counting may have read the name before its events were emptied.
+        places.rollups(person)
         # Last: until here these rows say which names to look for.
         found.update(people().forget(person))
         found.update(_begun_with(person.id))
@@ -129,8 +132,10 @@ def _mentions(person: Person, ids: Iterable[Any]) -> int:
 
 def _call(person_id: str, names: Iterable[str] = (), ids: Iterable[Any] = ()) -> tuple[int, ...]:
     """Ask the one function of the database that may do it."""
-    asked: list[Any] = [person_id, list(names), [str(one) for one in ids], _BATCH]
+    wanted = [str(one) for one in ids]
+    asked: list[Any] = [person_id, list(names), wanted, _BATCH]
     with transaction.atomic(), connection.cursor() as cursor:
+        erased.keep_counts(person_id, wanted)
         cursor.execute(_ERASE, asked)
         return tuple(cursor.fetchone())
 

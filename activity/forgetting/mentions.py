@@ -72,6 +72,14 @@ def find(person: Person, about: str = "") -> list[uuid.UUID]:
         return [event_id for (event_id,) in cursor.fetchall()]
 
 
+def pattern(person: Person) -> str:
+    """Return a regular expression for texts of the database that name somebody.
+
+    By an address or a full name: a single word is looked for only where people type names.
+    """
+    return _pattern(word for word in words(person) if _is_telling(word))
+
+
 def searches(person: Person) -> QuerySet[SavedSearch]:
     """Return the searches that anybody keeps which name somebody, in what they find or are."""
     pattern = _pattern(words(person))

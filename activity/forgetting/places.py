@@ -12,8 +12,9 @@ from django.db.models import Model
 from activity.forgetting import mentions
 from activity.forgetting.people import Person, pseudonym
 from activity.history import HistoryRow
-from activity.models import DailyRollup, SavedSearch, Schedule
+from activity.models import SavedSearch, Schedule
 from activity.recording import record
+from activity.rollups import erased
 from activity.schedules import agenda
 from activity.subjects import Subject
 from tenants.context import current_tenant, enter_platform
@@ -38,10 +39,8 @@ def history_models() -> list[type[Model]]:
 
 
 def rollups(person: Person) -> dict[str, int]:
-    """Replace the name in daily counts. The counts stay."""
-    name = pseudonym(person.id)
-    rows = DailyRollup.objects.filter(actor_id=person.id).exclude(actor_label=name)
-    return {DailyRollup._meta.db_table: rows.update(actor_label=name)}
+    """Replace the name in what is counted. The counts stay."""
+    return erased.rename(person.id, pseudonym(person.id), mentions.pattern(person))
 
 
 def operations(person: Person) -> dict[str, int]:

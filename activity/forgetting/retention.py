@@ -13,13 +13,14 @@ from django.db import connection, transaction
 from django.db.models import Exists, Model, OuterRef, Q
 from django.utils import timezone
 
-from activity import context
+from activity import context, rollups
 from activity.actions import FAMILIES, names
 from activity.forgetting import holds
 from activity.forgetting.places import history_models
 from activity.models import Retention
 from activity.models.rules import LEAST_DAYS, MOST_DAYS
 from activity.recording import record
+from activity.rollups import erased, rebuilding
 from activity.subjects import Subject, declaration_of
 from tenants.errors import InvalidInput
 
@@ -84,6 +85,9 @@ def cut() -> Cut:
     ruled = rules()
     if not ruled or holds.covers_everybody():
         return Cut(0, 0)
+    # A backlog in transactions of its own: in the one that cuts there is then little to count.
+    rollups.fold_now()
+    rebuilding.finish(timezone.now())
     events = 0
     while gone := _cut_some(ruled):
         events += gone
@@ -99,8 +103,14 @@ def _cut_some(ruled: dict[str, int]) -> int:
         *(str(who.kind), who.id, who.label[:200], str(now.channel), now.request_id),
     ]
     with transaction.atomic(), connection.cursor() as cursor:
+        erased.count_before_cut()
         cursor.execute(_CUT, asked)
-        return int(cursor.fetchone()[0])
+        gone = int(cursor.fetchone()[0])
+        if gone:
+            # By the clock that the function itself goes by.
+            cursor.execute("SELECT now()")
+            erased.note_cut(cursor.fetchone()[0] - timedelta(min(ruled.values())))
+        return gone
 
 
 def _cut_history(ruled: dict[str, int]) -> int:

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('activity', '0011_rules'),
+        ('activity', '0013_rollups'),
     ]
 
     operations = [

@@ -2,7 +2,7 @@
 
 from activity.models.events import ActivityEvent, Outcome
 from activity.models.jobs import ExportJob
-from activity.models.rollups import DailyRollup, RollupCursor
+from activity.models.rollups import DailyTotal, MonthlyTally, RollupCursor
 from activity.models.rules import Hold, Retention
 from activity.models.schedules import Schedule
 from activity.models.seals import Segment, Tile
@@ -10,9 +10,10 @@ from activity.models.searches import SavedSearch
 
 __all__ = [
     "ActivityEvent",
-    "DailyRollup",
+    "DailyTotal",
     "ExportJob",
     "Hold",
+    "MonthlyTally",
     "Outcome",
     "Retention",
     "RollupCursor",

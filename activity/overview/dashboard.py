@@ -9,13 +9,11 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 
-from django.db.models import Count, Q
 from django.urls import reverse
 
 from activity import reports
-from activity.context import ActorKind
 from activity.events import sentence
-from activity.models import ActivityEvent, DailyRollup
+from activity.models import ActivityEvent
 from activity.overview import attention
 from activity.overview.charts import Chart, chart_of
 from activity.overview.choosing import before as period_before
@@ -25,6 +23,7 @@ from activity.reading.events import narrow
 from activity.reading.links import link_to
 from activity.reading.query import parse
 from activity.reports import ADMIN_ACTIONS, Report
+from activity.rollups.reading import people_in
 
 MOST_CHANGES: Final = 10
 
@@ -120,7 +119,7 @@ def _figures(
     period: Period, earlier: Period, sign_ins: Report, failures: Report, changes: Report
 ) -> tuple[Figure, ...]:
     than = "the day before" if len(period.days) == 1 else f"in the {length_in_words(period)} before"
-    active, active_before = _people_active(period, earlier)
+    active, active_before = people_in(period), people_in(earlier)
     report = reverse("report", args=["most-active"])
     counted = [
         _counted("Sign-ins", sign_ins, "sign_ins", period, than, "session.started"),
@@ -137,16 +136,6 @@ def _figures(
         ),
         *counted,
     )
-
-
-def _people_active(period: Period, earlier: Period) -> tuple[int, int]:
-    """Return how many different people did something, and how many in the period before."""
-    now, then = (Q(day__range=(one.since, one.until)) for one in (period, earlier))
-    found = DailyRollup.objects.filter(now | then, actor_kind=ActorKind.PERSON).aggregate(
-        now=Count("actor_id", distinct=True, filter=now),
-        then=Count("actor_id", distinct=True, filter=then),
-    )
-    return found["now"], found["then"]
 
 
 def _counted(

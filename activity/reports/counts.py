@@ -1,15 +1,10 @@
 """What a tenant's people did, counted by day: from the daily roll-ups."""
 
+from collections import Counter
 from collections.abc import Iterable
 from datetime import date
 from typing import Final
 
-from django.db import connection
-from django.db.models import Count, Q, QuerySet, Sum
-
-from activity.actions import names
-from activity.context import ActorKind
-from activity.models import DailyRollup
 from activity.periods import Period
 from activity.reports.registry import (
     Asked,
@@ -21,24 +16,22 @@ from activity.reports.registry import (
     Row,
     register,
 )
+from activity.rollups import counting, reading
 
 MOST_PEOPLE: Final = 100
-ADMIN_ACTIONS: Final = names("user", "group")
-
-
-def _in(period: Period) -> QuerySet[DailyRollup]:
-    return DailyRollup.objects.filter(day__range=(period.since, period.until))
+ADMIN_ACTIONS: Final = counting.ADMIN_ACTIONS
 
 
 def _per_day(period: Period, rows: Iterable[tuple[date, int]]) -> Iterable[Row]:
     """One row for every day, the silent ones too."""
-    counts = dict(rows)
-    return ((day, counts.get(day, 0)) for day in period.days)
+    counts: Counter[date] = Counter()
+    for day, events in rows:
+        counts[day] += events
+    return ((day, counts[day]) for day in period.days)
 
 
 def _events_per_day(period: Period, action: str) -> Iterable[Row]:
-    rows = _in(period).filter(action=action).values_list("day").annotate(Sum("events"))
-    return _per_day(period, rows)
+    return _per_day(period, ((row.day, row.events) for row in reading.daily(period, [action])))
 
 
 def _sign_ins(asked: Asked) -> Iterable[Row]:
@@ -50,63 +43,16 @@ def _failed_sign_ins(asked: Asked) -> Iterable[Row]:
 
 
 def _active_users(asked: Asked) -> Iterable[Row]:
-    people = _in(asked.period).filter(actor_kind=ActorKind.PERSON)
-    return _per_day(
-        asked.period, people.values_list("day").annotate(Count("actor_id", distinct=True))
-    )
+    return reading.people_per_day(asked.period)
 
 
 def _most_active(asked: Asked) -> Iterable[Row]:
-    people = list(
-        _in(asked.period)
-        .filter(actor_kind=ActorKind.PERSON)
-        .values("actor_id")
-        .annotate(
-            sum_events=Sum("events"),
-            sign_ins=Sum("events", filter=Q(action="session.started"), default=0),
-            changes=Sum("events", filter=Q(action__in=ADMIN_ACTIONS), default=0),
-        )
-        .order_by("-sum_events", "actor_id")[:MOST_PEOPLE]
-    )
-    labels = _labels([row["actor_id"] for row in people])
-    return [
-        (labels[row["actor_id"]], row["sum_events"], row["sign_ins"], row["changes"])
-        for row in people
-    ]
-
-
-# One look into the index of events by actor for each, however much they did. Where the events are
-# gone already, the roll-ups remember.
-_NEWEST_LABELS: Final = """
-SELECT actor.id, COALESCE(
-    (
-        SELECT event.actor_label FROM activity_activityevent event
-        WHERE event.actor_id = actor.id ORDER BY event.id DESC LIMIT 1
-    ),
-    (
-        SELECT rollup.actor_label FROM activity_dailyrollup rollup
-        WHERE rollup.actor_id = actor.id ORDER BY rollup.day DESC LIMIT 1
-    )
-)
-FROM unnest(%s::text[]) AS actor(id)
-"""
-
-
-def _labels(actor_ids: list[str]) -> dict[str, str]:
-    """The newest label of each actor: a person who was renamed is still one person."""
-    with connection.cursor() as cursor:
-        cursor.execute(_NEWEST_LABELS, [actor_ids])
-        return dict(cursor.fetchall())
+    people = reading.tallies("person", asked.period, MOST_PEOPLE)
+    return ((one.label, one.events, one.sign_ins, one.changes) for one in people)
 
 
 def _admin_changes(asked: Asked) -> Iterable[Row]:
-    return (
-        _in(asked.period)
-        .filter(action__in=ADMIN_ACTIONS)
-        .values_list("day", "actor_label", "action")
-        .annotate(Sum("events"))
-        .order_by("-day", "actor_label", "action")
-    )
+    return reading.admin_changes(asked.period)
 
 
 _DAY: Final = Column("day", "Day", Kind.DAY)

@@ -4,7 +4,7 @@ from tenants.models.deletion import DeletionCertificate
 from tenants.models.domain import Domain
 from tenants.models.due import Due
 from tenants.models.operation import Operation
-from tenants.models.record import DailyCheckpoint, RecordCheck, RecordHead
+from tenants.models.record import DailyCheckpoint, RecordCheck, RecordHead, RecordRollup
 from tenants.models.schema import Blueprint, SpareSchema
 from tenants.models.tally import Tally
 from tenants.models.tenant import FormerSlug, Tenant
@@ -19,6 +19,7 @@ __all__ = [
     "Operation",
     "RecordCheck",
     "RecordHead",
+    "RecordRollup",
     "SpareSchema",
     "Tally",
     "Tenant",

@@ -110,3 +110,26 @@ class RecordCheck(models.Model):
 
     def __str__(self) -> str:
         return f"{self.record}: {self.sentence or 'intact'}"
+
+
+class RecordRollup(models.Model):
+    """How far the roll-ups of a record are, as its own cursor says: what a sweep asks of all.
+
+    A copy, written in the transaction that counts. Without it a record is found behind, counted,
+    and has it again.
+    """
+
+    record = _record()
+    number = models.BigIntegerField(help_text="The newest segment that is counted.")
+    size = models.BigIntegerField(help_text="How many events are counted.")
+    zone = models.CharField(max_length=64, help_text="In whose days.")
+    is_rebuilding = models.BooleanField(default=False)
+    folded_at = models.DateTimeField(null=True)
+    compared_at = models.DateTimeField(null=True)
+    difference = models.CharField(max_length=300, blank=True, help_text="From a recount.")
+
+    class Meta:
+        ordering: ClassVar[Any] = ["record"]
+
+    def __str__(self) -> str:
+        return f"{self.record}: {self.size} events counted"

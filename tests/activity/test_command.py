@@ -18,12 +18,13 @@ from django.db import connection
 
 from activity.context import Actor, ActorKind
 from activity.events import COLUMNS
-from activity.models import ActivityEvent, DailyRollup
+from activity.models import ActivityEvent
 from activity.recording import record
 from activity.subjects import Subject
 from config.environment import CHECKOUT
 from tenants import lifecycle
 from tenants.context import current_tenant, enter_tenant
+from tests.activity.rolled import put
 from tests.conftest import CANARY
 
 ANN = Actor(ActorKind.PERSON, "id-of-ann", "Ann Lee (ann)")
@@ -95,10 +96,7 @@ def test_events_of_a_day_that_had_none_are_none(activity):
 
 def test_a_report_as_json_is_one_document(activity, acme):
     with enter_tenant(acme):
-        DailyRollup.objects.create(
-            day=date(2026, 3, 1), action="session.started", outcome="success",
-            actor_kind="person", actor_id="a", actor_label="Ann", events=4,
-        )  # fmt: skip
+        put([(date(2026, 3, 1), "session.started", "success", "person", "a", "Ann", 4)])
 
     status, out, _ = activity(
         "report", "sign-ins", "--tenant", "acme", "--json",
@@ -143,7 +141,7 @@ def test_aggregate_counts_one_tenant_or_all(activity):
 
 def test_a_tenant_that_cannot_be_counted_keeps_no_other_waiting(activity, acme, globex):
     with enter_tenant(acme), connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE activity_dailyrollup RENAME TO gone")
+        cursor.execute("ALTER TABLE activity_rollupcursor RENAME TO gone")
 
     status, _, err = activity("aggregate", "--all")
 

@@ -15,9 +15,10 @@ from activity.actions import CATALOGUE
 from activity.catalogue import DESCRIPTIONS, FLOOD, fields_of_details
 from activity.context import ANONYMOUS, Actor, ActorKind, Channel, Context
 from activity.events import sentence
-from activity.models import ActivityEvent, DailyRollup, Outcome
+from activity.models import ActivityEvent, DailyTotal, Outcome
 from activity.recording import record
 from activity.schemas import problem
+from activity.sealing import sealer
 from activity.subjects import Subject
 from activity.tasks import settle_floods
 from config.environment import CHECKOUT
@@ -320,8 +321,9 @@ def test_roll_ups_count_attempts_and_not_events(lab):
         floods.settle_now()
         # Folding waits for transactions of other tests that are older.
         for _ in range(200):
+            sealer.seal(datetime.now(UTC))
             rollups.fold(datetime.now(UTC))
-            rows = DailyRollup.objects.filter(action="session.failed")
+            rows = DailyTotal.objects.filter(action="session.failed")
             counted = sum(rows.values_list("events", flat=True))
             if counted > FLOOD.singles:
                 break

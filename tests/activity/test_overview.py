@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.models import CustomUser
 from activity import rollups
 from activity.context import Actor, ActorKind
-from activity.models import ActivityEvent, DailyRollup
+from activity.models import ActivityEvent
 from activity.overview import attention
 from activity.overview.choosing import before, choose, in_words
 from activity.overview.dashboard import dashboard
@@ -23,6 +23,7 @@ from activity.sealing import checking, lag
 from activity.subjects import Subject
 from tenants.context import current_scope, enter_platform, enter_tenant
 from tenants.models import RecordCheck
+from tests.activity.rolled import put
 from tests.conftest import CANARY
 
 PAGE = "/admin/"
@@ -33,26 +34,16 @@ def counted(tenant):
     """Have all of a tenant's events counted, within the test's own transaction."""
     with enter_tenant(tenant):
         today = last_days(1).until
-        DailyRollup.objects.all().delete()
         events = Counter(
             (event.action, event.outcome, event.actor_kind, event.actor_id)
             for event in ActivityEvent.objects.all()
         )
-        for (action, outcome, kind, actor), number in events.items():
-            DailyRollup.objects.create(
-                day=today, action=action, outcome=outcome, actor_kind=kind, actor_id=actor,
-                actor_label="", events=number,
-            )  # fmt: skip
+        put([(today, *key, "", number) for key, number in events.items()])
 
 
 def roll_up(tenant, *rows):
     with enter_tenant(tenant):
-        DailyRollup.objects.all().delete()
-        for day, action, actor, number in rows:
-            DailyRollup.objects.create(
-                day=day, action=action, outcome="success", actor_kind="person", actor_id=actor,
-                actor_label=actor, events=number,
-            )  # fmt: skip
+        put([(day, action, "success", "person", who, who, n) for day, action, who, n in rows])
 
 
 def figures_of(shown):

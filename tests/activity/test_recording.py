@@ -35,7 +35,7 @@ from tests.conftest import PASSWORD
         "UPDATE activity_activityevent SET actor_salt = NULL",
         "DELETE FROM activity_activityevent",
         "TRUNCATE activity_activityevent",
-        "TRUNCATE activity_activityevent, activity_dailyrollup CASCADE",
+        "TRUNCATE activity_activityevent, activity_dailytotal CASCADE",
     ],
 )
 def test_the_record_cannot_be_rewritten(in_acme, attack):

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from activity.actions import CATALOGUE
 from activity.context import Actor, ActorKind
-from activity.models import DailyRollup
 from activity.periods import Period, last_days, parse_day, period_between
 from activity.recording import record
 from activity.reports import ADMIN_ACTIONS, REPORTS, build, definition_of
 from tenants.context import enter_tenant
 from tenants.errors import InvalidInput
+from tests.activity.rolled import put
 
 REPORT = "/admin/reports/{}/"
 FIRST = date(2026, 3, 1)
@@ -31,21 +31,21 @@ ROLLUP = st.tuples(
 
 
 def roll_up(rows):
-    """Put down what a fold would have: a row for each day, action and actor."""
-    totals = Counter()
-    for day, action, actor, events in rows:
-        totals[day, action, actor] += events
-    DailyRollup.objects.all().delete()
-    for (day, action, (kind, key)), events in totals.items():
-        DailyRollup.objects.create(
-            day=day,
-            action=action,
-            outcome="failure" if action == "session.failed" else "success",
-            actor_kind=kind,
-            actor_id=key,
-            actor_label=f"Person {key}" if key else "",
-            events=events,
-        )
+    """Put down what a fold would have left."""
+    put(
+        [
+            (
+                day,
+                action,
+                "failure" if action == "session.failed" else "success",
+                kind,
+                key,
+                f"Person {key}" if key else "",
+                events,
+            )
+            for day, action, (kind, key), events in rows
+        ]
+    )
     return [row for row in rows if MARCH.since <= row[0] <= MARCH.until]
 
 
@@ -89,18 +89,15 @@ def test_every_report_equals_a_recount(in_acme, rows):
 
 
 def test_most_active_is_in_order_and_by_the_newest_name(in_acme):
-    for day, label, events in ((1, "Old Name", 3), (2, "New Name", 3)):
-        DailyRollup.objects.create(
-            day=date(2026, 3, day), action="session.started", outcome="success",
-            actor_kind="person", actor_id="a", actor_label=label, events=events,
-        )  # fmt: skip
-    roll_label = {"outcome": "success", "actor_kind": "person"}
-    DailyRollup.objects.create(
-        day=FIRST, action="session.ended", actor_id="b", actor_label="Second", events=2,
-        **roll_label,
-    )  # fmt: skip
+    put(
+        [
+            (date(2026, 2, 1), "session.started", "success", "person", "a", "Old Name", 3),
+            (date(2026, 3, 2), "session.started", "success", "person", "a", "New Name", 3),
+            (FIRST, "session.ended", "success", "person", "b", "Second", 2),
+        ]
+    )
 
-    rows = build("most-active", MARCH).rows
+    rows = build("most-active", Period(date(2026, 2, 1), MARCH.until)).rows
 
     assert [row[:2] for row in rows] == [("New Name", 6), ("Second", 2)]
 
@@ -108,10 +105,7 @@ def test_most_active_is_in_order_and_by_the_newest_name(in_acme):
 def test_most_active_knows_a_name_that_changed_today(in_acme):
     for label in ("Old Name", "New Name"):
         record("session.started", actor=Actor(ActorKind.PERSON, "a", label))
-    DailyRollup.objects.create(
-        day=FIRST, action="session.started", outcome="success", actor_kind="person",
-        actor_id="a", actor_label="Old Name", events=2,
-    )  # fmt: skip
+    put([(FIRST, "session.started", "success", "person", "a", "Old Name", 2)])
 
     assert [row[0] for row in build("most-active", MARCH).rows] == ["New Name"]
 

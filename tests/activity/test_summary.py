@@ -14,7 +14,6 @@ from hypothesis import settings as effort
 from hypothesis import strategies as st
 
 from accounts.models import CustomUser
-from activity.models import DailyRollup
 from activity.overview import summary
 from activity.overview.charts import chart_of
 from activity.overview.dashboard import Change, dashboard
@@ -22,6 +21,7 @@ from activity.overview.printing import Sheets
 from activity.periods import Period, last_days
 from tenants.context import enter_tenant
 from tenants.errors import InvalidInput
+from tests.activity.rolled import put
 from tests.conftest import CANARY
 
 PAGE = "/admin/summary/"
@@ -60,12 +60,8 @@ def with_names(shown, *names):
 def busy(acme):
     """Acme with a week of sign-ins."""
     with enter_tenant(acme):
-        DailyRollup.objects.all().delete()
-        for day, number in ((WEEK.since, 1_234), (WEEK.until, 5), (date(2026, 3, 2), 1_000)):
-            DailyRollup.objects.create(
-                day=day, action="session.started", outcome="success", actor_kind="person",
-                actor_id="a", actor_label="a", events=number,
-            )  # fmt: skip
+        days = ((WEEK.since, 1_234), (WEEK.until, 5), (date(2026, 3, 2), 1_000))
+        put([(day, "session.started", "success", "person", "a", "a", n) for day, n in days])
     return acme
 
 
@@ -276,7 +272,7 @@ def test_strangers_and_who_may_not_read_get_nothing(browser, acme, globex, cleo,
 
 def test_a_place_where_nothing_was_ever_has_a_summary_too(acme, told):
     with enter_tenant(acme):
-        DailyRollup.objects.all().delete()
+        put([])
         CustomUser.objects.all().update(is_superuser=False)
     said = " ".join(told(printed(acme, period=Period(date(2020, 1, 1), date(2020, 1, 1)))).split())
 

@@ -170,6 +170,7 @@ def test_each_schema_holds_exactly_its_tables(acme: Tenant, globex: Tenant) -> N
         "tenants_recordhead",
         "tenants_dailycheckpoint",
         "tenants_recordcheck",
+        "tenants_recordrollup",
     }
     assert tables_in("public") == everywhere | only_public | django
     assert tables_in(acme.schema_name) == tables_in(globex.schema_name) == everywhere | django

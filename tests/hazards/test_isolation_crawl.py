@@ -29,13 +29,14 @@ from accounts.api_tokens import make
 from accounts.invitations import link_for
 from accounts.models import CustomUser
 from accounts.sessions import SessionStore
-from activity.models import ActivityEvent, DailyRollup
+from activity.models import ActivityEvent
 from activity.recording import record
 from activity.reports import REPORTS
 from activity.subjects import Subject
 from tenants.context import enter_platform, enter_tenant
 from tenants.models import Operation, Tenant
 from tenants.sites import platform_site, tenant_site
+from tests.activity.rolled import put
 from tests.conftest import CANARY, PASSWORD
 
 URLCONFS = (settings.ROOT_URLCONF, settings.PUBLIC_SCHEMA_URLCONF)
@@ -89,15 +90,8 @@ def _plant(place: Tenant | None, canary: str) -> Planted:
             changes={"display_name": ("before", f"after {canary}"), "note": (None, canary)},
             reason=canary,
         )
-        DailyRollup.objects.create(
-            day=timezone.localdate(),
-            action="session.started",
-            outcome="success",
-            actor_kind="person",
-            actor_id=str(vera.public_id),
-            actor_label=f"Vera {canary}",
-            events=7,
-        )
+        actor = ("person", str(vera.public_id), f"Vera {canary}")
+        put([(timezone.localdate(), "session.started", "success", *actor, 7)])
         address = EmailAddress.objects.create(user=vera, email=vera.email, primary=True)
         confirmation = EmailConfirmation.create(address)
         confirmation.sent = timezone.now()
@@ -279,7 +273,7 @@ class Ground:
     def digest(self, slug: str) -> Any:
         """Return what changes when anything of a tenant changes."""
         tables = ("accounts_customuser", "auth_group", "accounts_membership", "django_session")
-        tables = (*tables, "accounts_apitoken", "activity_activityevent", "activity_dailyrollup")
+        tables = (*tables, "accounts_apitoken", "activity_activityevent", "activity_monthlytally")
         sums = ", ".join(f"(SELECT sum(hashtext(t::text)) FROM {table} t)" for table in tables)
         with _inside(self.places[slug]), connection.cursor() as cursor:
             cursor.execute(f"SELECT {sums}")

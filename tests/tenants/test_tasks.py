@@ -208,15 +208,15 @@ def acts_somewhere(task: Task) -> bool:
 def test_work_on_one_tenant_leaves_the_other_alone(
     acme: Tenant, globex: Tenant, browser: Callable[..., Any], ann: CustomUser
 ) -> None:
-    from activity.models import DailyRollup
+    from activity.models import DailyTotal
     from activity.tasks import aggregate_tenant
 
     aggregate_tenant.delay(tenant_id=str(acme.pk))
 
     with enter_tenant(globex):
-        assert not DailyRollup.objects.exists()
+        assert not DailyTotal.objects.exists()
     with enter_platform():
-        assert not DailyRollup.objects.exists()
+        assert not DailyTotal.objects.exists()
 
 
 def test_what_a_task_records_names_the_task_and_not_the_person_of_before(acme: Tenant) -> None:

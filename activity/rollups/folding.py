@@ -1,0 +1,142 @@
+"""Folding sealed segments into roll-ups, each segment exactly once.
+
+A segment is complete and does not change, so a number says how far the counting is. Number and
+figures move in one transaction: a crash, a second run or two at once change nothing, and what
+commits late is in a later segment. A backlog is many transactions, since the sealer of everybody
+waits for the oldest that is open.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from django.db import connection, transaction
+from django.utils import timezone
+
+from activity.models import RollupCursor, Segment
+from activity.rollups import counting, cursors
+from activity.sealing.sealer import NOTHING
+
+MOST_EVENTS: Final = 131_072
+"""Events that one transaction counts, or one segment more."""
+_MOST_SEGMENTS: Final = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What one fold did: how many events it counted, and when."""
+
+    events: int
+    at: datetime
+    is_complete: bool = True
+    """Whether it came to the newest segment; not when it was bounded."""
+    is_busy: bool = False
+    """Whether somebody else counts, so that nothing was done."""
+
+
+def fold(now: datetime, most: int | None = None, *, wait: bool = True) -> Folded:
+    """Count the segments that are new, in the place one is in.
+
+    ``now`` is what reports will name as their age. ``most`` transactions are made, all that it
+    takes by default. Without ``wait`` nothing is counted while somebody else does.
+    """
+    events, rounds = 0, 0
+    while True:
+        with transaction.atomic():
+            found = cursors.lock(wait=wait)
+            if not found:
+                return Folded(events, now, is_busy=True)
+            counted, is_complete = advance(found[0], now)
+            cursors.tell()
+        events += counted
+        rounds += 1
+        if is_complete or rounds == most:
+            return Folded(events, now, is_complete)
+
+
+def fold_now() -> None:
+    """Count what is sealed so far: before a tenant is exported or its record is cut."""
+    fold(timezone.now())
+
+
+def arrive() -> None:
+    """Count what came with an import and was not counted where it came from.
+
+    The cursor came along, and segments keep their numbers.
+    """
+    fold(timezone.now())
+
+
+def advance(cursor: RollupCursor, now: datetime) -> tuple[int, bool]:
+    """Count the next segments into a build whose cursor is locked, and move that.
+
+    Returns how many events they have, and whether they were the last.
+    """
+    segments = _next(cursor)
+    for run in _runs(cursor, segments):
+        _count(run)
+    events = 0
+    if segments:
+        last = segments[-1]
+        events = last.size - cursor.size
+        cursor.number, cursor.size = last.number, last.size
+    # Late, a fold must not make figures look older than they are.
+    cursor.folded_at = max(now, cursor.folded_at or now)
+    cursor.save(update_fields=["number", "size", "folded_at"])
+    return events, cursor.number >= cursors.newest_segment()
+
+
+def _next(cursor: RollupCursor) -> list[Segment]:
+    """The segments of one transaction."""
+    following = Segment.objects.filter(number__gt=cursor.number).order_by("number")
+    chosen: list[Segment] = []
+    for segment in following.defer("note", "sealed_at", "cut")[:_MOST_SEGMENTS]:
+        chosen.append(segment)
+        if segment.size - cursor.size >= MOST_EVENTS:
+            break
+    return chosen
+
+
+def _runs(cursor: RollupCursor, segments: list[Segment]) -> Iterator[dict[str, Any]]:
+    """Yield the parameters of each run of segments that are of one cluster and treated alike."""
+    run: list[Segment] = []
+    for segment in segments:
+        if run and _is_apart(cursor, run[-1], segment):
+            yield _run(cursor, run)
+            run = []
+        run.append(segment)
+    if run:
+        yield _run(cursor, run)
+
+
+def _is_apart(cursor: RollupCursor, one: Segment, other: Segment) -> bool:
+    return one.cluster != other.cluster or one.number == cursor.copied
+
+
+def _run(cursor: RollupCursor, run: list[Segment]) -> dict[str, Any]:
+    first, last = run[0], run[-1]
+    before = Segment.objects.filter(number__lt=first.number, cluster=first.cluster)
+    after = before.order_by("-number").values_list("xid", "event_id").first()
+    return {
+        "build": cursor.build,
+        "zone": cursor.zone,
+        "cut_at": cursor.cut_at,
+        "cut_day": cursor.cut_day,
+        "since": cursor.since if last.number <= cursor.copied else None,
+        "cluster": first.cluster,
+        "after_xid": after[0] if after else -1,
+        "after_id": after[1] if after else NOTHING,
+        "xid": last.xid,
+        "id": last.event_id,
+        "admin": counting.ADMIN_ACTIONS,
+        "changes": counting.CHANGES,
+    }
+
+
+def _count(run: dict[str, Any]) -> None:
+    with connection.cursor() as cursor:
+        # Compiling would take longer than most runs do.
+        cursor.execute("SET LOCAL jit = off")
+        for statement in counting.STATEMENTS:
+            cursor.execute(statement, run)
