@@ -13,7 +13,7 @@ from django.utils import timezone
 from accounts.models import CustomUser
 from activity import rollups
 from activity.context import Actor, ActorKind
-from activity.models import ActivityEvent
+from activity.models import ActivityEvent, RollupCursor
 from activity.overview import attention
 from activity.overview.choosing import before, choose, in_words
 from activity.overview.dashboard import dashboard
@@ -310,7 +310,7 @@ def test_figures_are_behind_when_they_lack_events(healthy, monkeypatch):
     with enter_tenant(healthy):
         monkeypatch.setattr(attention.timezone, "now", lambda: later)
         # Old figures that lack nothing are no matter.
-        rollups.RollupCursor.objects.update(folded_at=timezone.now() - timedelta(seconds=3_600))
+        RollupCursor.objects.update(folded_at=timezone.now() - timedelta(seconds=3_600))
     check_says(healthy, checked_at=later)
     assert said(healthy)[0] == []
 
