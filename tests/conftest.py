@@ -23,6 +23,7 @@ from django.conf import settings
 from django.contrib.auth.models import Group, Permission
 from django.core.cache import cache
 from django.db import connection, transaction
+from django.db.models import Q
 from django.test import Client
 from django.test.utils import setup_databases, teardown_databases
 
@@ -279,8 +280,11 @@ def empty(cursor: Any, *tables: str) -> None:
             cursor.execute(f"TRUNCATE {', '.join(tables)} CASCADE")
 
 
-def remove_without_trace(tenant: Tenant) -> None:
-    """Remove a tenant as if it had never been, tombstone and record included."""
+def remove_without_trace(tenant: Tenant, last: ActivityEvent | None = None) -> None:
+    """Remove a tenant as if it had never been, tombstone and record included.
+
+    With ``last`` the platform's record ends with that event again.
+    """
     with enter_platform(), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(f'DROP SCHEMA IF EXISTS "{tenant.schema_name}" CASCADE')
         # Whatever table refers to a tenant, those that come later too.
@@ -301,7 +305,8 @@ def remove_without_trace(tenant: Tenant) -> None:
         heads = ("tenants_recordhead", "tenants_dailycheckpoint", "tenants_recordcheck")
         for table in (*record, *heads):
             cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
-        ActivityEvent.objects.filter(target_id=str(tenant.pk)).delete()
+        gone = Q(target_id=str(tenant.pk))
+        ActivityEvent.objects.filter(gone | Q(pk__gt=last.pk) if last else gone).delete()
         for table in record[1:]:
             cursor.execute(f"DELETE FROM {table}")
         for table in heads:
@@ -322,9 +327,11 @@ def lab(django_db_setup: None, django_db_blocker: Any) -> Iterator[Tenant]:
     with django_db_blocker.unblock():
         slug = f"lab-{secrets.token_hex(4)}"
         request = TenantRequest(slug=slug, name="Lab", time_zone="Europe/Berlin")
+        with enter_platform():
+            last = ActivityEvent.objects.order_by("pk").last()
         tenant = provisioning.create(request).tenant
         try:
             yield tenant
         finally:
-            remove_without_trace(tenant)
+            remove_without_trace(tenant, last)
             connection.close()
