@@ -17,7 +17,6 @@ from accounts.forms import CustomUserChangeForm, CustomUserCreationForm, RolesFo
 from accounts.invitations import invite
 from accounts.models import ApiToken, CustomUser
 from activity import denials
-from activity.admin import SilentLog
 from activity.history_pages import GuardedHistory
 from activity.reading.links import LinkedToRecord
 from activity.reverting import Preview
@@ -69,7 +68,6 @@ class PowerFilter(admin.SimpleListFilter):
 class CustomUserAdmin(
     Forgettable,
     LinkedToRecord,
-    SilentLog,
     SoundList,
     GuardedHistory,
     ModelAdmin,  # type: ignore[misc]

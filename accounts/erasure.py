@@ -8,9 +8,7 @@ from typing import Any
 from allauth.account.models import EmailAddress
 from django.apps import apps
 from django.conf import settings
-from django.contrib.admin.models import LogEntry
 from django.contrib.auth import SESSION_KEY
-from django.contrib.contenttypes.models import ContentType
 from django.contrib.sessions.models import Session
 from django.db.models import Model, Q
 
@@ -123,12 +121,7 @@ def close(person: Person) -> dict[str, int]:
     user = CustomUser.objects.select_for_update().filter(public_id=person.id).first()
     if user is None:
         return {}
-    kind = ContentType.objects.get_for_model(CustomUser)
-    logged = LogEntry.objects.filter(content_type=kind, object_id=str(user.pk))
-    counts = {
-        Session._meta.db_table: _end_sessions({user.pk}),
-        LogEntry._meta.db_table: logged.delete()[0],
-    }
+    counts = {Session._meta.db_table: _end_sessions({user.pk})}
     _, deleted = user.delete()
     for label, count in deleted.items():
         table = _table(label)

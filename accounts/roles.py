@@ -12,7 +12,6 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from activity.admin import SilentLog
 from activity.history_pages import GuardedHistory
 from activity.reading.links import LinkedToRecord
 from tenants.sites import SoundList, tenant_site
@@ -28,7 +27,6 @@ class PermissionsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg
 
 class GroupAdmin(  # type: ignore[misc]
     LinkedToRecord,
-    SilentLog,
     SoundList,
     GuardedHistory,
     DjangoGroupAdmin,

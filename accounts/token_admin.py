@@ -10,11 +10,10 @@ from unfold.decorators import display
 
 from accounts.api_tokens import revoke
 from accounts.models import ApiToken
-from activity.admin import SilentLog
 from tenants.sites import SoundList, platform_site, tenant_site
 
 
-class ApiTokenAdmin(SilentLog, SoundList, ModelAdmin):  # type: ignore[misc]
+class ApiTokenAdmin(SoundList, ModelAdmin):  # type: ignore[misc]
     """The tokens, for administrators alone. People make their own; nobody makes another's."""
 
     list_display = ("name", "beginning", "user", "scopes", "state_label", "last_used_at")

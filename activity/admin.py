@@ -30,19 +30,6 @@ from tenants.sites import SoundList, platform_site, tenant_site
 _CHOOSE_AGAIN: Final = "Open the list again and choose its filters there."
 
 
-class SilentLog:
-    """An admin whose changes are in the record, and therefore not also in Django's log."""
-
-    def log_addition(self, *args: Any) -> None:
-        """Write nothing."""
-
-    def log_change(self, *args: Any) -> None:
-        """Write nothing."""
-
-    def log_deletions(self, *args: Any) -> None:
-        """Write nothing."""
-
-
 class ActivityEventAdmin(SavedSearchPages, SoundList, ModelAdmin):  # type: ignore[misc]
     """What happened, newest first."""
 

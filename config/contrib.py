@@ -29,6 +29,18 @@ class ContentTypesConfig(DjangoContentTypesConfig):
 
 
 class AdminConfig(SimpleAdminConfig):
-    """The admin without discovery: each of the two sites says itself what it shows."""
+    """The admin without discovery, each of the two sites says itself what it shows; without a log.
+
+    Its one model, the log, is no model here: no schema has its table, nothing refers to people or
+    content types, so deleting somebody asks for no entries:
+    ``docs/adr/0043-the-panel-keeps-no-log-of-its-own.md``.
+    """
 
     default_auto_field = "django.db.models.BigAutoField"
+
+    def import_models(self) -> None:
+        """Import the model, so that nobody else makes it known later, and forget it."""
+        super().import_models()
+        self.models.pop("logentry")
+        assert self.apps is not None
+        self.apps.clear_cache()

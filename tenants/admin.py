@@ -156,9 +156,6 @@ class TenantAdmin(SoundList, ModelAdmin):  # type: ignore[misc]
                 f"{made.administrator.link}",
             )
 
-    def log_addition(self, *args: Any) -> None:
-        """Write nothing: the record has it."""
-
     @display(description="State", label={"active": "success", "suspended": "danger"})
     def state_label(self, tenant: Tenant) -> str:
         """One word with a colour."""

@@ -6,14 +6,16 @@ registered on a site has no URL there. Both are called ``admin``, one in each UR
 
 from typing import Any
 
+from django.contrib.admin import ModelAdmin as DjangoAdmin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db import DataError, transaction
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from unfold.admin import ModelAdmin
 from unfold.sites import UnfoldAdminSite
 
 from tenants.errors import InvalidInput
@@ -47,8 +49,52 @@ class SoundList:
         return super().response_action(request, queryset)  # type: ignore[misc]
 
 
+class Unlogged:
+    """An admin that keeps no log of its own: what it changes is in the record.
+
+    Django's log would be a second copy that proves nothing and that erasure would have to clean.
+    There is no table for it (``config.contrib.AdminConfig``).
+    """
+
+    def log_addition(self, *args: Any) -> None:
+        """Write nothing."""
+
+    def log_change(self, *args: Any) -> None:
+        """Write nothing."""
+
+    def log_deletions(self, *args: Any) -> None:
+        """Write nothing."""
+
+
+class _WithoutHistory(Unlogged):
+    """An admin whose page of history would be Django's, made of its log."""
+
+    def history_view(self, *args: Any, **kwargs: Any) -> HttpResponse:
+        """There is none."""
+        raise Http404
+
+
+class _NoEntries(list[Any]):
+    """What templates find that ask for the newest entries of Django's log."""
+
+    def filter(self, **_: Any) -> "_NoEntries":
+        """Return the same: nothing."""
+        return self
+
+
 class Site(UnfoldAdminSite):  # type: ignore[misc]
-    """An admin that signs people in where everybody signs in."""
+    """An admin that signs people in where everybody signs in, and keeps no log of its own."""
+
+    def register(self, models: Any, admin_class: Any = None, **options: Any) -> None:
+        """Register models, also with an admin of somebody else's: none of them writes a log."""
+        shown = admin_class or ModelAdmin
+        own_history = shown.history_view is not DjangoAdmin.history_view
+        without = Unlogged if own_history else _WithoutHistory
+        super().register(models, type(shown.__name__, (without, shown), {}), **options)
+
+    def get_log_entries(self, request: HttpRequest) -> Any:
+        """Return nothing, for templates that show what was done last."""
+        return _NoEntries()
 
     def get_urls(self) -> Any:
         """Leave out the shortcut to public pages: there are none, and it tells which rows exist."""

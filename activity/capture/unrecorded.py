@@ -11,7 +11,6 @@ UNRECORDED: Final[dict[str, str]] = {
     "activity.RollupCursor": "it says how far events are counted",
     "activity.ExportJob": "each step of it is an event",
     "activity.SavedSearch": "it is its owner's; sharing it is an event",
-    "admin.LogEntry": "the panel writes none",
     "account.EmailConfirmation": "its codes live for minutes; what they confirm is recorded",
     "auth.Permission": "the release brings them, the same for everybody",
     "contenttypes.ContentType": "the release brings them, the same for everybody",
