@@ -6,6 +6,7 @@ from typing import Any
 import structlog
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.auth_backends import AuthenticationBackend
+from allauth.mfa.adapter import DefaultMFAAdapter
 from django.contrib.auth import authenticate
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
@@ -63,6 +64,17 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             self._rollback_login_failed_rl_usage()
         return user
 
+    def get_login_stages(self) -> list[str]:
+        """Return what a sign-in goes through beyond the password: the second factor, every time."""
+        return ["accounts.factor_signin.SecondFactorStage"]
+
+    def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
+        """Ask for the password again where that is needed; a code is asked for on the page."""
+        if not user.is_authenticated or not user.has_usable_password():
+            return []
+        url = reverse("account_reauthenticate")
+        return [{"id": "reauthenticate", "description": "Use your password", "url": url}]
+
     def send_password_reset_mail(self, user: Any, email: str, context: dict[str, Any]) -> None:
         """Record the request, and have the link mailed by somebody who does not answer the page.
 
@@ -82,3 +94,15 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             super().send_mail(template_prefix, email, {"place": place, **context})
         except (OSError, SMTPException) as error:
             logger.error("mail not sent", template=template_prefix, error=str(error))
+
+
+class FactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]
+    """Keeps allauth's own code from storing a secret: it would be in the clear."""
+
+    def encrypt(self, text: str) -> str:
+        """Refuse: secrets are sealed for a person, whom this hook does not know."""
+        raise NotImplementedError("Second factors are stored by accounts.second_factors.")
+
+    def decrypt(self, encrypted_text: str) -> str:
+        """Refuse in the same way."""
+        raise NotImplementedError("Second factors are read by accounts.second_factors.")

@@ -12,6 +12,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 
 from accounts import administrators
+from accounts.factor_admin import WithSecondFactor
 from accounts.forgetting_pages import Forgettable
 from accounts.forms import CustomUserChangeForm, CustomUserCreationForm, RolesForm
 from accounts.invitations import invite
@@ -67,6 +68,7 @@ class PowerFilter(admin.SimpleListFilter):
 
 class CustomUserAdmin(
     Forgettable,
+    WithSecondFactor,
     LinkedToRecord,
     SoundList,
     GuardedHistory,
@@ -85,9 +87,13 @@ class CustomUserAdmin(
     ordering = ("username",)
     list_per_page = 50
     show_full_result_count = False
-    readonly_fields = ("public_id", "last_login", "last_seen", "date_joined")
+    readonly_fields = ("public_id", "last_login", "last_seen", "date_joined", "second_factor")
     actions: ClassVar[Any] = ["activate", "deactivate"]
-    actions_detail: ClassVar[Any] = ["send_link", *Forgettable.forgetting_actions]
+    actions_detail: ClassVar[Any] = [
+        "send_link",
+        *WithSecondFactor.factor_actions,
+        *Forgettable.forgetting_actions,
+    ]
     history_list_display = ("actor_label",)
     object_history_list_template = "panel/history_list.html"
     warn_unsaved_form = True
@@ -96,6 +102,7 @@ class CustomUserAdmin(
     fieldsets = (
         ("Who", {"fields": _identity}),
         ("What they may do", {"fields": ("is_active", "is_staff", "is_superuser", "roles")}),
+        ("Signing in", {"fields": ("second_factor",)}),
         ("Seen", {"fields": ("last_login", "last_seen", "date_joined", "public_id")}),
     )
     add_fieldsets = (

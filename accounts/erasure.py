@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
@@ -191,6 +192,7 @@ def rows(person: Person) -> Iterable[tuple[str, Iterator[dict[str, Any]]]]:
     yield "addresses", _documents(EmailAddress.objects.filter(user_id__in=keys))
     yield "roles", _roles(user)
     yield "sessions", _session_documents(keys)
+    yield "second-factors", _documents(Authenticator.objects.filter(user_id__in=keys), {"data"})
     yield "tokens", _documents(ApiToken.objects.filter(user_id__in=keys), {"digest"})
     yield "searches", _documents(SavedSearch.objects.filter(owner_id__in=keys))
     yield "schedules", _documents(Schedule.objects.filter(owner_id__in=keys))

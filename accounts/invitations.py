@@ -5,22 +5,16 @@ Nobody else ever knows it: not the administrator who adds them, not the operator
 is used, when the person signs in, changes their address, or after ``PASSWORD_RESET_TIMEOUT``.
 """
 
-from smtplib import SMTPException
-
-import structlog
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
 from django.conf import settings
-from django.core.mail import send_mail
-from django.template.loader import render_to_string
 from django.urls import reverse
 
+from accounts.mails import send
 from accounts.models import CustomUser
 from activity.recording import record
 from tenants.context import current_tenant
 from tenants.hosts import absolute_url
-
-logger = structlog.get_logger("tenantry.mail")
 
 
 def link_for(user: CustomUser) -> str:
@@ -40,29 +34,9 @@ def invite(user: CustomUser) -> bool:
     Returns whether the mail server took it, so that whoever added them can be told.
     """
     record("user.invited", target=user)
-    return _send(user, "invitation", "Your account at {place}")
+    return send(user, "invitation", "Your account at {place}", link=link_for(user))
 
 
 def send_reset_link(user: CustomUser) -> bool:
     """Send somebody who forgot theirs a link to choose a new password."""
-    return _send(user, "reset", "Choose a new password for {place}")
-
-
-def _send(user: CustomUser, template: str, subject: str) -> bool:
-    if not settings.TENANTRY_SENDS_MAIL:
-        return False
-    tenant = current_tenant()
-    place = tenant.name if tenant else "the platform"
-    context = {"user": user, "place": place, "link": link_for(user)}
-    try:
-        send_mail(
-            subject=subject.format(place=place),
-            message=render_to_string(f"accounts/email/{template}.txt", context),
-            html_message=render_to_string(f"accounts/email/{template}.html", context),
-            from_email=None,
-            recipient_list=[user.email],
-        )
-    except (OSError, SMTPException) as error:
-        logger.error("mail not sent", template=template, error=str(error))
-        return False
-    return True
+    return send(user, "reset", "Choose a new password for {place}", link=link_for(user))

@@ -1,7 +1,9 @@
 """How people, roles and memberships appear in the record."""
 
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.contrib.auth.models import Group
+from django.db import models
 
 from accounts.models import (
     ApiToken,
@@ -10,9 +12,27 @@ from accounts.models import (
     PersonPermission,
     RolePermission,
 )
-from activity.capture.triggers import record_link, record_model
+from activity.capture.triggers import CaptureTrigger, install, record_link, record_model
 from activity.capture.unrecorded import leave_unrecorded
-from activity.subjects import Declaration, Flip, Link, OneOf
+from activity.subjects import Declaration, Flip, Link, OneOf, declare
+
+
+class FactorTrigger(CaptureTrigger):
+    """Records changes of a second factor, but for the count of wrong codes: each is an event."""
+
+    def get_func(self, model: type[models.Model]) -> str:
+        """Return what the function does."""
+        same = " AND ".join(
+            f'OLD."{column}" = NEW."{column}"' for column in ("id", "user_id", "type", "created_at")
+        )
+        uncounted = (
+            # In brackets: PL/pgSQL ends the condition of an IF at the first THEN outside of any.
+            "(CASE WHEN pg_catalog.jsonb_typeof(OLD.data) = 'object'"
+            " AND pg_catalog.jsonb_typeof(NEW.data) = 'object'"
+            " THEN OLD.data - 'tries' = NEW.data - 'tries' ELSE false END)"
+        )
+        is_count = f"TG_OP = 'UPDATE' AND {same} AND {uncounted}"
+        return f"IF {is_count} THEN RETURN NULL; END IF;\n{super().get_func(model)}"
 
 
 def declare_models() -> None:
@@ -107,3 +127,27 @@ def declare_models() -> None:
             secret=frozenset({"digest"}),
         ),
     )
+    declare(
+        Authenticator,
+        Declaration(
+            noun="factor",
+            # The person's id, as above.
+            id="user.public_id",
+            label=("the second factor ({type}) of {user}",),
+            created="factor.added",
+            deleted="factor.removed",
+            actions={
+                "data": OneOf(
+                    "factor.changed",
+                    others=(
+                        "factor.passed",
+                        "factor.recovery_code_used",
+                        "factor.codes_renewed",
+                    ),
+                ),
+            },
+            ignored=frozenset({"last_used_at"}),
+            secret=frozenset({"data"}),
+        ),
+    )
+    install(Authenticator, FactorTrigger())

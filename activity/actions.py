@@ -71,6 +71,15 @@ _ALL: Final = (
     Action(
         "token.refused", "{actor} presented {target}, which opens nothing here", Severity.WARNING
     ),
+    Action("factor.added", "{actor} switched on {target}", Severity.NOTICE),
+    Action("factor.removed", "{actor} removed {target}", Severity.WARNING),
+    Action("factor.changed", "{actor} changed {target} past the application", Severity.WARNING),
+    Action("factor.codes_renewed", "{actor} made new recovery codes", Severity.NOTICE),
+    Action("factor.reset", "{actor} took the second factor of {target} away", Severity.WARNING),
+    Action("factor.asked", "Somebody gave the password of {target} and was asked for a code"),
+    Action("factor.passed", "{actor} gave a right code"),
+    Action("factor.recovery_code_used", "{actor} gave a recovery code", Severity.NOTICE),
+    Action("factor.failed", "Somebody gave a wrong code as {target}", Severity.WARNING),
     Action("export.requested", "{actor} exported {target}", Severity.NOTICE),
     Action("export.finished", "The export of {target} by {actor} was complete"),
     Action("export.failed", "The export of {target} by {actor} failed", Severity.WARNING),

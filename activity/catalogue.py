@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from activity.actions import CATALOGUE, Action
 from activity.described_exports import EXPORTS
+from activity.described_factors import FACTORS
 from activity.described_schedules import SCHEDULES
 from activity.describing import FLOOD as FLOOD
 from activity.describing import VIEWS as VIEWS
@@ -151,6 +152,7 @@ DESCRIPTIONS: Final[dict[str, Description]] = {
         },
     ),
     **EXPORTS,
+    **FACTORS,
     **SCHEDULES,
     "search.shared": Description(
         "A search that somebody keeps can be used by everybody who may read the record.",

@@ -4,9 +4,13 @@ Their defaults are 32-bit, which a schema that has moved to another node of a cl
 into, and which cannot be changed there later (``docs/adr/0005-keys-are-64-bit-or-uuid.md``).
 """
 
+from typing import Any
+
+from allauth.mfa.apps import MFAConfig as AllauthMFAConfig
 from django.contrib.admin.apps import SimpleAdminConfig
 from django.contrib.auth.apps import AuthConfig as DjangoAuthConfig
 from django.contrib.contenttypes.apps import ContentTypesConfig as DjangoContentTypesConfig
+from django.db.models import UniqueConstraint
 
 
 class AuthConfig(DjangoAuthConfig):
@@ -44,3 +48,19 @@ class AdminConfig(SimpleAdminConfig):
         self.models.pop("logentry")
         assert self.apps is not None
         self.apps.clear_cache()
+
+
+class MFAConfig(AllauthMFAConfig):  # type: ignore[misc]
+    """Second factors, with one index where allauth has two: each is there once for every tenant.
+
+    Theirs is of some kinds only, for the sake of security keys, of which somebody has several.
+    There are none here, so one of all kinds enforces the rule and finds a person's rows.
+    """
+
+    def import_models(self) -> None:
+        """Import the model, and change it before anybody looks."""
+        super().import_models()
+        meta: Any = self.models["authenticator"]._meta
+        [theirs] = meta.constraints
+        meta.constraints = [UniqueConstraint(fields=["user", "type"], name=theirs.name)]
+        meta.get_field("user").db_index = False

@@ -144,6 +144,11 @@ class Environment(BaseModel):
         description="Signs sessions and links; at least 50 random characters. "
         "Development makes one in the data directory; production needs it.",
     )
+    SECRET_KEY_FALLBACKS: Annotated[tuple[str, ...], BeforeValidator(_split_words)] = Field(
+        (),
+        description="Values that SECRET_KEY had before, separated by spaces or commas. Sessions, "
+        "links and second factors of then stay good while they stand here.",
+    )
     TENANTRY_SEAL_KEY: Annotated[str, AfterValidator(_private_key)] | None = Field(
         None,
         description="Signs the checkpoints of the record: what `manage.py activity keygen` prints. "

@@ -19,6 +19,7 @@ _EVERYWHERE = [
     "config.contrib.AdminConfig",
     "django.contrib.sessions",
     "allauth.account",
+    "config.contrib.MFAConfig",
     "activity",
     "accounts",
 ]
@@ -47,6 +48,7 @@ MIGRATION_MODULES = {
     "admin": "config.contrib_migrations.admin",
     "auth": "config.contrib_migrations.auth",
     "contenttypes": "config.contrib_migrations.contenttypes",
+    "mfa": "config.contrib_migrations.mfa",
 }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 ALLAUTH_DEFAULT_AUTO_FIELD = DEFAULT_AUTO_FIELD

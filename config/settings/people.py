@@ -46,6 +46,9 @@ ACCOUNT_PREVENT_ENUMERATION = True
 # The page says the same either way; mail to addresses that anybody types would be spam.
 ACCOUNT_EMAIL_UNKNOWN_ACCOUNTS = False
 ACCOUNT_SESSION_REMEMBER = None
+# The rows are allauth's; pages, codes and what is stored are ours (accounts.second_factors).
+MFA_SUPPORTED_TYPES = ["totp", "recovery_codes"]
+MFA_ADAPTER = "accounts.adapter.FactorAdapter"
 ACCOUNT_RATE_LIMITS = {
     "login": "60/m/ip",
     # Counted per account *and* address, so that a stranger cannot lock anybody out.

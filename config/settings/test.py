@@ -4,6 +4,7 @@ import os
 
 from config.settings.development import *
 
+SECRET_KEY_FALLBACKS = []
 SECRET_KEY = "a-key-for-tests-that-signs-nothing-anybody-keeps-0123456789"  # noqa: S105
 # Each test expects the URLs and limits of a default installation, whatever .env says.
 TENANTRY_BASE_DOMAIN = "localhost"

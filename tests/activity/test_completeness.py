@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from celery import Celery
 from django.apps import apps
 from django.contrib.auth.models import Group, Permission
@@ -181,6 +182,18 @@ KINDS = {
         lambda: "0 8 * * *",
         named("schedule.created", "schedule.changed", "schedule.deleted"),
     ),
+    "second factor": Kind(
+        Authenticator,
+        lambda: Authenticator(
+            user=saved(person()),
+            type="totp",
+            data={"secret": "sealed", "step": 1},
+            created_at=timezone.now().replace(microsecond=0),
+        ),
+        "type",
+        lambda: "recovery_codes",
+        named("factor.added", "factor.changed", "factor.removed"),
+    ),
 }
 
 
@@ -316,6 +329,7 @@ def by_cascade(done: str, kind: Kind, one: Any) -> None:
         PersonPermission: lambda: one.customuser,
         EmailAddress: lambda: one.user,
         ApiToken: lambda: one.user,
+        Authenticator: lambda: one.user,
     }[kind.model]().delete()
 
 
@@ -343,7 +357,7 @@ ONLY = {
     "loaddata": (ADDED, CHANGED),
 }
 NOT_OF = {
-    "m2m": ("person", "role", "e-mail address", "API token", "schedule"),
+    "m2m": ("person", "role", "e-mail address", "API token", "schedule", "second factor"),
     # A schedule outlives its owner's account: it is paused, and others are told.
     "cascade": ("person", "role", "schedule"),
 }

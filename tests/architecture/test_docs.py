@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from django.core.management.base import CommandParser
 
+from accounts.management.commands.account import Command as AccountCommand
 from activity.actions import CATALOGUE
 from activity.management.commands.activity import Command as ActivityCommand
 from activity.models import ActivityEvent
@@ -28,7 +29,11 @@ DECISIONS = sorted((DOCS / "adr").glob("[0-9]*.md"))
 PAGES = sorted([*CHECKOUT.glob("*.md"), *DOCS.rglob("*.md")])
 APPS = ("config", "accounts", "activity", "tenants")
 
-NOUNS: dict[str, type[NounCommand]] = {"tenant": TenantCommand, "activity": ActivityCommand}
+NOUNS: dict[str, type[NounCommand]] = {
+    "tenant": TenantCommand,
+    "activity": ActivityCommand,
+    "account": AccountCommand,
+}
 
 
 def words_of(command: type[NounCommand]) -> Iterator[str]:
