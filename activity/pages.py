@@ -16,8 +16,9 @@ from activity.overview.choosing import MOST_DAYS, SPANS, Chosen, choose, in_word
 from activity.overview.choosing import USUAL as USUAL_OVERVIEW
 from activity.reports import Definition, Report, build, definition_of
 from activity.reports.listing import by_subject
+from tenants.context import current_tenant
 from tenants.errors import InvalidInput, NotFound
-from tenants.sites import tenant_site
+from tenants.sites import platform_site, tenant_site
 
 MOST_ROWS: Final = 1_000
 """A page shows no more rows of a report than a browser can bear; a file has all."""
@@ -113,6 +114,5 @@ def _context(
 def _render(
     request: HttpRequest, template: str, context: dict[str, Any], status: int = 200
 ) -> HttpResponse:
-    return render(
-        request, template, {**tenant_site.each_context(request), **context}, status=status
-    )
+    site = tenant_site if current_tenant() else platform_site
+    return render(request, template, {**site.each_context(request), **context}, status=status)

@@ -15,7 +15,7 @@ from activity.api.documents import ReportListSerializer, ReportSerializer
 from activity.api.errors import InvalidParameters
 from activity.api.parameters import MOST_ERRORS
 from activity.api.views import RecordView
-from activity.reports import REPORTS, Definition, Report, build, definition_of, period_for
+from activity.reports import Definition, Report, build, definition_of, period_for
 from activity.reports.listing import by_subject
 from tenants.errors import InvalidInput, NotFound
 
@@ -40,9 +40,10 @@ class ReportDetail(RecordView):
     @described.report
     def get(self, request: Any, name: str) -> Response:
         """Return a report of the period and with the parameters that are asked for."""
-        if name not in REPORTS:
-            raise NotFound("There is no such report.", "GET /api/v1/activity/reports lists all.")
-        definition = definition_of(name)
+        try:
+            definition = definition_of(name)
+        except InvalidInput as error:
+            raise NotFound(error.message, error.hint) from None
         if not request.user.has_perm(definition.permission):
             raise PermissionDenied
         report = read(definition, request.query_params)

@@ -101,6 +101,7 @@ def declare_models() -> None:
         "tenants.RecordCheck": "what a check finds wrong is an event",
         "tenants.Due": "it follows from schedules, whose changes are events",
         "tenants.RecordRollup": "it says how far events are counted",
+        "tenants.TenantFigure": "it is counted from the record, and can be counted again",
         "tenants.Tally": "what it counts becomes an event",
     }.items():
         leave_unrecorded(label, reason)

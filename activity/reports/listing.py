@@ -11,13 +11,14 @@ BEGIN: Final = "<!-- reports:begin -->"
 END: Final = "<!-- reports:end -->"
 PAGE: Final = Path("docs/reports.md")
 
-_SUBJECTS: Final = ("Signing in", "People", "Changes", "Power", "Data", "The record")
+_SUBJECTS: Final = ("Signing in", "People", "Changes", "Power", "Data", "The record", "All tenants")
 """In the order of lists. Others come after them."""
 
 _READS: Final = {
     Source.ROLLUPS: "the roll-ups, so as old as these",
     Source.EVENTS: "events, of this moment",
     Source.TABLES: "accounts, roles and their history, of this moment",
+    Source.PLATFORM: "figures that each tenant's counting leaves with the platform",
 }
 
 
@@ -41,14 +42,18 @@ def write() -> None:
 
 
 def _lines() -> Iterator[str]:
-    for about, reports in groupby(by_subject(), key=lambda one: one.about):
+    for about, reports in groupby(_all(), key=lambda one: one.about):
         yield f"### {about}\n"
         for report in reports:
             yield from _report(report)
 
 
 def by_subject() -> list[Definition]:
-    """Return all reports, those about one subject beside each other."""
+    """Return the reports of the place one is in, those about one subject beside each other."""
+    return [one for one in _all() if one.is_here]
+
+
+def _all() -> list[Definition]:
     known = [*_SUBJECTS, *dict.fromkeys(one.about for one in REPORTS.values())]
     return sorted(REPORTS.values(), key=lambda one: known.index(one.about))
 
@@ -56,7 +61,8 @@ def by_subject() -> list[Definition]:
 def _report(report: Definition) -> Iterator[str]:
     yield f"#### {report.name}\n"
     moment = "" if report.has_period else " Of one moment, without a period."
-    yield f"*{report.title}.* {report.sentence}{moment} Reads {_READS[report.reads]}.\n"
+    place = " On the platform alone." if report.is_for_operators else ""
+    yield f"*{report.title}.* {report.sentence}{moment}{place} Reads {_READS[report.reads]}.\n"
     if report.parameters:
         yield from ("| Parameter | Meaning |", "|---|---|")
         for one in report.parameters:

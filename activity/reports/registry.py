@@ -18,6 +18,7 @@ from django.utils import timezone
 from activity.periods import Period, last_days, period_between
 from activity.reports.parameters import Parameter
 from activity.rollups import folded_at
+from tenants.context import current_tenant
 from tenants.errors import InvalidInput
 
 READ: Final = "activity.view_activityevent"
@@ -81,13 +82,19 @@ class Source(StrEnum):
     ROLLUPS = "roll-ups"
     EVENTS = "events"
     TABLES = "tables"
+    PLATFORM = "figures of tenants"
+
+
+COUNTED: Final = (Source.ROLLUPS, Source.PLATFORM)
+"""What is as old as the last time that somebody counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Definition:
     """What a report is called, what it says, what may be asked of it, how its rows come about.
 
-    ``about`` groups reports in lists. ``has_period`` is false for what is of one moment.
+    ``about`` groups reports in lists. ``has_period`` is false for what is of one moment. What
+    ``is_for_operators`` is of all tenants, and is there on the platform alone.
     """
 
     name: str
@@ -101,6 +108,12 @@ class Definition:
     chart: Chart | None = None
     has_period: bool = True
     permission: str = READ
+    is_for_operators: bool = False
+
+    @property
+    def is_here(self) -> bool:
+        """Whether there is this report in the place one is in."""
+        return not (self.is_for_operators and current_tenant() is not None)
 
     @property
     def daily(self) -> bool:
@@ -170,13 +183,14 @@ def register(*definitions: Definition) -> None:
 
 
 def definition_of(name: str) -> Definition:
-    """Return the report called ``name``; raises ``InvalidInput`` listing those there are."""
-    try:
-        return REPORTS[name]
-    except KeyError:
+    """Return the report called ``name``; raises ``InvalidInput`` listing those there are here."""
+    found = REPORTS.get(name)
+    if found is None or not found.is_here:
+        here = (one.name for one in REPORTS.values() if one.is_here)
         raise InvalidInput(
-            f"there is no report {name[:60]!r}.", f"Choose one of {', '.join(REPORTS)}."
-        ) from None
+            f"there is no report {name[:60]!r}.", f"Choose one of {', '.join(here)}."
+        )
+    return found
 
 
 def period_for(name: str, since: str, until: str) -> Period:
@@ -207,7 +221,7 @@ def build(
     nothing.
     """
     definition = definition_of(name)
-    folded = folded_at() if definition.reads == Source.ROLLUPS else None
+    folded = folded_at() if definition.reads in COUNTED else None
     return _built(definition, period, given or {}, most, folded)
 
 
@@ -236,7 +250,7 @@ def _built(
         period=period,
         columns=tuple(column.name for column in definition.columns),
         rows=rows if most is None else rows[:most],
-        as_of=folded if definition.reads == Source.ROLLUPS else now,
+        as_of=folded if definition.reads in COUNTED else now,
         described=definition.columns,
         given=typed,
         is_cut=most is not None and len(rows) > most,

@@ -100,6 +100,7 @@ TENANTRY_CONSOLE = _SHARED | {
                     _item("Operators", "group", "admin:accounts_customuser_changelist"),
                     _API_TOKENS,
                     _item("Activity", "history", "admin:activity_activityevent_changelist"),
+                    _item("Reports", "bar_chart", "reports", "activity.view_activityevent"),
                     _MY_ACCOUNT,
                 ]
             }

@@ -3,6 +3,7 @@
 from tenants.models.deletion import DeletionCertificate
 from tenants.models.domain import Domain
 from tenants.models.due import Due
+from tenants.models.figures import TenantFigure
 from tenants.models.operation import Operation
 from tenants.models.record import DailyCheckpoint, RecordCheck, RecordHead, RecordRollup
 from tenants.models.schema import Blueprint, SpareSchema
@@ -23,4 +24,5 @@ __all__ = [
     "SpareSchema",
     "Tally",
     "Tenant",
+    "TenantFigure",
 ]

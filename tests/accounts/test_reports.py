@@ -17,10 +17,11 @@ from activity.context import Actor, ActorKind, Channel, Context
 from activity.forgetting import retention
 from activity.models import ActivityEvent, Retention
 from activity.periods import Period, last_days
-from activity.reports import build
+from activity.reports import build, period_for
 from tenants.context import enter_tenant
 from tenants.errors import InvalidInput
 from tests.activity.past import id_at, unguarded
+from tests.api import program, token_of
 from tests.conftest import CANARY
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -368,8 +369,12 @@ def test_who_may_not_read_the_record_may_read_no_report(browser, acme, cleo, bob
     assert browser(acme, cleo).get(f"/admin/reports/{name}/").status_code in (302, 403)
 
 
-def test_a_report_of_a_moment_takes_no_period(browser, acme, ann):
-    response = browser(acme, ann).get("/admin/reports/administrators/?since=2026-01-01")
+def test_a_report_of_a_moment_takes_no_period(acme, ann, no_attempts_yet):
+    with enter_tenant(acme), pytest.raises(InvalidInput, match="is of one moment"):
+        period_for("administrators", "2026-01-01", "")
+    asked = program(acme, token_of(acme, ann)[1])
 
-    assert response.status_code == 400
-    assert "is of one moment" in response.text
+    said = asked.get("/api/v1/activity/reports/administrators?until=2026-01-01")
+
+    assert said.status_code == 400
+    assert said.json()["errors"][0]["parameter"] == "until"

@@ -171,6 +171,7 @@ def test_each_schema_holds_exactly_its_tables(acme: Tenant, globex: Tenant) -> N
         "tenants_dailycheckpoint",
         "tenants_recordcheck",
         "tenants_recordrollup",
+        "tenants_tenantfigure",
     }
     assert tables_in("public") == everywhere | only_public | django
     assert tables_in(acme.schema_name) == tables_in(globex.schema_name) == everywhere | django
