@@ -1,5 +1,6 @@
 """The reports' pages in the panel."""
 
+from dataclasses import replace
 from itertools import groupby
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ from activity import downloads, report_pages, viewing
 from activity.exporters import offered
 from activity.overview.choosing import MOST_DAYS, SPANS, Chosen, choose, in_words
 from activity.overview.choosing import USUAL as USUAL_OVERVIEW
-from activity.reports import Definition, Report, build, definition_of
+from activity.reports import Definition, Report, build, definition_of, period_for
 from activity.reports.listing import by_subject
 from tenants.context import current_tenant
 from tenants.errors import InvalidInput, NotFound
@@ -59,7 +60,7 @@ def report(request: HttpRequest, name: str) -> HttpResponseBase:
         raise NotFound(error.message, error.hint) from None
     if not request.user.has_perm(definition.permission):  # type: ignore[union-attr]
         raise PermissionDenied
-    chosen = choose(request.GET, USUAL)
+    chosen = _chosen(request, definition)
     given = {n: str(value) for n, value in request.GET.items() if n not in _OF_THE_PAGE}
     if "export" in request.GET:
         return _file(request, definition, chosen, given)
@@ -71,8 +72,19 @@ def report(request: HttpRequest, name: str) -> HttpResponseBase:
         finished = build(name, chosen.period, most=MOST_ROWS)
     context = _context(definition, finished, chosen, given, wrong)
     viewing.report_viewed(finished)
-    is_wrong = wrong or (chosen.error and definition.has_period)
-    return _render(request, "panel/report.html", context, 400 if is_wrong else 200)
+    return _render(request, "panel/report.html", context, 400 if wrong or chosen.error else 200)
+
+
+def _chosen(request: HttpRequest, definition: Definition) -> Chosen:
+    """Return the period asked for. A report of one moment has none, and says so when asked."""
+    if definition.has_period:
+        return choose(request.GET, USUAL)
+    now = choose({}, "1")
+    try:
+        period_for(definition.name, request.GET.get("since", ""), request.GET.get("until", ""))
+    except InvalidInput as error:
+        return replace(now, error=error)
+    return now
 
 
 def _file(
@@ -93,6 +105,8 @@ def _context(
     wrong: InvalidInput | None,
 ) -> dict[str, Any]:
     fields = report_pages.fields(definition, given, wrong)
+    beside = any(field.error for field in fields)
+    elsewhere = chosen.error if not definition.has_period else None
     return {
         "title": definition.title,
         "definition": definition,
@@ -101,7 +115,7 @@ def _context(
         "charts": report_pages.charts(definition, finished),
         "ranks": report_pages.ranks(definition, finished),
         "fields": fields,
-        "error": wrong if not any(field.error for field in fields) else None,
+        "error": elsewhere or (None if beside else wrong),
         "link": urlencode(finished.filters),
         "kept": urlencode(finished.given),
         "formats": offered(),
