@@ -9,16 +9,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
-from activity.actions import CATALOGUE
 from activity.events import sentence
-from activity.models import ActivityEvent
+from activity.models import ActivityEvent, Schedule
 from activity.periods import Period
 from activity.reading.events import first_id_at, narrow
 from activity.reading.links import link_to
 from activity.reading.query import parse
+from activity.schedules import steps
 from activity.sealing import checking, lag
 from tenants.context import current_scope, current_tenant
 
@@ -207,34 +208,46 @@ def _administrators(look: Look) -> Iterable[Notice]:
         )
 
 
-_ALARMS: Final = {
-    "export.failed": ("export failed", "exports failed"),
-    "schedule.failed": ("scheduled export failed", "scheduled exports failed"),
-    "schedule.paused": ("schedule was paused", "schedules were paused"),
-}
-"""Events that tell of something that did not work, as one and as several."""
-
 _MOST: Final = 100
 
 
-def _alarms(look: Look) -> Iterable[Notice]:
-    known = [action for action in _ALARMS if action in CATALOGUE]
-    if not known:
-        return
-    events = narrow(
-        ActivityEvent.objects.all(), parse(search_in(look.period, f"action:{','.join(known)}"))
-    )
-    actions = list(events.values_list("action", flat=True)[:_MOST])
-    for action in known:
-        if count := actions.count(action):
-            one, several = _ALARMS[action]
-            yield Notice(
-                sentence=f"{count:,} {one if count == 1 else several}.",
-                advice="The event says why, and the page of exports has what to do again.",
-                link=link_to(search_in(look.period, f"action:{action}")),
-                link_text="Why",
-            )
+def _exports(look: Look) -> Iterable[Notice]:
+    search = search_in(look.period, "action:export.failed")
+    failed = narrow(ActivityEvent.objects.all(), parse(search))
+    count = len(failed.values_list("pk")[:_MOST])
+    if count:
+        several = f"{'At least ' if count == _MOST else ''}{count:,} exports failed."
+        yield Notice(
+            sentence=several if count > 1 else "An export failed.",
+            advice="The event says why. Ask for the file again when that is mended.",
+            link=link_to(search),
+            link_text="Why",
+        )
 
 
-FINDERS: list[Finder] = [_record, _sealing, _counting, _failures, _alarms, _administrators]
+def _schedules(look: Look) -> Iterable[Notice]:
+    """What runs by itself and does not, now: paused, or without its last file."""
+    wrong = Schedule.objects.filter(Q(is_active=False) | Q(outcome=Schedule.Outcome.FAILED))
+    for schedule in wrong[:_NAMED]:
+        what = "had no file in its last run" if schedule.is_active else "is paused"
+        by_hand = schedule.why == steps.BY_HAND
+        why = steps.SENTENCES.get(schedule.why, "nobody said why")
+        yield Notice(
+            sentence=f"The schedule {schedule.name} {what}: {why}.",
+            advice="Let it run again, or delete it." if by_hand else "Mend that, or delete it.",
+            link=reverse("schedules"),
+            link_text="Schedules",
+            is_wrong=not by_hand,
+        )
+
+
+FINDERS: list[Finder] = [
+    _record,
+    _sealing,
+    _counting,
+    _failures,
+    _exports,
+    _schedules,
+    _administrators,
+]
 """Who looks for what is wrong. Apps add theirs when they start."""

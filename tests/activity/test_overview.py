@@ -13,12 +13,14 @@ from django.utils import timezone
 from accounts.models import CustomUser
 from activity import rollups
 from activity.context import Actor, ActorKind
-from activity.models import ActivityEvent, RollupCursor
+from activity.models import ActivityEvent, RollupCursor, Schedule
 from activity.overview import attention
 from activity.overview.choosing import before, choose, in_words
 from activity.overview.dashboard import dashboard
 from activity.periods import Period, last_days
 from activity.recording import record
+from activity.schedules import keeping, steps
+from activity.schedules.wishes import Wish
 from activity.sealing import checking, lag
 from activity.subjects import Subject
 from tenants.context import current_scope, enter_platform, enter_tenant
@@ -337,15 +339,39 @@ def test_failed_sign_ins_are_wrong_when_they_are_up_and_no_typos(healthy):
 def test_an_export_that_failed_is_wrong_in_its_period(healthy):
     target = Subject("export", "1", "events")
     told = {"source": "events", "format": "csv", "why": "no space", "attempts": 3}
-    with enter_tenant(healthy):
-        for _ in range(2):
+    for sentence in ("An export failed.", "2 exports failed."):
+        with enter_tenant(healthy):
             record("export.failed", target=target, outcome="failure", details=told)
-    assert said(healthy)[0] == ["2 exports failed."]
+        assert said(healthy)[0] == [sentence]
 
     with enter_tenant(healthy):
         yesterday = last_days(1).until - timedelta(1)
 
     assert said(healthy, Period(yesterday, yesterday))[0] == []
+
+
+def test_a_schedule_that_does_not_run_is_wrong_unless_somebody_paused_it(healthy, ann):
+    with enter_tenant(healthy):
+        wish = Wish(name="Monday", source="sign-ins", cron="0 7 * * 1")
+        kept = keeping.create(ann, wish)
+    assert said(healthy)[0] == []
+
+    with enter_tenant(healthy):
+        keeping.pause(ann, kept.pk)
+    assert "The schedule Monday is paused: it was paused by hand." in said(healthy)[1]
+    assert said(healthy)[0] == []
+
+    with enter_tenant(healthy):
+        Schedule.objects.update(why=steps.LEFT)
+    [sentence] = said(healthy)[0]
+    assert sentence.startswith("The schedule Monday is paused: its owner has no account here")
+
+    with enter_tenant(healthy):
+        keeping.resume(ann, kept.pk)
+        Schedule.objects.update(outcome=Schedule.Outcome.FAILED, why=steps.NOT_SENT)
+    assert said(healthy)[0] == [
+        "The schedule Monday had no file in its last run: the file could not be delivered."
+    ]
 
 
 def test_a_new_administrator_is_worth_a_look_with_who_made_them_one(browser, healthy, ann, cleo):
