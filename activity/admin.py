@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -94,6 +95,7 @@ class ActivityEventAdmin(SavedSearchPages, SoundList, ModelAdmin):  # type: igno
             return self._export(request, form)
         reads = self.has_view_permission(request)
         context = {
+            "background": self._in_background(request, "csv"),
             "exports": [(name, self._with(request, name)) for name in offered()],
             "searches": [with_link(one) for one in visible_to(request.user)] if reads else [],
             "terms": FILTERS.items(),
@@ -109,6 +111,12 @@ class ActivityEventAdmin(SavedSearchPages, SoundList, ModelAdmin):  # type: igno
         query["export"] = form
         return f"?{query.urlencode()}"
 
+    @staticmethod
+    def _in_background(request: HttpRequest, form: str, **more: Any) -> str:
+        asked = {"q": request.GET.get("q", ""), "format": form, **more}
+        given = urlencode({name: value for name, value in asked.items() if value}, doseq=True)
+        return f"{reverse('export-new')}?{given}"
+
     def _export(self, request: HttpRequest, form: str) -> HttpResponseBase:
         if not self.has_view_permission(request):
             return self.changelist_denied(request)
@@ -117,8 +125,9 @@ class ActivityEventAdmin(SavedSearchPages, SoundList, ModelAdmin):  # type: igno
         query = request.GET.copy()
         compress, columns = query.get("compress", ""), query.get("columns", "")
         # A file has the whole list, wherever the page began from which it was asked for.
-        for name in ("export", "compress", "columns", *PLACES):
+        for name in ("export", "compress", "columns", "now", *PLACES):
             query.pop(name, None)
+        at_once = "now" in request.GET or form not in offered()
         request.GET = query  # type: ignore[assignment]
         try:
             shown = self.get_changelist_instance(request)
@@ -128,6 +137,9 @@ class ActivityEventAdmin(SavedSearchPages, SoundList, ModelAdmin):  # type: igno
             raise shown.search_error
         listed: QuerySet[ActivityEvent] = shown.queryset
         chosen = [name for name in columns.split(",") if name]
+        if not at_once and downloads.is_large(listed):
+            more = {"compress": compress, "columns": chosen, "large": "1"}
+            return redirect(self._in_background(request, form, **more))
         return downloads.events(listed, form, {"q": shown.query}, compress=compress, columns=chosen)
 
     def changelist_denied(self, request: HttpRequest) -> HttpResponse:

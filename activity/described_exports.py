@@ -69,8 +69,13 @@ EXPORTS: Final[dict[str, Description]] = {
         folding=FLOOD,
     ),
     "export.expired": Description(
-        "A file was deleted from the server: its time was over, somebody was erased who might be in"
-        " it, or it was found to be gone.",
-        details={**_JOB, "why": one_of("its time was over", "somebody was erased", "it was gone")},
+        "A file was deleted from the server: its time was over, somebody deleted it, somebody was"
+        " erased who might be in it, or it was found to be gone.",
+        details={
+            **_JOB,
+            "why": one_of(
+                "its time was over", "somebody deleted it", "somebody was erased", "it was gone"
+            ),
+        },
     ),
 }

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from django.conf import settings
 from django.db.models import QuerySet
 from django.http import StreamingHttpResponse
 from django.utils import timezone
@@ -84,6 +85,12 @@ def bundle() -> StreamingHttpResponse:
     return StreamingHttpResponse(
         pieces(), content_type="application/zip", headers=_headers("record", ".zip")
     )
+
+
+def is_large(listed: QuerySet[ActivityEvent]) -> bool:
+    """Tell whether a list is so long that its file is better made in the background."""
+    most = settings.TENANTRY_EXPORT_BACKGROUND_ROWS
+    return listed.order_by().values("pk")[: most + 1].count() > most
 
 
 def _answer(

@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from accounts import own_activity, views
 from activity import pages
 from activity.forgetting.pages import rules
+from activity.jobs.urls import exports
 from activity.schedules import pages as scheduling
 from activity.sealing.published import published_keys
 from tenants.sites import tenant_site
@@ -24,6 +25,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/schedules/new/", tenant_site.admin_view(scheduling.new), name="schedule-new"),
     path("admin/schedules/<str:key>/", tenant_site.admin_view(scheduling.one), name="schedule"),
     path("admin/retention/", tenant_site.admin_view(rules), name="retention"),
+    path("admin/exports/", include(exports(tenant_site))),
     path("admin/", tenant_site.urls),
     path("accounts/", include("accounts.urls")),
     path("api/v1/", include("activity.api.urls")),

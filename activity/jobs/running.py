@@ -136,11 +136,11 @@ class _Attempt:
         expected = self._source.expect(self._asked).rows
         beside(lambda: steps.note(self._job, 0, 0, expected))
         self.made = self._source.make(self._asked, earlier)
-        with self.made.opened() as pieces:
-            self._write(pieces, part, beside)
-
-    def _write(self, pieces: Iterable[bytes], part: IO[bytes], beside: Beside) -> None:
         room = beside(asking.room_left)
+        with self.made.opened() as pieces:
+            self._write(pieces, part, beside, room)
+
+    def _write(self, pieces: Iterable[bytes], part: IO[bytes], beside: Beside, room: int) -> None:
         for piece in pieces:
             if beside.is_lost:
                 raise _Unwanted

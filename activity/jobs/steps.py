@@ -140,6 +140,7 @@ def expire(job: ExportJob, why: str) -> bool:
 
 _GONE: Final = {
     "its time was over": "",
+    "somebody deleted it": "Somebody deleted the file.",
     "somebody was erased": "The file was deleted because somebody was erased. Ask again.",
     "it was gone": "The file was not there any more. Ask again.",
 }

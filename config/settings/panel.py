@@ -71,6 +71,7 @@ TENANTRY_PANEL = _SHARED | {
                         "activity.view_activityevent",
                     ),
                     _item("Reports", "bar_chart", "reports", "activity.view_activityevent"),
+                    _item("Exports", "download", "exports", "activity.view_activityevent"),
                     _item("Schedules", "schedule_send", "schedules", "activity.view_activityevent"),
                     _item("Retention", "auto_delete", "retention", "activity.change_retention"),
                     _MY_ACCOUNT,
@@ -101,6 +102,7 @@ TENANTRY_CONSOLE = _SHARED | {
                     _API_TOKENS,
                     _item("Activity", "history", "admin:activity_activityevent_changelist"),
                     _item("Reports", "bar_chart", "reports", "activity.view_activityevent"),
+                    _item("Exports", "download", "exports", "activity.view_activityevent"),
                     _MY_ACCOUNT,
                 ]
             }

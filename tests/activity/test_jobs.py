@@ -319,7 +319,7 @@ def test_what_is_being_made_stops_within_a_moment_and_leaves_nothing(
     job = asked("events", {}, "csv")
     made = running._Attempt._write
 
-    def cancelled_amidst(self, pieces, part, beside):
+    def cancelled_amidst(self, pieces, part, beside, room):
         def slowly():
             for piece in pieces:
                 yield piece
@@ -330,7 +330,7 @@ def test_what_is_being_made_stops_within_a_moment_and_leaves_nothing(
                     time.sleep(0.05)
                 yield b"more"
 
-        made(self, slowly(), part, beside)
+        made(self, slowly(), part, beside, room)
 
     monkeypatch.setattr(running._Attempt, "_write", cancelled_amidst)
     assert running.run(str(job.pk)) == "cancelled"

@@ -1,0 +1,131 @@
+"""The form for a new export. It says how many rows there will be before anything is made."""
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.utils.http import urlencode
+
+from activity.events import COLUMNS
+from activity.exporting.compressing import COMPRESSIONS
+from activity.jobs import asking, sources
+from activity.jobs.asked import Asked
+from activity.jobs.counting import Count
+from activity.jobs.pages import may_read, site
+from tenants.errors import TenantryError
+
+_PLAIN: Final = ("q", "since", "until")
+_OTHERS: Final = ("source", "format", "compress", "columns", "note", "empty", "large", "count")
+
+
+@dataclass
+class Form:
+    """What the form says, and what is to be said of it."""
+
+    source: sources.Source
+    form: str
+    compress: str
+    columns: list[str]
+    note: str
+    filters: dict[str, str]
+    error: TenantryError | None = None
+    count: Count | None = None
+    forms: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, given: QueryDict) -> "Form":
+        """Read it; what there is not is what there is first."""
+        known = sources.all_sources()
+        source = known.get(given.get("source", ""), known[sources.EVENTS])
+        forms = source.forms()
+        form = given.get("format", "")
+        return cls(
+            source=source,
+            form=form if form in forms else forms[0],
+            compress=given.get("compress", ""),
+            columns=[name for name in given.getlist("columns") if name],
+            note=given.get("note", ""),
+            filters=_filters(given),
+            forms=forms,
+        )
+
+    def asked(self) -> Asked:
+        """Return it in its final words; raises what ``sources.checked`` raises."""
+        return sources.checked(
+            Asked(
+                source=self.source.name,
+                filters=self.filters,
+                form=self.form,
+                compression=self.compress,
+                columns=tuple(self.columns),
+                zone=timezone.get_current_timezone_name(),
+                note=self.note.strip(),
+            )
+        )
+
+    def look(self) -> None:
+        """Find out what is wrong, or how many rows there will be."""
+        try:
+            self.count = self.source.expect(self.asked())
+        except TenantryError as error:
+            self.error = error
+
+
+@may_read
+def new_export(request: HttpRequest) -> HttpResponse:
+    """Show the form with what it would make, or have it made."""
+    given = request.POST if request.method == "POST" else request.GET
+    form = Form.of(given)
+    form.look()
+    if request.method == "POST" and form.error is None:
+        is_sure = "empty" in given or not (form.count and form.count.is_empty)
+        if is_sure and _made(request, form):
+            return redirect("exports")
+    context = {
+        **site().each_context(request),
+        "title": "New export",
+        "form": form,
+        "sources": sources.all_sources().values(),
+        "compressions": list(COMPRESSIONS),
+        "all_columns": COLUMNS,
+        "of_events": form.source.name == sources.EVENTS,
+        "is_large": "large" in given,
+        "stream": urlencode({"q": form.filters.get("q", ""), "export": form.form, "now": "1"}),
+        "parameters": _parameters(form),
+    }
+    status = 400 if request.method == "POST" and form.error else 200
+    return render(request, "panel/export_new.html", context, status=status)
+
+
+def _made(request: HttpRequest, form: Form) -> bool:
+    try:
+        asking.request(
+            form.source.name,
+            form.filters,
+            form.form,
+            form.compress,
+            form.columns,
+            by=request.user,
+            note=form.note,
+        )
+    except TenantryError as error:
+        form.error = error
+        return False
+    messages.success(request, "The export is being made. You can leave this page meanwhile.")
+    return True
+
+
+def _filters(given: QueryDict) -> dict[str, str]:
+    """Return what chooses rows: the plain filters, and the parameters of a report."""
+    return {
+        name: value.strip()
+        for name, value in given.items()
+        if isinstance(value, str) and value.strip() and (name in _PLAIN or name.startswith("p_"))
+    }
+
+
+def _parameters(form: Form) -> list[Any]:
+    return []

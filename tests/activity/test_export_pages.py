@@ -1,0 +1,317 @@
+"""The page of exports: for whom may read the record, and their own files once by each link."""
+
+import hashlib
+import json
+import re
+from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.utils import timezone
+
+from accounts.models import CustomUser
+from activity.jobs import asking, keeping, links, running, steps
+from activity.models import ActivityEvent, ExportJob
+from activity.recording import record
+from tenants.context import enter_platform, enter_tenant
+
+PAGE = "/admin/exports/"
+NEW = f"{PAGE}new/"
+
+
+@pytest.fixture(autouse=True)
+def exports_of_its_own(settings, tmp_path):
+    """Each test has a place for files of its own."""
+    settings.TENANTRY_EXPORTS_DIRECTORY = tmp_path
+    options = {"location": tmp_path / "files", "base_url": None}
+    backend = "django.core.files.storage.FileSystemStorage"
+    settings.STORAGES = {
+        **settings.STORAGES,
+        "exports": {"BACKEND": backend, "OPTIONS": options},
+    }
+
+
+def made(tenant, person, form="csv", **filters):
+    """A job of somebody's whose file is there."""
+    with enter_tenant(tenant):
+        job = asking.request("events", filters, form, by=person)
+        assert running.run(str(job.pk)) == "ready"
+        job.refresh_from_db()
+    return job
+
+
+def link_to(tenant, job, person, **options):
+    with enter_tenant(tenant):
+        return links.path_for(job, str(person.public_id), **options)
+
+
+def taken(client, path):
+    """The answer with a file, all of which was read."""
+    response = client.get(path)
+    whole = b"".join(response)
+    # Not the answer's own close, which ends the test's transaction with the request.
+    for close in response._resource_closers:
+        close()
+    return response, whole
+
+
+def text(response):
+    return " ".join(re.sub(r"<[^>]+>", " ", response.content.decode()).split())
+
+
+def refusals(recorded, tenant):
+    return [event.details.get("why") for event in recorded(tenant, "export.refused")]
+
+
+# The list
+
+
+def test_an_empty_list_says_what_will_be_there(acme, ann, browser):
+    answer = browser(acme, ann).get(PAGE)
+    assert "No exports yet" in text(answer)
+    assert NEW in answer.content.decode()
+
+
+def test_the_list_shows_what_who_how_large_and_its_checksum(acme, ann, bob, browser):
+    job = made(acme, ann, q="action:session.started")
+    shown = text(browser(acme, bob).get(PAGE))
+
+    for said in ("Events CSV", "Ready", "action:session.started", "expires", job.sha256, "ann"):
+        assert said in shown
+    # Bob sees it, and cannot take it.
+    assert "Download" not in shown
+    assert "Cancel" not in shown
+    assert "Download" in text(browser(acme, ann).get(PAGE))
+
+
+def test_progress_is_shown_with_rate_and_time_left_and_the_list_alone_can_be_fetched(
+    acme, ann, browser
+):
+    with enter_tenant(acme):
+        job = asking.request("events", {}, "csv", by=ann)
+        now = timezone.now()
+        ExportJob.objects.filter(pk=job.pk).update(
+            state="running",
+            attempts=1,
+            rows_done=250_000,
+            rows_expected=1_000_000,
+            bytes=80_000_000,
+            started_at=now - timedelta(seconds=2),
+            progressed_at=now,
+        )
+    answer = browser(acme, ann).get(f"{PAGE}list/")
+    shown = text(answer)
+
+    assert 'data-active="yes"' in answer.content.decode()
+    assert 'value="25"' in answer.content.decode()
+    assert "250,000 rows of about 1,000,000" in shown
+    assert "125,000 a second" in shown
+    assert "6 s left" in shown
+    assert "<html" not in answer.content.decode()
+
+
+@pytest.mark.parametrize("path", [PAGE, NEW, f"{PAGE}list/"])
+def test_who_may_not_read_the_record_has_no_page_of_exports(acme, cleo, browser, path):
+    assert browser(acme).get(path).status_code == 302
+    assert browser(acme, cleo).get(path).status_code in (302, 403)
+    with enter_tenant(acme):
+        CustomUser.objects.filter(username="cleo").update(is_staff=True)
+    assert browser(acme, cleo).get(path).status_code == 403
+
+
+def test_the_other_tenant_shows_and_gives_nothing_of_it(acme, globex, ann, sam, browser):
+    job = made(acme, ann)
+    strangers = browser(globex, sam)
+
+    assert job.sha256 not in strangers.get(PAGE).content.decode()
+    for path in (f"{PAGE}{job.pk}/manifest/",):
+        assert strangers.get(path).status_code == 404
+    for act in ("download", "cancel", "delete"):
+        assert strangers.post(f"{PAGE}{job.pk}/", {"do": act}).status_code == 404
+    with enter_tenant(acme):
+        assert ExportJob.objects.get(pk=job.pk).state == "ready"
+
+
+# Taking it
+
+
+def test_a_file_is_downloaded_by_a_link_that_opens_once(acme, ann, browser, recorded):
+    job = made(acme, ann)
+    client = browser(acme, ann)
+    led = client.post(f"{PAGE}{job.pk}/", {"do": "download"})
+    assert led.status_code == 302
+    answer, whole = taken(client, led["Location"])
+
+    assert hashlib.sha256(whole).hexdigest() == job.sha256
+    assert "no-store" in answer["Cache-Control"]
+    assert answer["X-Content-Type-Options"] == "nosniff"
+    day = job.asked_at.date()
+    assert answer["Content-Disposition"] == f'attachment; filename="acme-events-{day}.csv"'
+    [event] = recorded(acme, "export.downloaded")
+    assert (event.actor_id, event.details["sha256"]) == (str(ann.public_id), job.sha256)
+
+    again = client.get(led["Location"])
+    assert again.status_code == 404
+    assert "used already" in text(again)
+    assert refusals(recorded, acme) == ["used"]
+    assert client.post(f"{PAGE}{job.pk}/", {"do": "download"}).status_code == 302
+
+
+def test_looking_at_a_link_does_not_use_it(acme, ann, browser):
+    job = made(acme, ann)
+    client, path = browser(acme, ann), link_to(acme, job, ann)
+
+    assert client.head(path).status_code == 405
+    assert client.get(path, headers={"Sec-Purpose": "prefetch"}).status_code == 503
+    assert taken(client, path)[0].status_code == 200
+
+
+def test_a_link_opens_for_nobody_else_nowhere_else_and_not_later(
+    acme, globex, ann, bob, sam, browser, recorded
+):
+    job = made(acme, ann)
+    for client, place, why, said in (
+        (browser(acme, bob), acme, "another person", "nothing for you"),
+        (browser(globex, sam), globex, "elsewhere", "opens nothing here"),
+    ):
+        refused = client.get(link_to(acme, job, ann))
+        assert refused.status_code == 404
+        assert said in text(refused)
+        assert refusals(recorded, place) == [why]
+    over = link_to(acme, job, ann, until=timezone.now() - timedelta(seconds=1))
+    late = browser(acme, ann).get(over)
+    assert (late.status_code, "link is over" in text(late)) == (404, True)
+    guessed = browser(acme, ann).get(f"{PAGE}file/{'x' * 40}/")
+    assert guessed.status_code == 404
+    assert refusals(recorded, acme) == ["another person", "expired", "elsewhere"]
+    # Whoever it is for can still use it.
+    assert taken(browser(acme, ann), link_to(acme, job, ann))[0].status_code == 200
+
+
+def test_whoever_lost_the_permission_or_left_takes_nothing_with_an_old_link(
+    acme, ann, bob, browser, recorded
+):
+    job = made(acme, bob)
+    path, client = link_to(acme, job, bob), browser(acme, bob)
+    with enter_tenant(acme):
+        bob.groups.clear()
+    refused = client.get(path)
+    assert (refused.status_code, "not read this any more" in text(refused)) == (404, True)
+    assert refusals(recorded, acme) == ["not permitted"]
+    with enter_tenant(acme):
+        CustomUser.objects.filter(pk=bob.pk).update(is_active=False)
+    assert client.get(path).status_code == 302
+
+
+def test_somebody_elses_file_is_not_taken_by_its_id(acme, ann, bob, browser, recorded):
+    job = made(acme, ann)
+    client = browser(acme, bob)
+
+    for act in ("download", "cancel", "delete"):
+        answer = client.post(f"{PAGE}{job.pk}/", {"do": act})
+        assert answer.status_code in (302, 404)
+    assert client.get(f"{PAGE}{job.pk}/manifest/").status_code == 404
+    assert refusals(recorded, acme) == ["no file", "no file"]
+    with enter_tenant(acme):
+        assert ExportJob.objects.get(pk=job.pk).state == "ready"
+
+
+def test_a_file_that_is_gone_is_said_to_be_gone(acme, ann, browser, recorded):
+    job = made(acme, ann)
+    with enter_tenant(acme):
+        keeping.drop(job)
+    answer = browser(acme, ann).get(link_to(acme, job, ann), follow=True)
+
+    assert "not there any more" in text(answer)
+    assert [e.details["why"] for e in recorded(acme, "export.expired")] == ["it was gone"]
+
+
+def test_the_manifest_lies_beside_it(acme, ann, browser):
+    job = made(acme, ann)
+    _, whole = taken(browser(acme, ann), f"{PAGE}{job.pk}/manifest/")
+    manifest = json.loads(whole)
+    assert (manifest["sha256"], manifest["rows"]) == (job.sha256, job.rows_done)
+
+
+def test_its_owner_and_an_administrator_can_cancel_and_delete(acme, ann, bob, browser, recorded):
+    with enter_tenant(acme):
+        waiting = asking.request("events", {}, "csv", by=bob)
+    ready = made(acme, bob)
+    client = browser(acme, ann)
+    assert "cancelled" in text(client.post(f"{PAGE}{waiting.pk}/", {"do": "cancel"}, follow=True))
+    assert "over already" in text(
+        client.post(f"{PAGE}{waiting.pk}/", {"do": "cancel"}, follow=True)
+    )
+    assert "deleted" in text(client.post(f"{PAGE}{ready.pk}/", {"do": "delete"}, follow=True))
+    assert len(recorded(acme, "export.cancelled")) == 1
+    assert client.post(f"{PAGE}{ready.pk}/", {"do": "fly"}).status_code == 400
+
+
+# Asking
+
+
+def test_the_form_says_how_many_rows_there_will_be(acme, ann, browser):
+    with enter_tenant(acme):
+        for _ in range(3):
+            record("session.ended", reason="now")
+        there = ActivityEvent.objects.filter(action="session.ended").count()
+    shown = text(browser(acme, ann).get(NEW, {"q": "action:session.ended"}))
+    assert f"This will have {there} rows." in shown
+
+
+def test_a_file_is_asked_for_and_an_empty_one_only_when_that_is_meant(acme, ann, browser):
+    client = browser(acme, ann)
+    empty = {"source": "events", "q": "actor:nobody-at-all", "format": "csv"}
+    answer = client.post(NEW, empty)
+    assert answer.status_code == 200
+    assert "the file would be empty" in text(answer)
+    assert client.post(NEW, {**empty, "empty": "1"}).status_code == 302
+    wanted = {"q": "action:session.*", "format": "xlsx", "columns": ["id", "action"], "note": "x"}
+    assert client.post(NEW, {"source": "events", **wanted}).status_code == 302
+    with enter_tenant(acme):
+        newest, oldest = ExportJob.objects.order_by("-id")
+        assert newest.asked["columns"] == ["id", "action"]
+        assert newest.asked["filters"] == {"q": "action:session.*"}
+        assert oldest.requester_id == str(ann.public_id)
+
+
+def test_what_cannot_be_made_is_said_on_the_form(acme, ann, browser):
+    answer = browser(acme, ann).post(NEW, {"source": "events", "q": "acter:ann", "format": "csv"})
+    assert answer.status_code == 400
+    assert "acter" in text(answer)
+    answer = browser(acme, ann).post(
+        NEW, {"source": "events", "format": "xlsx", "compress": "gzip"}
+    )
+    assert "compressed already" in text(answer)
+    with enter_tenant(acme):
+        assert not ExportJob.objects.exists()
+
+
+def test_a_long_list_is_better_made_in_the_background(acme, ann, browser, settings):
+    settings.TENANTRY_EXPORT_BACKGROUND_ROWS = 1
+    events = "/admin/activity/activityevent/"
+    led = browser(acme, ann).get(events, {"export": "ndjson", "columns": "id,action"})
+    assert led.status_code == 302
+    asked = urlsplit(led["Location"])
+    assert asked.path == NEW
+    assert parse_qs(asked.query) == {
+        "format": ["ndjson"],
+        "columns": ["id", "action"],
+        "large": ["1"],
+    }
+    assert "That list is long" in text(browser(acme, ann).get(led["Location"]))
+    now = browser(acme, ann).get(events, {"export": "ndjson", "now": "1"})
+    assert now["Content-Type"] == "application/x-ndjson"
+
+
+def test_operators_have_the_page_on_the_platform(operator, browser):
+    client = browser(None, operator)
+    assert client.post(NEW, {"source": "events", "format": "csv"}).status_code == 302
+    assert "Waits for a worker" in text(client.get(PAGE))
+    with enter_platform():
+        job = ExportJob.objects.get()
+        assert running.run(str(job.pk)) == "ready"
+    led = client.post(f"{PAGE}{job.pk}/", {"do": "download"})
+    assert taken(client, led["Location"])[0].status_code == 200
+    with enter_platform():
+        steps.expire(job, "its time was over")
