@@ -25,7 +25,11 @@ def timetable(sender: Celery, **_: Any) -> None:
 
     every = sender.add_periodic_task
     # Roll-ups of the record, for reports and the dashboard.
-    every(settings.TENANTRY_AGGREGATE_SECONDS, sender.signature("activity.aggregate_all"))
+    seconds = settings.TENANTRY_AGGREGATE_SECONDS
+    every(seconds, sender.signature("activity.aggregate_all"), expires=seconds)
+    # Recounts of the figures, each record's once a night, as far as five hours go.
+    nightly = crontab(minute="*/5", hour="0-4")
+    every(nightly, sender.signature("activity.compare_rollups"), expires=300)
     # Seals on what was recorded: within five seconds, of which two may pass until it is noticed.
     every(2.0, sender.signature("activity.seal_all"), expires=2)
     # Verification of each record, about once a day.

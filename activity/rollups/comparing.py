@@ -20,6 +20,7 @@ from django.utils import timezone
 from activity.models import RollupCursor
 from activity.rollups import counting, cursors, recounting
 from tenants.context import current_scope
+from tenants.errors import Conflict
 from tenants.moments import one_moment
 
 logger = structlog.get_logger("tenantry.rollups")
@@ -57,12 +58,22 @@ class Compared:
     difference: Difference | None
 
 
+class Busy(Conflict):
+    """Another process compares figures: they take turns, and leave workers for the rest."""
+
+    def __init__(self) -> None:
+        super().__init__("figures are being compared already.", "Try again when that has ended.")
+
+
 def compare(now: datetime | None = None) -> Compared:
     """Count again what is served in the place one is in, and keep what that found.
 
-    A difference is an error in the log.
+    A difference is an error in the log. Raises ``Busy`` while somebody else compares.
     """
-    with one_moment():
+    with one_moment() as sql:
+        sql.execute("SELECT pg_try_advisory_xact_lock(hashtextextended('tenantry compares', 0))")
+        if sql.fetchone() != (True,):
+            raise Busy
         cursor = cursors.served()
         if cursor is None:
             return Compared(0, None, None)

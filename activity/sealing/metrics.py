@@ -17,6 +17,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
+from activity.rollups import health
 from activity.sealing import lag, witnesses
 from tenants.context import enter_platform
 from tenants.models import RecordCheck, RecordHead
@@ -68,6 +69,13 @@ def _numbers() -> Iterator[tuple[str, str, float]]:
     if oldest:
         age = max(now - oldest.timestamp(), 0.0)
         yield "oldest_verification_seconds", "Age of the verification longest ago.", age
+    figures = health.of_fleet()
+    yield "rollups_behind_records", "Records with sealed events not counted.", figures.behind
+    yield "rollups_rebuilding_records", "Records being counted anew.", figures.rebuilding
+    yield "rollups_differing_records", "Records whose figures no recount says.", figures.differing
+    if figures.oldest:
+        age = max(now - figures.oldest.timestamp(), 0.0)
+        yield "oldest_comparison_seconds", "Age of the recount longest ago.", age
     for witness in witnesses.witnesses():
         yield (
             f'witness_behind_records{{witness="{witness.name}"}}',

@@ -2,56 +2,20 @@
 
 import argparse
 import base64
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from django.utils import timezone
 
-from activity.places import add_place, place
+from activity.places import add_place, add_places, each, place
 from activity.sealing import keys, outside, sealer, starts
 from activity.sealing.consistency import Growth, grown
 from activity.sealing.heads import Kept
 from activity.sealing.proofs import Proof, prove
 from activity.verifying import Verdict, verify
 from tenants.commandline import Output, Verb
-from tenants.context import enter_platform, enter_tenant
-from tenants.directory import tenant_to_enter
 from tenants.errors import InvalidInput, TenantryError
-from tenants.models import Tenant
-
-Found = TypeVar("Found")
-
-
-def _add_places(parser: argparse.ArgumentParser) -> None:
-    add_place(parser)
-    parser.add_argument("--all", action="store_true", help="the platform's and every active one's")
-
-
-def _each(
-    options: argparse.Namespace, output: Output, act: Callable[[], Found]
-) -> tuple[dict[str, Found], list[str]]:
-    """Act wherever it was asked for; one place that fails keeps no other waiting."""
-    if options.all and options.tenant:
-        raise InvalidInput("--all and --tenant exclude each other.", "Use one of them.")
-    if not options.all:
-        with place(options):
-            return {options.tenant or "platform": act()}, []
-    with enter_platform():
-        slugs = [tenant.slug for tenant in Tenant.objects.active()]
-        found = {"platform": act()}
-    failed = []
-    with output.progress("tenants") as progress:
-        for done, slug in enumerate(slugs, start=1):
-            try:
-                with enter_tenant(tenant_to_enter(slug)):
-                    found[slug] = act()
-            except Exception as error:
-                failed.append(slug)
-                output.stderr.write(f"{slug}: {' '.join(str(error).split())}")
-            progress(f"tenants, {len(failed)} failed", done, len(slugs))
-    return found, failed
 
 
 class Seal(Verb):
@@ -63,11 +27,11 @@ class Seal(Verb):
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare whose."""
-        _add_places(parser)
+        add_places(parser)
 
     def run(self, options: argparse.Namespace, output: Output) -> None:
         """Seal, place by place."""
-        sealed, failed = _each(options, output, lambda: sealer.seal(timezone.now()).events)
+        sealed, failed = each(options, output, lambda: sealer.seal(timezone.now()).events)
         if output.as_json:
             output.document({"sealed": sealed})
         for name, count in sealed.items():
@@ -92,7 +56,7 @@ class Verify(Verb):
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare whose, from where on, and what to compare with."""
-        _add_places(parser)
+        add_places(parser)
         parser.add_argument(
             "--since", metavar="SINCE", help="begin there: a day in UTC, or an event's number"
         )
@@ -115,7 +79,7 @@ class Verify(Verb):
         def checked() -> Verdict:
             return verify(since, self._witnessed(options.checkpoints, output))
 
-        verdicts, failed = _each(options, output, checked)
+        verdicts, failed = each(options, output, checked)
         wrong = [name for name, verdict in verdicts.items() if verdict.wrong]
         if output.as_json:
             output.document(

@@ -4,10 +4,8 @@ import argparse
 
 from django.conf import settings
 from django.db import transaction
-from django.utils import timezone
 from django.utils.timezone import localtime
 
-from activity import rollups
 from activity.bundles.verbs import WriteBundle
 from activity.events import COLUMNS, between, rows, sentence
 from activity.exporters import FORMATS
@@ -22,14 +20,12 @@ from activity.forgetting.verbs import Erase, HoldVerb, RetentionVerb, SubjectVer
 from activity.models import ActivityEvent
 from activity.places import add_place, place
 from activity.reports import REPORTS, build, definition_of, period_for
+from activity.rollups.verbs import Aggregate
 from activity.schedules.verbs import Schedules
 from activity.sealing.keys import new_signer
 from activity.sealing.verbs import Prove, Seal, Verify
 from tenants.commandline import NounCommand, Output, Verb
-from tenants.context import enter_platform, enter_tenant
-from tenants.directory import tenant_to_enter
-from tenants.errors import InvalidInput, TenantryError
-from tenants.models import Tenant
+from tenants.errors import InvalidInput
 
 
 class Events(Verb):
@@ -109,54 +105,6 @@ class ReportVerb(Verb):
             output.say("Nothing in this period.")
         if report.as_of is None:
             output.stderr.write("Not counted yet: manage.py activity aggregate")
-
-
-class Aggregate(Verb):
-    """Count new events."""
-
-    name = "aggregate"
-    help = "Bring the daily roll-ups up to date, as Celery does by itself."
-    examples = ("activity aggregate --tenant acme", "activity aggregate --all --json")
-
-    def arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare whose."""
-        add_place(parser)
-        parser.add_argument("--all", action="store_true", help="every active tenant's")
-
-    def run(self, options: argparse.Namespace, output: Output) -> None:
-        """Fold, tenant by tenant; one that fails keeps no other from being counted."""
-        if options.all and options.tenant:
-            raise InvalidInput("--all and --tenant exclude each other.", "Use one of them.")
-        if not options.all:
-            with place(options):
-                folded = {options.tenant or "platform": rollups.fold(timezone.now()).events}
-        else:
-            folded = self._everywhere(output)
-        if output.as_json:
-            output.document({"folded": folded})
-        for name, count in folded.items():
-            output.say(f"{name}: {count} new events counted")
-
-    def _everywhere(self, output: Output) -> dict[str, int]:
-        with enter_platform():
-            tenants = list(Tenant.objects.active())
-            folded = {"platform": rollups.fold(timezone.now()).events}
-        failed = []
-        with output.progress("tenants") as progress:
-            for done, tenant in enumerate(tenants, start=1):
-                try:
-                    with enter_tenant(tenant_to_enter(tenant.slug)):
-                        folded[tenant.slug] = rollups.fold(timezone.now()).events
-                except Exception as error:
-                    failed.append(tenant.slug)
-                    output.stderr.write(f"{tenant.slug}: {' '.join(str(error).split())}")
-                progress(f"tenants, {len(failed)} failed", done, len(tenants))
-        if failed:
-            raise TenantryError(
-                f"{len(failed)} of {len(tenants)} tenants could not be counted.",
-                "Run it again when the cause above is gone: what was counted stays counted.",
-            )
-        return folded
 
 
 class Keygen(Verb):
