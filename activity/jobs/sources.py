@@ -122,13 +122,13 @@ def register_document(
 
 def all_sources() -> dict[str, Source]:
     """Return every source there is, by name, in the order of lists."""
-    found = [_EVENTS, *(_of_report(name) for name in reports.REPORTS), _BUNDLE, *_more.values()]
+    found = [_EVENTS, *(_of_report(name) for name in reports.here()), _BUNDLE, *_more.values()]
     return {source.name: source for source in found}
 
 
 def source_called(name: str) -> Source:
     """Return the source of this name; raises ``InvalidInput`` listing those there are."""
-    if name in reports.REPORTS:
+    if name in reports.here():
         return _of_report(name)
     found = {EVENTS: _EVENTS, BUNDLE: _BUNDLE, **_more}.get(name)
     if found is None:

@@ -18,5 +18,6 @@ from activity.reports.registry import Row as Row
 from activity.reports.registry import build as build
 from activity.reports.registry import build_all as build_all
 from activity.reports.registry import definition_of as definition_of
+from activity.reports.registry import here as here
 from activity.reports.registry import period_for as period_for
 from activity.reports.registry import register as register

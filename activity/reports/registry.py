@@ -182,13 +182,17 @@ def register(*definitions: Definition) -> None:
         REPORTS[definition.name] = definition
 
 
+def here() -> dict[str, Definition]:
+    """Return the reports that there are in the place one is in, by name."""
+    return {name: one for name, one in REPORTS.items() if one.is_here}
+
+
 def definition_of(name: str) -> Definition:
     """Return the report called ``name``; raises ``InvalidInput`` listing those there are here."""
     found = REPORTS.get(name)
     if found is None or not found.is_here:
-        here = (one.name for one in REPORTS.values() if one.is_here)
         raise InvalidInput(
-            f"there is no report {name[:60]!r}.", f"Choose one of {', '.join(here)}."
+            f"there is no report {name[:60]!r}.", f"Choose one of {', '.join(here())}."
         )
     return found
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.models import CustomUser
 from activity.jobs import asking, keeping, links, running, steps
+from activity.jobs.sources import all_sources
 from activity.models import ActivityEvent, ExportJob
 from activity.recording import record
 from tenants.context import enter_platform, enter_tenant
@@ -315,3 +316,11 @@ def test_operators_have_the_page_on_the_platform(operator, browser):
     assert taken(client, led["Location"])[0].status_code == 200
     with enter_platform():
         steps.expire(job, "its time was over")
+
+
+def test_what_can_be_asked_for_is_what_there_is_in_the_place(acme):
+    with enter_tenant(acme):
+        assert "all-tenants" not in all_sources()
+        assert {"events", "sign-ins", "bundle"} <= set(all_sources())
+    with enter_platform():
+        assert "all-tenants" in all_sources()
