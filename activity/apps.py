@@ -16,6 +16,7 @@ class ActivityConfig(AppConfig):
         from activity.capture import platform, rules, schedules, transport
         from activity.jobs import keeping, sources
         from activity.overview import page, summary
+        from activity.rollups import figures
         from activity.schedules import agenda
         from activity.sealing import alarms, sealer
         from tenants import privileges, purging, sites
@@ -30,6 +31,7 @@ class ActivityConfig(AppConfig):
         contents.before_export += [floods.settle_now, sealer.seal_now, rollups.fold_now]
         contents.after_import += [sealer.arrive, rollups.arrive, agenda.keep]
         contents.leave_out("activity_exportjob", "files of exports stay where they were made")
+        purging.register("figures of days", figures.forget)
         purging.register("files of exports", keeping.drop_all_of)
         purging.register("due visits", agenda.forget)
         sources.register_document(

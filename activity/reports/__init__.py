@@ -8,9 +8,10 @@ from activity.reports import data as data
 from activity.reports import health as health
 from activity.reports import lifecycle as lifecycle
 from activity.reports import privileges as privileges
+from activity.reports import signins as signins
 from activity.reports import tenants as tenants
-from activity.reports.counts import ADMIN_ACTIONS as ADMIN_ACTIONS
-from activity.reports.counts import MOST_PEOPLE as MOST_PEOPLE
+from activity.reports.changes import ADMIN_ACTIONS as ADMIN_ACTIONS
+from activity.reports.people import MOST_PEOPLE as MOST_PEOPLE
 from activity.reports.registry import REPORTS as REPORTS
 from activity.reports.registry import Definition as Definition
 from activity.reports.registry import Report as Report

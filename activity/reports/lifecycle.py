@@ -1,11 +1,9 @@
 """How accounts come and go."""
 
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import date
 from typing import Final
 
-from activity.periods import Period
-from activity.reports import parameters
 from activity.reports.reading import WITHIN, fetched
 from activity.reports.registry import (
     Asked,
@@ -18,6 +16,7 @@ from activity.reports.registry import (
     Source,
     register,
 )
+from activity.reports.spans import BY, beginning, spans
 
 STEPS: Final = {
     "user.created": "created",
@@ -42,22 +41,6 @@ AND (event.action <> 'user.password_reset' OR (
             AND earlier.id < event.id AND earlier.action = 'user.password_reset')))
 GROUP BY 1, 2
 """  # noqa: S608 (our own words)
-
-BY: Final = parameters.choice(
-    "by", "By", "Which span of time a row is of; weeks begin on Mondays.", ("day", "week", "month")
-)
-
-
-def beginning(day: date, span: str) -> date:
-    """Return the first day of the span, ``day``, ``week`` or ``month``, that a day is in."""
-    if span == "week":
-        return day - timedelta(day.weekday())
-    return day.replace(day=1) if span == "month" else day
-
-
-def spans(period: Period, span: str) -> list[date]:
-    """Return the first day of every span that a period touches, oldest first."""
-    return list(dict.fromkeys(beginning(day, span) for day in period.days))
 
 
 def _life_cycle(asked: Asked) -> Iterable[Row]:

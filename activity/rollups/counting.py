@@ -76,6 +76,7 @@ SELECT %(build)s, action, {DAY}, outcome, {FACET}, sum({WEIGHT}) FROM {EVENTS}
 GROUP BY 2, 3, 4, 5
 ON CONFLICT (build, action, day, outcome, facet)
 DO UPDATE SET events = total.events + EXCLUDED.events
+RETURNING day
 """
 
 COUNTS: Final = ("events", "sign_ins", "failures", "changes")

@@ -8,14 +8,14 @@ waits for the oldest that is open.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Final
 
 from django.db import connection, transaction
 from django.utils import timezone
 
 from activity.models import RollupCursor, Segment
-from activity.rollups import counting, cursors
+from activity.rollups import counting, cursors, figures
 from activity.sealing.sealer import NOTHING
 
 MOST_EVENTS: Final = 131_072
@@ -47,8 +47,9 @@ def fold(now: datetime, most: int | None = None, *, wait: bool = True) -> Folded
             found = cursors.lock(wait=wait)
             if not found:
                 return Folded(events, now, is_busy=True)
-            counted, is_complete = advance(found[0], now)
+            counted, is_complete, days = advance(found[0], now)
             cursors.tell()
+            figures.tell(days)
         events += counted
         rounds += 1
         if is_complete or rounds == most:
@@ -66,16 +67,18 @@ def arrive() -> None:
     The cursor came along, and segments keep their numbers.
     """
     fold(timezone.now())
+    figures.tell_all()
 
 
-def advance(cursor: RollupCursor, now: datetime) -> tuple[int, bool]:
+def advance(cursor: RollupCursor, now: datetime) -> tuple[int, bool, set[date]]:
     """Count the next segments into a build whose cursor is locked, and move that.
 
-    Returns how many events they have, and whether they were the last.
+    Returns how many events they have, whether they were the last, and on which days they were.
     """
     segments = _next(cursor)
+    days: set[date] = set()
     for run in _runs(cursor, segments):
-        _count(run)
+        days |= _count(run)
     events = 0
     if segments:
         last = segments[-1]
@@ -84,7 +87,7 @@ def advance(cursor: RollupCursor, now: datetime) -> tuple[int, bool]:
     # Late, a fold must not make figures look older than they are.
     cursor.folded_at = max(now, cursor.folded_at or now)
     cursor.save(update_fields=["number", "size", "folded_at"])
-    return events, cursor.number >= cursors.newest_segment()
+    return events, cursor.number >= cursors.newest_segment(), days
 
 
 def _next(cursor: RollupCursor) -> list[Segment]:
@@ -134,9 +137,14 @@ def _run(cursor: RollupCursor, run: list[Segment]) -> dict[str, Any]:
     }
 
 
-def _count(run: dict[str, Any]) -> None:
+def _count(run: dict[str, Any]) -> set[date]:
+    """Count one run; returns the days that have events of it."""
+    totals, *others = counting.STATEMENTS
     with connection.cursor() as cursor:
         # Compiling would take longer than most runs do.
         cursor.execute("SET LOCAL jit = off")
-        for statement in counting.STATEMENTS:
+        cursor.execute(totals, run)
+        days = {day for (day,) in cursor.fetchall()}
+        for statement in others:
             cursor.execute(statement, run)
+    return days

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 
 from activity import periods
 from activity.models import DailyTotal, MonthlyTally, RollupCursor, Segment
-from activity.rollups import counting, cursors
+from activity.rollups import counting, cursors, figures
 from activity.rollups.folding import Folded, advance
 from tenants.errors import InvalidInput
 
@@ -101,7 +101,7 @@ def carry_on(now: datetime, most: int | None = None, *, wait: bool = True) -> Fo
             if len(found) < 2:
                 return Folded(events, now, is_busy=not found)
             served, cursor = found
-            counted, is_complete = advance(cursor, now)
+            counted, is_complete, _ = advance(cursor, now)
             if is_complete:
                 _serve(cursor, served)
         events += counted
@@ -157,6 +157,7 @@ def _serve(cursor: RollupCursor, served: RollupCursor) -> None:
     cursor.is_served, cursor.since, cursor.copied = True, None, 0
     cursor.save(update_fields=["is_served", "since", "copied"])
     cursors.tell()
+    figures.tell_all()
 
 
 def _clear(build: int) -> None:

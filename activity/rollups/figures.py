@@ -1,0 +1,59 @@
+"""What operators see of a record without entering its place: a row of numbers for each day.
+
+Written in the transaction that counts, from what that has just counted, as totals and not as what
+is added: told twice they are the same (``docs/adr/0038-reports-are-registered.md``).
+"""
+
+from collections.abc import Collection
+from datetime import date
+from typing import Final
+
+from django.db import connection, transaction
+
+from activity.rollups import counting, cursors
+from tenants.context import current_scope, enter_platform
+from tenants.models import Tenant, TenantFigure
+
+_TOLD: Final = f"""
+INSERT INTO public.tenants_tenantfigure AS told
+    (day, record, events, sign_ins, failures, people, changes)
+SELECT day, %(record)s,
+    coalesce(sum(events) FILTER (WHERE action > ''), 0),
+    coalesce(sum(events) FILTER (WHERE action = '{counting.SIGN_INS[0]}'), 0),
+    coalesce(sum(events) FILTER (WHERE action = '{counting.SIGN_INS[1]}'), 0),
+    coalesce(sum(events) FILTER (WHERE action = '' AND facet = 'day'), 0),
+    coalesce(sum(events) FILTER (WHERE action = ANY (%(admin)s)), 0)
+FROM activity_dailytotal
+WHERE build = {cursors.SERVED} AND (%(days)s::date[] IS NULL OR day = ANY (%(days)s::date[]))
+GROUP BY day
+ON CONFLICT (day, record) DO UPDATE SET
+    events = EXCLUDED.events, sign_ins = EXCLUDED.sign_ins, failures = EXCLUDED.failures,
+    people = EXCLUDED.people, changes = EXCLUDED.changes
+"""  # noqa: S608 (our own words)
+
+_FORGOTTEN: Final = "DELETE FROM public.tenants_tenantfigure WHERE record = %s"
+
+
+def tell(days: Collection[date]) -> None:
+    """Tell the platform what was counted on some days, in the place one is in."""
+    if days:
+        _tell(sorted(days))
+
+
+def tell_all() -> None:
+    """Tell all days anew: after they were counted anew, or came with an import."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(_FORGOTTEN, [current_scope()])
+        _tell(None)
+
+
+def _tell(days: list[date] | None) -> None:
+    asked = {"record": current_scope(), "admin": counting.ADMIN_ACTIONS, "days": days}
+    with connection.cursor() as cursor:
+        cursor.execute(_TOLD, asked)
+
+
+def forget(tenant: Tenant) -> int:
+    """Remove the figures of a tenant that is deleted; returns how many days those were."""
+    with enter_platform():
+        return TenantFigure.objects.filter(record=str(tenant.pk)).delete()[0]
