@@ -4,10 +4,14 @@ Signs in as the demo's administrator of Acme and looks; it changes nothing but t
 says that she was here.
 """
 
+import io
+import shutil
+import subprocess
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+from PIL import Image
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 IMAGES: Final = Path(__file__).parent / "images"
@@ -22,6 +26,9 @@ ARGUMENTS: Final = (
     "--disable-sync",
 )
 MOST_BYTES: Final = 120_000
+COLORS: Final = 128
+DESK: Final = {"width": 1280, "height": 800}
+PHONE: Final = {"width": 320, "height": 800}
 
 
 def main(port: int) -> None:
@@ -36,20 +43,15 @@ def main(port: int) -> None:
 
 
 def _take_all(browser: Browser, origin: str) -> None:
-    page = browser.new_page(
-        viewport={"width": 1280, "height": 800},
-        locale="en-GB",
-        timezone_id="Europe/Berlin",
-        color_scheme="light",
-    )
+    page = _page(browser, viewport=DESK, color_scheme="light")
     page.goto(f"{origin}/admin/")
     _take(page, "signin")
-
-    page.get_by_label("E-mail or user name").fill("ann")
-    page.get_by_label("Password").fill("tenantry demo password")
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Last changes")).to_be_visible()
+    _sign_in(page)
     _take(page, "overview")
+    _take_summary(page)
+
+    page.goto(f"{origin}/admin/reports/most-active/")
+    _take(page, "report")
 
     page.goto(f"{origin}/admin/activity/activityevent/?q=dan")
     _take(page, "events")
@@ -58,13 +60,57 @@ def _take_all(browser: Browser, origin: str) -> None:
     page.get_by_role("link", name="Bob Ray").first.click()
     _take(page, "person")
 
+    for name, viewport, color_scheme in (
+        ("overview-dark", DESK, "dark"),
+        ("overview-phone", PHONE, "light"),
+    ):
+        page = _page(browser, viewport=viewport, color_scheme=color_scheme)
+        page.goto(f"{origin}/admin/")
+        _sign_in(page)
+        _take(page, name)
+
+
+def _page(browser: Browser, **options: Any) -> Page:
+    return browser.new_page(locale="en-GB", timezone_id="Europe/Berlin", **options)
+
+
+def _sign_in(page: Page) -> None:
+    page.get_by_label("E-mail or user name").fill("ann")
+    page.get_by_label("Password").fill("tenantry demo password")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("heading", name="What changed")).to_be_visible()
+
 
 def _take(page: Page, name: str) -> None:
     # Fonts and icons come late, and a picture without them has words in the icons' places.
     page.wait_for_load_state("networkidle")
     page.evaluate("document.fonts.ready")
+    _keep(page.screenshot(animations="disabled", caret="hide"), name)
+
+
+def _take_summary(page: Page) -> None:
+    """Take the first page of the summary as it prints, where a program is that shows PDF."""
+    program = shutil.which("pdftoppm")
+    if program is None:
+        sys.stdout.write("summary.png: left as it is, no pdftoppm (Debian: poppler-utils)\n")
+        return
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Save as PDF").click()
+    finished = subprocess.run(
+        [program, "-png", "-r", "75", "-f", "1", "-l", "1", download.value.path()],
+        capture_output=True,
+        check=True,
+    )
+    _keep(finished.stdout, "summary")
+
+
+def _keep(picture: bytes, name: str) -> None:
+    """Keep a picture with few colours, which is a third of its size and looks the same."""
     path = IMAGES / f"{name}.png"
-    size = len(page.screenshot(path=path, animations="disabled", caret="hide"))
+    Image.open(io.BytesIO(picture)).convert("RGB").quantize(
+        COLORS, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE
+    ).save(path, optimize=True)
+    size = path.stat().st_size
     note = "" if size <= MOST_BYTES else f", more than {MOST_BYTES:,}"
     sys.stdout.write(f"{path.name}: {size:,} bytes{note}\n")
 

@@ -19,6 +19,7 @@ from activity.periods import Period
 from activity.reading.events import first_id_at, narrow
 from activity.reading.links import link_to
 from activity.reading.query import parse
+from activity.rollups import cursors
 from activity.schedules import steps
 from activity.sealing import checking, lag
 from tenants.context import current_scope, current_tenant
@@ -172,6 +173,17 @@ def _counting(look: Look) -> Iterable[Notice]:
     )
 
 
+def _differing(look: Look) -> Iterable[Notice]:
+    found = cursors.served()
+    if found is not None and found.difference:
+        yield Notice(
+            sentence=f"The figures differ from a recount of the record. {found.difference}",
+            advice="The record is what holds. Tell whoever runs this platform to count anew.",
+            link=reverse("report", args=["record-health"]),
+            link_text="How the record is",
+        )
+
+
 def _failures(look: Look) -> Iterable[Notice]:
     figure = look.figures["Failed sign-ins"]
     if figure.is_warning:
@@ -242,12 +254,7 @@ def _schedules(look: Look) -> Iterable[Notice]:
 
 
 FINDERS: list[Finder] = [
-    _record,
-    _sealing,
-    _counting,
-    _failures,
-    _exports,
-    _schedules,
-    _administrators,
+    *(_record, _sealing, _counting, _differing),
+    *(_failures, _exports, _schedules, _administrators),
 ]
 """Who looks for what is wrong. Apps add theirs when they start."""

@@ -324,6 +324,15 @@ def test_figures_are_behind_when_they_lack_events(healthy, monkeypatch):
     assert said(healthy)[0][0].startswith("The figures on this page are behind")
 
 
+def test_figures_that_differ_from_a_recount_are_wrong(healthy):
+    with enter_tenant(healthy):
+        RollupCursor.objects.update(difference="2026-11-22 has 3 sign-ins and not 4.")
+
+    [sentence] = said(healthy)[0]
+
+    assert sentence.startswith("The figures differ from a recount of the record. 2026-11-22 has 3")
+
+
 def test_failed_sign_ins_are_wrong_when_they_are_up_and_no_typos(healthy):
     today = last_days(1).until
     last_week = today - timedelta(7)

@@ -6,11 +6,11 @@ from datetime import date, timedelta
 import pytest
 from bs4 import BeautifulSoup
 
-from activity.models import DailyRollup
 from activity.recording import record
 from activity.reports import REPORTS
 from activity.reports.registry import Kind
 from tenants.context import enter_tenant
+from tests.activity.rolled import put
 from tests.conftest import CANARY
 
 LIST = "/admin/reports/"
@@ -22,14 +22,14 @@ FIRST = date(2026, 3, 1)
 def busy(acme):
     """Acme with ten days of figures."""
     with enter_tenant(acme):
-        DailyRollup.objects.all().delete()
-        for number in range(10):
-            for actor in ("Ann", "<b>Bob</b>"):
-                DailyRollup.objects.create(
-                    day=FIRST + timedelta(number), action="session.started", outcome="success",
-                    actor_kind="person", actor_id=actor, actor_label=actor,
-                    events=1_000 * (number + 1) + (actor == "Ann"),
-                )  # fmt: skip
+        put(
+            [
+                (FIRST + timedelta(number), "session.started", "success", "person", who, who,
+                 1_000 * (number + 1) + (who == "Ann"))
+                for number in range(10)
+                for who in ("Ann", "<b>Bob</b>")
+            ]
+        )  # fmt: skip
     return acme
 
 
