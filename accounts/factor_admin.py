@@ -23,7 +23,10 @@ class WithSecondFactor:
     @display(description="Second factor")
     def second_factor(self, user: CustomUser) -> str:
         """On since when, or off."""
-        state = second_factors.state_of(user)
+        # The theme asks for each field five times.
+        if "factor_state" not in vars(user):
+            vars(user)["factor_state"] = second_factors.state_of(user)
+        state = vars(user)["factor_state"]
         if not state:
             return "Off"
         since = date_format(localtime(state["since"]), "j F Y")
