@@ -31,6 +31,9 @@ KINDS: Final = {
         400, "A parameter cannot be used", "Correct what is listed under errors."
     ),
     "invalid-input": Kind(400, "A value cannot be used", "Correct the value."),
+    "not-installed": Kind(
+        400, "It needs an extra that is not installed here", "Choose another, or ask the operator."
+    ),
     "not-authenticated": Kind(
         401,
         "Nobody is signed in",
@@ -56,6 +59,9 @@ KINDS: Final = {
         406, "There is no such form of this", "Accept one of the media types that are listed."
     ),
     "conflict": Kind(409, "It collides with what is already there", "See the detail."),
+    "quota-reached": Kind(
+        409, "There is no room for one more", "Wait, cancel one that waits, or delete a file."
+    ),
     "not-sealed": Kind(
         409, "The event is not sealed yet", "Ask again in some seconds: events are sealed by then."
     ),

@@ -20,7 +20,7 @@ from activity.reading.query import FILTERS
 from tenants.problems import KINDS, MEDIA_TYPE
 
 
-def _errors(*codes: str, shown: tuple[Any, ...] = ()) -> dict[Any, Any]:
+def errors(*codes: str, shown: tuple[Any, ...] = ()) -> dict[Any, Any]:
     """Return the errors of an operation, those that every one has among them."""
     every = (*codes, "not-authenticated", "invalid-token", "not-permitted", "insufficient-scope")
     every += ("not-acceptable", "too-many-requests", "unavailable")
@@ -37,7 +37,8 @@ def _errors(*codes: str, shown: tuple[Any, ...] = ()) -> dict[Any, Any]:
     }
 
 
-def _parameter(name: str, description: str, example: Any = None, **more: Any) -> OpenApiParameter:
+def parameter(name: str, description: str, example: Any = None, **more: Any) -> OpenApiParameter:
+    """Return the description of a parameter of the address."""
     examples_ = [OpenApiExample(name, value=example)] if example is not None else []
     return OpenApiParameter(name, description=description, examples=examples_, **more)
 
@@ -47,13 +48,13 @@ _ID: Final = OpenApiParameter(
 )
 
 _PARAMETERS: Final = [
-    _parameter("q", "A search, as in the panel: terms that must all hold.", "actor:ann -ip:::1"),
+    parameter("q", "A search, as in the panel: terms that must all hold.", "actor:ann -ip:::1"),
     *(
-        _parameter(name, f"The same as {name}: in a search.", one.example.partition(":")[2])
+        parameter(name, f"The same as {name}: in a search.", one.example.partition(":")[2])
         for name, one in FILTERS.items()
     ),
-    _parameter("cursor", "Where the page begins: what next and previous have."),
-    _parameter(
+    parameter("cursor", "Where the page begins: what next and previous have."),
+    parameter(
         "limit",
         f"Events of the page, 1 to {MOST}.",
         type={"type": "integer", "minimum": 1, "maximum": MOST, "default": SIZE},
@@ -66,14 +67,14 @@ events = extend_schema(
     parameters=_PARAMETERS,
     responses={
         200: OpenApiResponse(EventPageSerializer, examples=[examples.EVENTS]),
-        **_errors("invalid-parameters", shown=(examples.INVALID,)),
+        **errors("invalid-parameters", shown=(examples.INVALID,)),
     },
 )
 event = extend_schema(
     operation_id="getEvent",
     tags=["activity"],
     parameters=[_ID],
-    responses={200: EventSerializer, **_errors("not-found")},
+    responses={200: EventSerializer, **errors("not-found")},
 )
 proof = extend_schema(
     operation_id="getProof",
@@ -81,7 +82,7 @@ proof = extend_schema(
     parameters=[_ID],
     responses={
         200: ProofSerializer,
-        **_errors("not-found", "not-sealed", "not-as-sealed"),
+        **errors("not-found", "not-sealed", "not-as-sealed"),
     },
 )
 checkpoint = extend_schema(
@@ -89,7 +90,7 @@ checkpoint = extend_schema(
     tags=["activity"],
     responses={
         (200, "text/plain"): OpenApiResponse(str, examples=[examples.CHECKPOINT]),
-        **_errors("not-found"),
+        **errors("not-found"),
     },
 )
 catalogue = extend_schema(
@@ -97,22 +98,22 @@ catalogue = extend_schema(
     tags=["activity"],
     responses={
         200: OpenApiResponse(OpenApiTypes.OBJECT, examples=[examples.CATALOGUE]),
-        **_errors(),
+        **errors(),
     },
 )
 reports = extend_schema(
     operation_id="listReports",
     tags=["activity"],
-    responses={200: ReportListSerializer, **_errors()},
+    responses={200: ReportListSerializer, **errors()},
 )
 report = extend_schema(
     operation_id="getReport",
     tags=["activity"],
     parameters=[
         OpenApiParameter("name", str, OpenApiParameter.PATH, description="The report's name."),
-        _parameter("since", "The first local day; without it, 30 days up to until.", "2026-11-01"),
-        _parameter("until", "The last local day; without it, today.", "2026-11-30"),
-        _parameter(
+        parameter("since", "The first local day; without it, 30 days up to until.", "2026-11-01"),
+        parameter("until", "The last local day; without it, today.", "2026-11-30"),
+        parameter(
             "limit",
             "Rows at most, 1 to 10000.",
             type={"type": "integer", "minimum": 1, "maximum": 10_000, "default": 1_000},
@@ -125,5 +126,5 @@ report = extend_schema(
             explode=True,
         ),
     ],
-    responses={200: ReportSerializer, **_errors("not-found", "invalid-parameters")},
+    responses={200: ReportSerializer, **errors("not-found", "invalid-parameters")},
 )

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from activity.api import published, reports, views
+from activity.api import exports, published, reports, views
 
 urlpatterns: list[URLPattern] = [
     path("activity/events", views.EventList.as_view(), name="api-events"),
@@ -12,6 +12,23 @@ urlpatterns: list[URLPattern] = [
     path("activity/catalogue", views.Catalogue.as_view(), name="activity-catalogue"),
     path("activity/reports", reports.ReportList.as_view(), name="api-reports"),
     path("activity/reports/<str:name>", reports.ReportDetail.as_view(), name="api-report"),
+    path("activity/exports", exports.ExportList.as_view(), name="api-exports"),
+    path("activity/exports/<uuid:export_id>", exports.ExportDetail.as_view(), name="api-export"),
+    path(
+        "activity/exports/<uuid:export_id>/cancel",
+        exports.ExportCancel.as_view(),
+        name="api-export-cancel",
+    ),
+    path(
+        "activity/exports/<uuid:export_id>/download",
+        exports.ExportDownload.as_view(),
+        name="api-export-download",
+    ),
+    path(
+        "activity/exports/<uuid:export_id>/manifest",
+        exports.ExportManifest.as_view(),
+        name="api-export-manifest",
+    ),
     path("schema", published.schema, name="api-schema"),
     path("problems/<slug:code>", published.kind, name="api-problem"),
 ]

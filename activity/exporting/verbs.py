@@ -2,11 +2,14 @@
 
 import argparse
 import json
+import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 from typing import Any, Final
+
+from django.db.models import QuerySet
 
 from activity.events import COLUMNS, between
 from activity.exporters import FORMATS, Format, format_called
@@ -14,6 +17,8 @@ from activity.exporting.compressing import COMPRESSIONS, Compression, compressio
 from activity.exporting.files import Export, Source, of_events, of_report
 from activity.exporting.moments import Snapshot, one_moment
 from activity.exporting.statements import columns_called
+from activity.jobs import counting
+from activity.jobs.verbs import ask
 from activity.periods import Period, parse_day, period_between
 from activity.places import place
 from activity.reading.events import narrow
@@ -97,11 +102,17 @@ class ExportVerb(Verb):
             "--manifest", action="store_true", help="also write FILE.manifest.json, which proves it"
         )
         parser.add_argument("--force", action="store_true", help="replace a file that exists")
+        parser.add_argument(
+            "--background", action="store_true", help="have a worker make it: activity exports"
+        )
 
     def run(self, options: argparse.Namespace, output: Output) -> None:
         """Write beside the file and rename, so that it is there complete or not at all."""
         path = None if options.output == "-" else Path(options.output)
         format_, compression = _form_of(options, path)
+        if options.background:
+            ask(options, format_.name, compression.name if compression else "", output)
+            return
         _refuse_nonsense(options, output, path)
         sidecar = None
         if path is not None:
@@ -162,10 +173,15 @@ def _source_of(options: argparse.Namespace) -> Source:
 
 
 def _write(export: Export, write: Callable[[bytes], Any], output: Output) -> None:
+    events, began = export.source.rows, time.monotonic()
+    # Who reads no bar need not wait until it is known how long it will be.
+    is_shown = output.console.is_terminal and isinstance(events, QuerySet)
+    total = counting.count(events).rows if is_shown and isinstance(events, QuerySet) else None
     with output.progress("rows") as progress, export.opened() as pieces:
         for piece in pieces:
             write(piece)
-            progress("rows", export.rows, None)
+            rate = export.rows / max(0.001, time.monotonic() - began)
+            progress(f"rows, {rate:,.0f}/s", export.rows, total and max(total, export.rows))
 
 
 def _describe(

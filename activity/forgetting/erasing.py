@@ -17,6 +17,7 @@ from django.db.models import Q
 from activity.forgetting import certificates, holds, mentions, places
 from activity.forgetting.certificates import Certificate
 from activity.forgetting.people import Person, people
+from activity.jobs import forgetting as forgetting_exports
 from activity.models import ActivityEvent
 from activity.recording import record
 from activity.rollups import erased
@@ -107,6 +108,9 @@ def finish(person: Person, report: Report = lambda *_: None) -> Certificate:
     with transaction.atomic():
         # Again: whoever was counting may have read the name before its events were emptied.
         places.rollups(person)
+        # And once more: a file that was begun meanwhile may have what was emptied since.
+        found.update(forgetting_exports.forget(person))
+    with transaction.atomic():
         # Last: until here these rows say which names to look for.
         found.update(people().forget(person))
         found.update(_begun_with(person.id))
@@ -169,6 +173,7 @@ def _in_another(person: Person, found: Counter[str], about: str = "") -> None:
             found["events (other records)"] += _mentions(person, named)
             while count := sum(_call(person.id)):
                 found["events (other records)"] += count
+            found.update(forgetting_exports.forget(person))
 
 
 def _about(person_id: str) -> tuple[Q, Q]:

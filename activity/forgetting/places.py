@@ -12,6 +12,7 @@ from django.db.models import Model
 from activity.forgetting import mentions
 from activity.forgetting.people import Person, pseudonym
 from activity.history import HistoryRow
+from activity.jobs import forgetting as forgetting_exports
 from activity.models import SavedSearch, Schedule
 from activity.recording import record
 from activity.rollups import erased
@@ -116,4 +117,5 @@ def cached(person: Person) -> dict[str, int]:
 
 PLACES: Final[list[Emptied]] = [
     *(operations, searches, schedules, mail, cached, history_labels, rollups),
+    forgetting_exports.forget,
 ]

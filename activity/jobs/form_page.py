@@ -17,7 +17,6 @@ from activity.jobs.counting import Count
 from activity.jobs.pages import may_read, site
 from tenants.errors import TenantryError
 
-_PLAIN: Final = ("q", "since", "until")
 _OTHERS: Final = ("source", "format", "compress", "columns", "note", "empty", "large", "count")
 
 
@@ -36,9 +35,9 @@ class Form:
     forms: list[str] = field(default_factory=list)
 
     @classmethod
-    def of(cls, given: QueryDict) -> "Form":
+    def of(cls, given: QueryDict, person: Any) -> "Form":
         """Read it; what there is not is what there is first."""
-        known = sources.all_sources()
+        known = allowed(person)
         source = known.get(given.get("source", ""), known[sources.EVENTS])
         forms = source.forms()
         form = given.get("format", "")
@@ -48,7 +47,7 @@ class Form:
             compress=given.get("compress", ""),
             columns=[name for name in given.getlist("columns") if name],
             note=given.get("note", ""),
-            filters=_filters(given),
+            filters=_filters(given, source),
             forms=forms,
         )
 
@@ -78,7 +77,7 @@ class Form:
 def new_export(request: HttpRequest) -> HttpResponse:
     """Show the form with what it would make, or have it made."""
     given = request.POST if request.method == "POST" else request.GET
-    form = Form.of(given)
+    form = Form.of(given, request.user)
     form.look()
     if request.method == "POST" and form.error is None:
         is_sure = "empty" in given or not (form.count and form.count.is_empty)
@@ -88,7 +87,7 @@ def new_export(request: HttpRequest) -> HttpResponse:
         **site().each_context(request),
         "title": "New export",
         "form": form,
-        "sources": sources.all_sources().values(),
+        "sources": allowed(request.user).values(),
         "compressions": list(COMPRESSIONS),
         "all_columns": COLUMNS,
         "of_events": form.source.name == sources.EVENTS,
@@ -118,14 +117,28 @@ def _made(request: HttpRequest, form: Form) -> bool:
     return True
 
 
-def _filters(given: QueryDict) -> dict[str, str]:
-    """Return what chooses rows: the plain filters, and the parameters of a report."""
-    return {
-        name: value.strip()
-        for name, value in given.items()
-        if isinstance(value, str) and value.strip() and (name in _PLAIN or name.startswith("p_"))
-    }
+def allowed(person: Any) -> dict[str, sources.Source]:
+    """Return what a person may have files of, by name."""
+    every = sources.all_sources().items()
+    return {name: source for name, source in every if person.has_perm(source.permission)}
+
+
+def _filters(given: QueryDict, source: sources.Source) -> dict[str, str]:
+    """Return what chooses rows: days, the search of events, and the parameters of a report.
+
+    What the form still has of another source that was chosen before is left out.
+    """
+    names = {"since": "since", "until": "until"}
+    if source.name == sources.EVENTS:
+        names["q"] = "q"
+    for parameter in source.parameters:
+        names[parameter.name] = f"p_{parameter.name}"
+    found = {}
+    for name, field_name in names.items():
+        plain = "" if name in _OTHERS else given.get(name, "")
+        found[name] = given.get(field_name, plain).strip()
+    return {name: value for name, value in found.items() if value}
 
 
 def _parameters(form: Form) -> list[Any]:
-    return []
+    return [(one, form.filters.get(one.name, one.default)) for one in form.source.parameters]

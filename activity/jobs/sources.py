@@ -27,6 +27,7 @@ from activity.models import ActivityEvent
 from activity.periods import Period, parse_day, period_between
 from activity.reading.events import narrow
 from activity.reading.query import parse
+from activity.reports.parameters import Parameter
 from activity.sealing import sealer
 from activity.subjects import Subject
 from tenants.errors import InvalidInput
@@ -36,6 +37,7 @@ EVENTS: Final = "events"
 BUNDLE: Final = "bundle"
 BEGINNING: Final = 1970
 LONGEST_NOTE: Final = 200
+LONGEST_FILTER: Final = 2_000
 _COMPRESSIONS: Final = ", ".join(COMPRESSIONS)
 
 
@@ -83,6 +85,8 @@ class Source:
     before: Callable[[], None] = lambda: None
     """Called before the transaction of one moment begins."""
     permission: str = READ
+    parameters: tuple[Parameter, ...] = ()
+    """What may be asked of it beside days: filters of these names."""
 
 
 _more: dict[str, Source] = {}
@@ -225,9 +229,11 @@ def _of_report(name: str) -> Source:
 
     def check(asked: Asked) -> Asked:
         _refuse_columns(asked)
-        filters = {key: value for key, value in asked.filters.items() if value}
+        period, given = _period_and_parameters(name, asked.filters)
+        definition.values(period, given)
         # The days as they are now: a file that waits until tomorrow is of the same.
-        return replace(asked, filters=dict(of_report(_built(name, filters)).filters))
+        days = {"since": str(period.since), "until": str(period.until)}
+        return replace(asked, filters={**(days if definition.has_period else {}), **given})
 
     def make(asked: Asked, _: Any) -> Export:
         return Export(
@@ -246,15 +252,19 @@ def _of_report(name: str) -> Source:
         check=check,
         make=make,
         expect=expect,
-        permission=getattr(definition, "permission", READ),
+        permission=definition.permission,
+        parameters=definition.parameters,
     )
 
 
-def _built(name: str, filters: dict[str, str]) -> Any:
-    given = dict(filters)
-    since, until = given.pop("since", ""), given.pop("until", "")
-    _known(given, ())
-    return reports.build(name, period_between(since, until))
+def _built(name: str, filters: dict[str, str]) -> reports.Report:
+    return reports.build(name, *_period_and_parameters(name, filters))
+
+
+def _period_and_parameters(name: str, filters: dict[str, str]) -> tuple[Period, dict[str, str]]:
+    given = _texts(filters)
+    period = reports.period_for(name, given.pop("since", ""), given.pop("until", ""))
+    return period, given
 
 
 # The bundle
@@ -282,12 +292,18 @@ _BUNDLE: Final = Source(
 def _known(filters: dict[str, str], names: Iterable[str]) -> dict[str, str]:
     """Return the filters that say something; raises ``InvalidInput`` for one that there is not."""
     names = tuple(names)
-    for name, value in filters.items():
+    for name in filters:
         if name not in names:
-            hint = f"Use {', '.join(names)}." if names else "It has none but since and until."
-            raise InvalidInput(f"there is no filter {name[:40]!r} here.", hint)
-        if not isinstance(value, str) or "\0" in value:
-            raise InvalidInput(f"the filter {name} is no text.", "Write it as in the list.")
+            raise InvalidInput(
+                f"there is no filter {name[:40]!r} here.", f"Use {', '.join(names)}."
+            )
+    return _texts(filters)
+
+
+def _texts(filters: dict[str, str]) -> dict[str, str]:
+    for name, value in filters.items():
+        if not isinstance(value, str) or "\0" in value or len(value) > LONGEST_FILTER:
+            raise InvalidInput(f"the filter {name[:40]} is no text.", "Write it as in the list.")
     return {name: value for name, value in filters.items() if value}
 
 

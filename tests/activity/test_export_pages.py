@@ -15,30 +15,14 @@ from activity.jobs.sources import all_sources
 from activity.models import ActivityEvent, ExportJob
 from activity.recording import record
 from tenants.context import enter_platform, enter_tenant
+from tests.exports import exports_of_its_own as exports_of_its_own
+from tests.exports import made
 
 PAGE = "/admin/exports/"
 NEW = f"{PAGE}new/"
 
 
-@pytest.fixture(autouse=True)
-def exports_of_its_own(settings, tmp_path):
-    """Each test has a place for files of its own."""
-    settings.TENANTRY_EXPORTS_DIRECTORY = tmp_path
-    options = {"location": tmp_path / "files", "base_url": None}
-    backend = "django.core.files.storage.FileSystemStorage"
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "exports": {"BACKEND": backend, "OPTIONS": options},
-    }
-
-
-def made(tenant, person, form="csv", **filters):
-    """A job of somebody's whose file is there."""
-    with enter_tenant(tenant):
-        job = asking.request("events", filters, form, by=person)
-        assert running.run(str(job.pk)) == "ready"
-        job.refresh_from_db()
-    return job
+pytestmark = pytest.mark.usefixtures("exports_of_its_own")
 
 
 def link_to(tenant, job, person, **options):

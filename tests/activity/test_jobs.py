@@ -14,7 +14,6 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from accounts.models import CustomUser
-from activity.context import Actor, ActorKind
 from activity.events import COLUMNS
 from activity.exporters import format_called
 from activity.exporting.files import Export, of_events
@@ -28,22 +27,10 @@ from activity.recording import record
 from tenants.context import enter_tenant
 from tenants.errors import Conflict, InvalidInput
 from tests.conftest import PASSWORD
+from tests.exports import OPERATOR, files
+from tests.exports import exports_of_its_own as exports_of_its_own
 
-OPERATOR = Actor(ActorKind.COMMAND, "root@here", "root@here")
-
-
-@pytest.fixture(autouse=True)
-def exports_of_its_own(settings, tmp_path):
-    """Each test has a place for files of its own."""
-    settings.TENANTRY_EXPORTS_DIRECTORY = tmp_path
-    settings.STORAGES = {
-        **settings.STORAGES,
-        "exports": {
-            "BACKEND": "django.core.files.storage.FileSystemStorage",
-            "OPTIONS": {"location": tmp_path / "files", "base_url": None},
-        },
-    }
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("exports_of_its_own")
 
 
 @pytest.fixture
@@ -58,10 +45,6 @@ def at_lab(lab):
 
 def ann():
     return CustomUser.objects.get(username="ann")
-
-
-def files(place):
-    return sorted(str(p.relative_to(place)) for p in place.rglob("*") if p.is_file())
 
 
 def body(job):

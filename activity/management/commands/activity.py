@@ -17,6 +17,7 @@ from activity.exporting.verbs import (
     period_of,
 )
 from activity.forgetting.verbs import Erase, HoldVerb, RetentionVerb, SubjectVerb
+from activity.jobs.verbs import Exports
 from activity.models import ActivityEvent
 from activity.places import add_place, place
 from activity.reports import REPORTS, build, definition_of, period_for
@@ -138,6 +139,6 @@ class Command(NounCommand):
 
     help = "Read, count, report, export, seal and verify the record."
     verbs = (
-        *(Events, ReportVerb, Aggregate, ExportVerb, WriteBundle, Seal, Verify, Prove),
+        *(Events, ReportVerb, Aggregate, ExportVerb, Exports, WriteBundle, Seal, Verify, Prove),
         *(SubjectVerb, Erase, RetentionVerb, HoldVerb, Schedules, Keygen),
     )
