@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from copy import copy
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import product
 from typing import Any
 
@@ -29,7 +30,8 @@ from accounts.api_tokens import make
 from accounts.invitations import link_for
 from accounts.models import CustomUser
 from accounts.sessions import SessionStore
-from activity.models import ActivityEvent
+from activity.jobs.links import token_for
+from activity.models import ActivityEvent, ExportJob
 from activity.recording import record
 from activity.reports import REPORTS
 from activity.subjects import Subject
@@ -92,6 +94,15 @@ def _plant(place: Tenant | None, canary: str) -> Planted:
         )
         actor = ("person", str(vera.public_id), f"Vera {canary}")
         put([(timezone.localdate(), "session.started", "success", *actor, 7)])
+        job = ExportJob.objects.create(
+            source="events",
+            asked={"filters": {"q": canary}, "form": "csv", "note": canary},
+            requester_kind="person",
+            requester_id=str(vera.public_id),
+            requester_label=f"Vera {canary}",
+            error=canary,
+        )
+        link = token_for(job, str(vera.public_id), until=timezone.now() + timedelta(days=1))
         address = EmailAddress.objects.create(user=vera, email=vera.email, primary=True)
         confirmation = EmailConfirmation.create(address)
         confirmation.sent = timezone.now()
@@ -114,6 +125,8 @@ def _plant(place: Tenant | None, canary: str) -> Planted:
                 "tenants/tenant": [str(pk) for pk in _tenants(place)],
                 "tenants/operation": [str(pk) for pk in _operations(place)],
                 "event_id": [str(event.pk)],
+                "job": [str(job.pk)],
+                "export_id": [str(job.pk)],
                 "accounts/apitoken": [str(token.pk)],
                 "token_id": [str(token.pk)],
                 "code": ["not-found"],
@@ -122,7 +135,7 @@ def _plant(place: Tenant | None, canary: str) -> Planted:
                 "app_label": ["tenants", "activity", "accounts", "auth"],
                 "url": [f"{store.session_key}"],
                 "uidb36": [uid],
-                "key": [key, confirmation.key],
+                "key": [key, confirmation.key, link],
             },
             tokens,
         )
@@ -274,6 +287,7 @@ class Ground:
         """Return what changes when anything of a tenant changes."""
         tables = ("accounts_customuser", "auth_group", "accounts_membership", "django_session")
         tables = (*tables, "accounts_apitoken", "activity_activityevent", "activity_monthlytally")
+        tables = (*tables, "activity_exportjob")
         sums = ", ".join(f"(SELECT sum(hashtext(t::text)) FROM {table} t)" for table in tables)
         with _inside(self.places[slug]), connection.cursor() as cursor:
             cursor.execute(f"SELECT {sums}")
