@@ -41,6 +41,11 @@ test: $(INSTALLED) ## Run the tests; ARGS="-k exports -x" passes on what pytest 
 hammer: $(INSTALLED) ## Hammer the sealer for a minute with writers, rollbacks and kill -9; SECONDS=600 for ten
 	@TEST_HAMMER_SECONDS=$(or $(SECONDS),60) $(RUN) -m pytest -n 0 tests/hazards/test_record_hammer.py $(ARGS)
 
+.PHONY: kill-exports
+kill-exports: $(INSTALLED) ## Kill the worker 20 times amidst an export of a million events; EVENTS=100000 for fewer
+	@TEST_EXPORT_EVENTS=$(or $(EVENTS),1000000) TEST_EXPORT_KILLS=$(or $(KILLS),20) \
+		$(RUN) -m pytest -n 0 tests/hazards/test_export_kills.py $(ARGS)
+
 .PHONY: lint
 lint: $(INSTALLED) ## Check style, types, import directions, templates, migrations and production settings
 	$(RUN) -m ruff check .
