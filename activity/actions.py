@@ -97,6 +97,8 @@ _ALL: Final = (
     Action("schedule.paused", "{actor} paused the schedule {target}", Severity.NOTICE),
     Action("schedule.resumed", "{actor} resumed the schedule {target}", Severity.NOTICE),
     Action("schedule.deleted", "{actor} deleted the schedule {target}", Severity.NOTICE),
+    Action("schedule.delivered", "The file of the schedule {target} was delivered"),
+    Action("schedule.failed", "A run of the schedule {target} failed", Severity.WARNING),
     Action("search.shared", "{actor} shared the search {target}"),
     Action("search.renamed", "{actor} renamed the shared search {target}"),
     Action("search.withdrawn", "{actor} no longer shares the search {target}"),

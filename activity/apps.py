@@ -14,10 +14,10 @@ class ActivityConfig(AppConfig):
         """Connect the signals at the edge and add to the panel's first page."""
         from activity import admin, floods, lifecycle, rollups, signins  # noqa: F401
         from activity.capture import platform, rules, schedules, transport
-        from activity.jobs import keeping, sources
+        from activity.jobs import ends, keeping, sources
         from activity.overview import page, summary
         from activity.rollups import figures
-        from activity.schedules import agenda
+        from activity.schedules import agenda, making
         from activity.sealing import alarms, sealer
         from tenants import privileges, purging, sites
         from tenants.archive import contents
@@ -38,4 +38,5 @@ class ActivityConfig(AppConfig):
             summary.NAME, summary.TITLE, summary.MEDIA_TYPES, summary.pieces, summary.checked
         )
         sites.overview.append(page.contribute)
+        ends.register(making.heed)
         sites.warnings.append(alarms.sentences)

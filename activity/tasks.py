@@ -13,6 +13,7 @@ from activity.rollups.tasks import (  # noqa: F401
     aggregate_tenant,
     compare_rollups,
 )
+from activity.schedules import tasks as schedule_tasks  # noqa: F401
 from activity.sealing import checking, lag, sealer, witnesses
 from activity.sealing.unsealed import unsealed
 from tenants.context import PLATFORM

@@ -48,6 +48,8 @@ def timetable(sender: Celery, **_: Any) -> None:
     every(10.0, sender.signature("activity.run_exports"), expires=10)
     # Files of exports whose time is over.
     every(crontab(minute=7), sender.signature("activity.expire_exports"), expires=3000)
+    # What is exported by the clock, and files and bad news that are to be mailed.
+    every(60.0, sender.signature("activity.run_schedules"), expires=60)
     # Sessions that have expired, before Europe wakes up.
     every(crontab(hour=3, minute=30), sender.signature("accounts.clear_sessions"))
     # Shows /readyz that beat, broker and a worker are there.

@@ -307,6 +307,13 @@ class Environment(BaseModel):
         description="smtp://user:password@host:587 (STARTTLS), smtps://…:465 or file:///directory. "
         "Not given: files in the data directory in development, no mail in production.",
     )
+    TENANTRY_MAIL_ATTACHMENT_MB: int = Field(
+        10,
+        ge=1,
+        le=100,
+        description="Megabytes up to which schedules attach a file to a mail; a larger one goes as "
+        "a link. Mail servers take a third less than they say.",
+    )
     TENANTRY_EMAIL_FROM: str = Field(
         "Tenantry <no-reply@localhost>", description="Sender of the mail that Tenantry writes."
     )

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from activity.exporters import offered
 from activity.exporting.compressing import COMPRESSIONS
 from activity.schedules import wishes
 from activity.schedules.wishes import Wish
@@ -94,7 +93,7 @@ def choices_of(values: Mapping[str, str]) -> dict[str, Any]:
     """Return the lists of the form, each with what is chosen."""
     lists: dict[str, dict[str, str]] = {
         "sources": wishes.sources(),
-        "forms": {name: name for name in offered()},
+        "forms": {name: name for name in wishes.forms()},
         "compressions": {"": "none", **{name: name for name in COMPRESSIONS}},
         "spans": SPANS,
         "whens": WHENS,

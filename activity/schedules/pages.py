@@ -13,13 +13,15 @@ from django.shortcuts import redirect, render
 from django.utils.html import format_html
 
 from activity.models import Schedule
-from activity.schedules import forms, keeping, showing, wishes
+from activity.schedules import forms, keeping, making, running, showing, wishes
 from activity.schedules.preview import Preview, preview
 from activity.schedules.wishes import Wish, of
 from tenants.errors import InvalidInput, TenantryError
 from tenants.sites import tenant_site
 
 may_read = permission_required(wishes.READ, raise_exception=True)
+
+MOST_RUNS: Final = 20
 
 _PREFILLED: Final = ("name", "source", "search", "columns", "parameters", "form")
 """What a link to the empty form may fill in, such as the one of a report."""
@@ -74,7 +76,7 @@ def _form(
     context = {
         "title": schedule.name if schedule else "New schedule",
         "schedule": showing.shown(schedule, request.user) if schedule else None,
-        "runs": showing.runs_of(schedule) if schedule else [],
+        "runs": making.runs_of(schedule, MOST_RUNS) if schedule else [],
         "values": values,
         "choices": forms.choices_of(values),
         "preview": shown,
@@ -109,6 +111,10 @@ def _do(request: HttpRequest) -> Any:
     doing: dict[str, tuple[Callable[[uuid.UUID], Schedule], str]] = {
         "pause": (lambda key: keeping.pause(person, key), "“{}” is paused."),
         "resume": (lambda key: keeping.resume(person, key), "“{}” runs again."),
+        "run": (
+            lambda key: running.run_now(person, keeping.found(person, key)),
+            "“{}” is being made now.",
+        ),
         "delete": (lambda key: keeping.delete(person, key), "“{}” is deleted."),
     }
     try:

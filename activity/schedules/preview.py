@@ -9,10 +9,11 @@ from django.utils import timezone
 from activity.events import between
 from activity.exporters import safe_cell
 from activity.exporting.statements import columns_called
+from activity.jobs.sources import checked, source_called
 from activity.periods import Period
 from activity.reading.events import narrow
 from activity.reading.query import parse
-from activity.reports import build
+from activity.reports import REPORTS, build
 from activity.schedules import agenda, wishes
 from activity.schedules.cron import cron_called, upcoming
 from activity.schedules.planning import zone_called
@@ -28,7 +29,8 @@ MOST_COUNTED: Final = 100_000
 class Preview:
     """The next runs as the clocks of the place show them, and a file as a run would make it now.
 
-    ``rows`` is up to ``MOST_COUNTED``; ``has_more`` says that there are more than that.
+    ``rows`` is up to ``MOST_COUNTED``, and ``None`` for what has no rows, such as a document;
+    ``has_more`` says that there are more than that.
     """
 
     words: str
@@ -37,7 +39,7 @@ class Preview:
     period: Period
     columns: tuple[str, ...]
     first: tuple[tuple[Any, ...], ...]
-    rows: int
+    rows: int | None
     has_more: bool
 
 
@@ -51,7 +53,7 @@ def preview(wish: Wish, *, now: datetime | None = None) -> Preview:
     zone = zone_called(agenda.zone_name())
     cron = cron_called(wish.cron)
     period = wishes.period_of(wish, now.astimezone(zone).date())
-    made = _events if wish.source == EVENTS else _report
+    made = _events if wish.source == EVENTS else _report if wish.source in REPORTS else _other
     # The days that a search names are the organisation's, whoever previews it.
     with timezone.override(zone):
         columns, first, rows = made(wish, period)
@@ -62,17 +64,23 @@ def preview(wish: Wish, *, now: datetime | None = None) -> Preview:
         period=period,
         columns=columns,
         first=first,
-        rows=min(rows, MOST_COUNTED),
-        has_more=rows > MOST_COUNTED,
+        rows=None if rows is None else min(rows, MOST_COUNTED),
+        has_more=rows is not None and rows > MOST_COUNTED,
     )
 
 
-Rows = tuple[tuple[str, ...], tuple[tuple[Any, ...], ...], int]
+Rows = tuple[tuple[str, ...], tuple[tuple[Any, ...], ...], int | None]
 
 
 def _report(wish: Wish, period: Period) -> Rows:
     report = build(wish.source, period, wish.parameters)
     return tuple(report.columns), tuple(report.rows[:ROWS]), len(report.rows)
+
+
+def _other(wish: Wish, period: Period) -> Rows:
+    """A bundle or a document: how much is in it, as far as that is known before."""
+    asked = checked(wishes.asked_for(wish, period))
+    return (), (), source_called(wish.source).expect(asked).rows
 
 
 def _events(wish: Wish, period: Period) -> Rows:

@@ -12,7 +12,6 @@ from activity.schedules.planning import zone_called
 from tenants.errors import InvalidInput
 
 MOST_LISTED: Final = 500
-MOST_RUNS: Final = 20
 
 
 @dataclass(frozen=True)
@@ -89,11 +88,32 @@ def local(at: datetime, schedule: Schedule) -> str:
     return f"{there:%a} {there.day} {there:%b %Y, %H:%M} {there.tzname()}"
 
 
-def runs_of(schedule: Schedule) -> list[Any]:
-    """Return the last runs, newest first."""
-    return []
-
-
 def may_oversee(reader: Any) -> bool:
     """Tell whether somebody sees everybody's schedules; an operator at a command does."""
     return reader is None or owners.may_oversee(reader)
+
+
+def described(schedule: Schedule) -> dict[str, Any]:
+    """Return a schedule as JSON documents have it."""
+    wish = wishes.of(schedule)
+    return {
+        "id": str(schedule.pk),
+        "name": schedule.name,
+        "owner": schedule.owner.username if schedule.owner else None,
+        "source": wish.source,
+        "format": wish.form,
+        "compression": wish.compression or None,
+        "search": wish.search,
+        "columns": list(wish.columns),
+        "parameters": wish.parameters,
+        "span": wish.span,
+        "cron": wish.cron,
+        "time_zone": schedule.zone,
+        "delivery": wish.delivery,
+        "active": schedule.is_active,
+        "why": schedule.why or None,
+        "next_at": schedule.next_at,
+        "last_at": schedule.last_at,
+        "outcome": Schedule.Outcome(schedule.outcome).label,
+        "missed": schedule.missed,
+    }

@@ -17,6 +17,7 @@ BY_HAND: Final = "by-hand"
 LEFT: Final = "owner-left"
 NOT_PERMITTED: Final = "not-permitted"
 ZONE_GONE: Final = "zone-gone"
+UNREADABLE: Final = "unreadable"
 NOT_MADE: Final = "not-made"
 NOT_SENT: Final = "not-sent"
 TOO_LATE: Final = "too-late"
@@ -26,6 +27,7 @@ SENTENCES: Final = {
     LEFT: "its owner has no account here any more, or a deactivated one",
     NOT_PERMITTED: "its owner may not read the record any more",
     ZONE_GONE: "the organisation's time zone is not known any more",
+    UNREADABLE: "it does not say any more what to make, or when",
     NOT_MADE: "the file could not be made",
     NOT_SENT: "the file could not be delivered",
     TOO_LATE: "the file could not be delivered before the next one was due",

@@ -8,14 +8,14 @@ from typing import Any, Final
 from django.conf import settings
 from django.utils import timezone
 
-from activity.exporters import format_called
-from activity.exporting.compressing import compression_called
-from activity.exporting.statements import columns_called
+from activity.jobs.asked import Asked
+from activity.jobs.sources import EVENTS as EVENTS
+from activity.jobs.sources import READ as READ
+from activity.jobs.sources import all_sources, checked
 from activity.models import Schedule
 from activity.models.schedules import LONGEST_ASKED, LONGEST_NAME
 from activity.periods import Period
-from activity.reading.query import parse
-from activity.reports import REPORTS, definition_of
+from activity.reports import REPORTS
 from activity.schedules import agenda
 from activity.schedules.cron import Cron, cron_called
 from activity.schedules.planning import zone_called
@@ -23,8 +23,6 @@ from activity.schedules.spans import Span, span_called
 from activity.text import one_line
 from tenants.errors import InvalidInput
 
-EVENTS: Final = "events"
-READ: Final = "activity.view_activityevent"
 DELIVERIES: Final = {str(choice.label): choice for choice in Schedule.Delivery}
 
 
@@ -44,36 +42,57 @@ class Wish:
     parameters: dict[str, str] = field(default_factory=dict)
 
 
-def permission_for(source: str) -> str:
-    """Return the permission that files of a source need."""
-    return READ if source == EVENTS or source not in REPORTS else REPORTS[source].permission
-
-
 def sources() -> dict[str, str]:
     """Return what can be made: names, each with its title."""
-    return {EVENTS: "Events", **{name: one.title for name, one in REPORTS.items()}}
+    titles = {name: source.title for name, source in all_sources().items()}
+    return {name: title[:1].upper() + title[1:] for name, title in titles.items()}
+
+
+def forms() -> list[str]:
+    """Return the formats of all that can be made; not each comes in each."""
+    return list(dict.fromkeys(form for one in all_sources().values() for form in one.forms()))
+
+
+def permission_for(source: str) -> str:
+    """Return the permission that files of a source need; of one that is gone, the usual."""
+    found = all_sources().get(source)
+    return found.permission if found else READ
 
 
 def sound(wish: Wish) -> dict[str, Any]:
     """Return the fields of a schedule.
 
-    Raises ``InvalidInput`` for the first thing about it that cannot be.
+    Raises ``InvalidInput`` for the first thing about it that cannot be, ``NotInstalled`` for a
+    format whose library is not there.
     """
-    _refuse_source(wish)
-    form = format_called(wish.form)
-    compression = compression_called(wish.compression)
-    if compression and form.is_packed:
-        raise InvalidInput(f"{form.name} is compressed already.", f"Leave {compression.name} out.")
+    cron = cron_called(wish.cron)
+    today = timezone.now().astimezone(zone_called(agenda.zone_name())).date()
+    if wish.source != EVENTS and wish.search.strip():
+        raise InvalidInput("only events are searched.", "Leave the search out.")
+    # As the job will be asked for, so what is kept can be made.
+    checked(asked_for(wish, period_of(wish, today)))
     return {
         "name": _sound_name(wish.name),
         "source": wish.source,
-        "form": form.name,
-        "compression": compression.name if compression else "",
+        "form": wish.form,
+        "compression": wish.compression,
         "asked": _stored(wish),
-        "span": span_called(wish.span).text,
-        "cron": cron_called(wish.cron).text,
+        "span": span_of(wish).text,
+        "cron": cron.text,
         "delivery": delivery_called(wish.delivery),
     }
+
+
+def asked_for(wish: Wish, period: Period) -> Asked:
+    """Return what an export of these days is asked for by."""
+    return Asked(
+        source=wish.source,
+        filters=filters_of(wish, period),
+        form=wish.form,
+        compression=wish.compression,
+        columns=wish.columns,
+        zone=agenda.zone_name(),
+    )
 
 
 def of(schedule: Schedule) -> Wish:
@@ -95,7 +114,7 @@ def of(schedule: Schedule) -> Wish:
 
 def filters_of(wish: Wish, period: Period) -> dict[str, str]:
     """Return the filters of an export of what is wished for, of these days."""
-    if wish.source != EVENTS and not definition_of(wish.source).has_period:
+    if wish.source in REPORTS and not REPORTS[wish.source].has_period:
         return dict(wish.parameters)
     filters = {"since": str(period.since), "until": str(period.until), **wish.parameters}
     return filters | ({"q": wish.search} if wish.search else {})
@@ -133,27 +152,6 @@ def delivery_called(name: str) -> Schedule.Delivery:
             "Choose storage, or have an operator set TENANTRY_EMAIL_URL.",
         )
     return found
-
-
-def _refuse_source(wish: Wish) -> None:
-    if wish.source not in sources():
-        raise InvalidInput(
-            f"there is nothing called {wish.source[:60]!r} to export.",
-            f"Choose one of {', '.join(sources())}.",
-        )
-    if wish.source != EVENTS and (wish.search.strip() or wish.columns):
-        raise InvalidInput(
-            "only events are searched, and have columns to choose.",
-            "Leave search and columns out.",
-        )
-    if wish.source == EVENTS:
-        if wish.parameters:
-            raise InvalidInput("only reports have parameters.", "Leave them out.")
-        parse(wish.search)
-        columns_called(wish.columns)
-    else:
-        today = timezone.now().astimezone(zone_called(agenda.zone_name())).date()
-        definition_of(wish.source).values(period_of(wish, today), wish.parameters)
 
 
 def _stored(wish: Wish) -> str:

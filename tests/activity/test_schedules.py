@@ -95,7 +95,7 @@ def test_a_preview_shows_five_runs_and_what_the_file_would_hold_and_keeps_nothin
         ("name", "x" * 61, "61 characters"),
         ("name", "a\u202eb", "cannot be seen"),
         ("source", "nonsense", "nothing called"),
-        ("form", "exe", "no format"),
+        ("form", "exe", "cannot be written as"),
         ("compression", "rar", "rar"),
         ("span", "year", "no span of days"),
         ("span", "last", "no span of days"),
