@@ -16,9 +16,9 @@ ADMIN_ACTIONS: Final = names("user", "group")
 CHANGES: Final = [
     name
     for name in names("user", "email", "group", "token", "tenant", "domain")
-    if name not in {"user.exported", "user.invited", "user.password_reset_requested"}
+    if name.rpartition(".")[2] not in {"exported", "invited", "password_reset_requested", "refused"}
 ]
-"""What changes an object: told of it when it succeeds."""
+"""What changes an object, when it succeeds."""
 
 SIGN_IN: Final = "session.started"
 SIGN_INS: Final = (SIGN_IN, "session.failed")

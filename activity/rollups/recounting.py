@@ -33,7 +33,8 @@ WHERE %(cut_at)s::timestamptz IS NULL OR occurred_at >= %(cut_at)s
 JOINED: Final = """
 WITH event AS ({events}), recounted AS ({recounted}), counted AS ({counted}), gone AS ({gone})
 SELECT day, subject, coalesce(counted.n, 0), coalesce(recounted.n, 0)
-FROM counted FULL JOIN recounted USING (day, measure, subject) LEFT JOIN gone USING (day, measure)
+FROM counted FULL JOIN recounted USING (day, measure, subject)
+LEFT JOIN (SELECT day, measure, n FROM gone) AS gone USING (day, measure)
 WHERE coalesce(counted.n, 0) - coalesce(recounted.n, 0) NOT BETWEEN 0 AND coalesce(gone.n, 0)
 ORDER BY day, subject LIMIT 1
 """

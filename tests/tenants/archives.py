@@ -14,12 +14,12 @@ import pytest
 from django.contrib.auth.models import Group, Permission
 from django.db import connection
 from django.test import Client
-from django.utils import timezone
 
 from accounts.models import CustomUser
 from activity import rollups
 from activity.models import ActivityEvent
 from activity.recording import record
+from activity.sealing import sealer
 from tenants import blueprint, provisioning
 from tenants.archive.format import SEAL_LENGTH
 from tenants.archive.writing import export
@@ -95,7 +95,8 @@ def populate(tenant: Tenant, browser: Client) -> None:
             user.save()
         details = {"format": "tab\tnew\\line", "rows": 7}
         record("export.finished", details=details, reason="\\.")
-        rollups.fold(timezone.now())
+        sealer.seal_now()
+        rollups.fold_now()
         record("session.started", reason="not counted yet")
     browser.post("/accounts/login/", {"login": "peter", "password": PASSWORD})
 
@@ -118,6 +119,7 @@ def sample(
             path = tmp_path_factory.mktemp("archive") / "initech.tenant"
             # The fold that an export begins with, so that what is compared is what is exported.
             with enter_tenant(tenant):
+                sealer.seal_now()
                 rollups.fold_now()
                 record("session.started", reason="after the last fold")
                 # Sealed by the export, not by the import: what is compared is what is exported.
