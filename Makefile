@@ -75,7 +75,7 @@ catalogue: $(INSTALLED) ## Write docs/catalogue.md and the list of reports anew,
 
 .PHONY: lock
 lock: $(INSTALLED) ## Pin what requirements/*.in allow, with hashes; ARGS=--upgrade takes newer versions
-	@for name in base dev parquet production; do \
+	@for name in base dev parquet production s3; do \
 		echo "Locking requirements/$$name.txt" && \
 		$(RUN) -m uv pip compile --quiet --generate-hashes --no-emit-index-url \
 			--no-emit-find-links --python-version 3.11 --custom-compile-command "make lock" \

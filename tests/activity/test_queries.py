@@ -23,6 +23,7 @@ STATEMENTS = {
     "event": (7, 9),
     "reports": (4, 6),
     "report": (7, 9),
+    "exports": (5, 7),
 }
 
 
@@ -39,6 +40,7 @@ def pages(acme, cleo, recorded):
         "event": f"/admin/activity/activityevent/{recorded(acme)[0].pk}/change/",
         "reports": "/admin/reports/",
         "report": "/admin/reports/sign-ins/",
+        "exports": "/admin/exports/",
     }
 
 
