@@ -16,7 +16,7 @@ from activity.jobs import forgetting as forgetting_exports
 from activity.models import SavedSearch, Schedule
 from activity.recording import record
 from activity.rollups import erased
-from activity.schedules import agenda
+from activity.schedules import agenda, making
 from activity.subjects import Subject
 from tenants.context import current_tenant, enter_platform
 from tenants.models import Operation
@@ -89,12 +89,15 @@ def searches(person: Person) -> dict[str, int]:
 
 
 def schedules(person: Person) -> dict[str, int]:
-    """Delete schedules that name somebody. The table's triggers tell, and are emptied with them."""
+    """Delete schedules that name somebody, and all files that schedules keep.
+
+    The table's triggers tell of it, and what they tell is emptied with the rest.
+    """
     named = mentions.schedules(person).values_list("pk", flat=True)
     deleted, _ = Schedule.objects.filter(pk__in=list(named)).delete()
     if deleted:
         agenda.keep()
-    return {Schedule._meta.db_table: deleted}
+    return {Schedule._meta.db_table: deleted, "files of schedules": making.drop_kept()}
 
 
 def mail(person: Person) -> dict[str, int]:

@@ -24,6 +24,7 @@ logger = structlog.get_logger("tenantry.schedules")
 
 MOST_KEPT: Final = 100
 """Files of one schedule that the storage keeps; an older one goes when there are more."""
+_FOLDER: Final = "schedule-"
 
 
 class NotReady(TenantryError):
@@ -96,7 +97,7 @@ def keep(schedule: Schedule, job: ExportJob) -> str:
     It is named after the run, so keeping it again adds nothing. It lies beside the files of jobs,
     and goes with them when the tenant does.
     """
-    storage, folder = keeping.storage(), f"{current_scope()}/schedule-{schedule.pk}"
+    storage, folder = keeping.storage(), f"{current_scope()}/{_FOLDER}{schedule.pk}"
     at = schedule.last_at or timezone.now()
     ending = job.file.rpartition("/")[2].partition(".")[2]
     name = f"{folder}/{at.astimezone(UTC):%Y%m%dT%H%M%SZ}.{ending}"
@@ -113,6 +114,23 @@ def keep(schedule: Schedule, job: ExportJob) -> str:
     for old in sorted(storage.listdir(folder)[1])[:-MOST_KEPT]:
         storage.delete(f"{folder}/{old}")
     return kept
+
+
+def drop_kept() -> int:
+    """Delete every file that schedules keep in the place one is in; returns how many there were.
+
+    For when somebody is erased: no file can be asked who is in it.
+    """
+    storage, scope = keeping.storage(), current_scope()
+    try:
+        folders = [name for name in storage.listdir(scope)[0] if name.startswith(_FOLDER)]
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    paths = [f"{scope}/{folder}" for folder in folders]
+    names = [f"{path}/{name}" for path in paths for name in storage.listdir(path)[1]]
+    for name in names:
+        storage.delete(name)
+    return len(names)
 
 
 def runs_of(schedule: Schedule, most: int) -> list[ExportJob]:

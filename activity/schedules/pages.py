@@ -15,7 +15,7 @@ from django.utils.html import format_html
 from activity.models import Schedule
 from activity.schedules import forms, keeping, making, running, showing, wishes
 from activity.schedules.preview import Preview, preview
-from activity.schedules.wishes import Wish, of
+from activity.schedules.wishes import Wish
 from tenants.errors import InvalidInput, TenantryError
 from tenants.sites import tenant_site
 
@@ -56,7 +56,7 @@ def one(request: HttpRequest, key: str) -> HttpResponse:
         schedule = keeping.found(request.user, uuid.UUID(key))
     except ValueError:
         raise keeping.missing() from None
-    return _form(request, forms.values_of(of(schedule)), schedule)
+    return _form(request, forms.values_of(wishes.legible(schedule)), schedule)
 
 
 def _form(

@@ -85,18 +85,11 @@ def _free() -> QuerySet[Schedule]:
 
 
 def _why_not(schedule: Schedule) -> str:
+    """Return why a schedule cannot run any more, "" when it can."""
+    if not wishes.is_readable(schedule):
+        return steps.UNREADABLE
     permission = wishes.permission_for(schedule.source)
     return owners.why_not(owners.owner_of(schedule), permission)
-
-
-def _unreadable(schedule: Schedule) -> str:
-    """Return why a row means nothing, such as one written past the application, or ""."""
-    try:
-        wishes.span_of(wishes.of(schedule))
-        wishes.cron_of(schedule)
-    except (TenantryError, ValueError, TypeError, AttributeError):
-        return steps.UNREADABLE
-    return ""
 
 
 def _pause_all() -> int:
@@ -122,7 +115,7 @@ def _move(zone: ZoneInfo, now: datetime) -> None:
     with transaction.atomic():
         moved = _free().filter(is_active=True, next_at__gt=now).exclude(zone=zone.key)
         for schedule in moved:
-            if _unreadable(schedule):
+            if not wishes.is_readable(schedule):
                 _pause(schedule, steps.UNREADABLE)
                 continue
             schedule.zone = zone.key
@@ -138,7 +131,7 @@ def _begin_next(zone: ZoneInfo, now: datetime) -> bool:
         schedule = due.order_by("next_at", "id").first()
         if schedule is None:
             return False
-        if why := _why_not(schedule) or _unreadable(schedule):
+        if why := _why_not(schedule):
             _pause(schedule, why)
         else:
             _begin_due(schedule, zone, now)

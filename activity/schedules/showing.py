@@ -44,8 +44,10 @@ def shown(schedule: Schedule, reader: Any) -> Shown:
 
 def what(schedule: Schedule) -> str:
     """Return what a schedule makes, such as ``Sign-ins per day, the week before, as csv``."""
+    if not wishes.is_readable(schedule):
+        return f"{wishes.titled(schedule.source)}, in a way that means nothing"
     wish = wishes.of(schedule)
-    title = wishes.sources().get(wish.source, wish.source)
+    title = wishes.titled(wish.source)
     packed = f", {wish.compression}" if wish.compression else ""
     searched = f" with {wish.search}" if wish.search else ""
     return f"{title}{searched}, {wishes.span_of(wish).words}, as {wish.form}{packed}"
@@ -53,7 +55,8 @@ def what(schedule: Schedule) -> str:
 
 def when(schedule: Schedule) -> str:
     """Return when a schedule runs, and by which clock."""
-    return f"{wishes.cron_of(schedule).words}, {schedule.zone}"
+    readable = wishes.is_readable(schedule)
+    return f"{wishes.cron_of(schedule).words if readable else schedule.cron}, {schedule.zone}"
 
 
 def next_words(schedule: Schedule) -> str:
@@ -95,7 +98,7 @@ def may_oversee(reader: Any) -> bool:
 
 def described(schedule: Schedule) -> dict[str, Any]:
     """Return a schedule as JSON documents have it."""
-    wish = wishes.of(schedule)
+    wish = wishes.legible(schedule)
     return {
         "id": str(schedule.pk),
         "name": schedule.name,

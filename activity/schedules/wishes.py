@@ -11,7 +11,7 @@ from django.utils import timezone
 from activity.jobs.asked import Asked
 from activity.jobs.sources import EVENTS as EVENTS
 from activity.jobs.sources import READ as READ
-from activity.jobs.sources import all_sources, checked
+from activity.jobs.sources import all_sources, checked, source_called, title_of
 from activity.models import Schedule
 from activity.models.schedules import LONGEST_ASKED, LONGEST_NAME
 from activity.periods import Period
@@ -21,7 +21,7 @@ from activity.schedules.cron import Cron, cron_called
 from activity.schedules.planning import zone_called
 from activity.schedules.spans import Span, span_called
 from activity.text import one_line
-from tenants.errors import InvalidInput
+from tenants.errors import InvalidInput, TenantryError
 
 DELIVERIES: Final = {str(choice.label): choice for choice in Schedule.Delivery}
 
@@ -44,8 +44,7 @@ class Wish:
 
 def sources() -> dict[str, str]:
     """Return what can be made: names, each with its title."""
-    titles = {name: source.title for name, source in all_sources().items()}
-    return {name: title[:1].upper() + title[1:] for name, title in titles.items()}
+    return {name: titled(name) for name in all_sources()}
 
 
 def forms() -> list[str]:
@@ -55,8 +54,16 @@ def forms() -> list[str]:
 
 def permission_for(source: str) -> str:
     """Return the permission that files of a source need; of one that is gone, the usual."""
-    found = all_sources().get(source)
-    return found.permission if found else READ
+    try:
+        return source_called(source).permission
+    except InvalidInput:
+        return READ
+
+
+def titled(source: str) -> str:
+    """Return what a source is called at the beginning of a sentence; its name if it is gone."""
+    title = title_of(source)
+    return title[:1].upper() + title[1:]
 
 
 def sound(wish: Wish) -> dict[str, Any]:
@@ -133,6 +140,30 @@ def span_of(wish: Wish) -> Span:
 def cron_of(schedule: Schedule) -> Cron:
     """Return when a schedule runs; it was checked when it was kept."""
     return cron_called(schedule.cron)
+
+
+def legible(schedule: Schedule) -> Wish:
+    """Return what a schedule was asked to be, to be shown: of what means nothing, what is left."""
+    if is_readable(schedule):
+        return of(schedule)
+    return Wish(
+        name=schedule.name,
+        source=schedule.source,
+        form=schedule.form,
+        compression=schedule.compression,
+        span=schedule.span,
+        cron=schedule.cron,
+    )
+
+
+def is_readable(schedule: Schedule) -> bool:
+    """Tell whether a row means something; one that was written past the application may not."""
+    try:
+        span_of(of(schedule))
+        cron_of(schedule)
+    except (TenantryError, ValueError, TypeError, AttributeError):
+        return False
+    return True
 
 
 def delivery_called(name: str) -> Schedule.Delivery:

@@ -15,10 +15,12 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import CustomUser
+from activity.forgetting import erasing
+from activity.forgetting.people import people
 from activity.jobs import asking, keeping, steps
 from activity.models import ActivityEvent, ExportJob, Schedule
 from activity.recording import record
-from activity.schedules import agenda, delivering, running, tasks
+from activity.schedules import agenda, delivering, running, showing, tasks
 from activity.schedules import keeping as schedules
 from activity.schedules.preview import preview
 from activity.schedules.wishes import Wish
@@ -533,3 +535,101 @@ def test_the_sweep_takes_three_statements_however_many_places_there_are(at_lab):
     with enter_platform(), CaptureQueriesContext(connection) as sent:
         assert agenda.due(timezone.now()) == []
     assert len(sent.captured_queries) == 3
+
+
+# What comes otherwise
+
+
+@pytest.mark.parametrize(
+    ("source", "form", "beginning"),
+    [("summary", "pdf", b"%PDF"), ("events", "xlsx", b"PK")],
+)
+def test_whatever_can_be_exported_can_be_scheduled(at_lab, source, form, beginning):
+    make_due(made(source=source, form=form, delivery="attachment"))
+    running.visit()
+
+    [message] = mail.outbox
+    [(name, content, _)] = message.attachments
+    assert name.endswith(form)
+    assert content.startswith(beginning)
+
+
+def test_a_row_that_means_nothing_is_paused_and_keeps_no_other(at_lab):
+    broken = {
+        "cron": made(name="A", cron="0 7 * * *"),
+        "span": made(name="B"),
+        "asked": made(name="C"),
+    }
+    for field, schedule in broken.items():
+        Schedule.objects.filter(pk=schedule.pk).update(**{field: "{nonsense"})
+        make_due(schedule)
+    sound = made(name="D")
+    make_due(sound)
+    running.visit()
+
+    assert [now(one).why for one in broken.values()] == ["unreadable"] * 3
+    assert not any(now(one).is_active for one in broken.values())
+    assert now(sound).outcome == Outcome.DELIVERED
+    subjects = sorted(message.subject for message in mail.outbox)
+    assert subjects == ["A is paused · Lab", "B is paused · Lab", "C is paused · Lab", "D · Lab"]
+    client = Client(headers={"host": f"{at_lab.slug}.localhost:8000"})
+    client.force_login(ann())
+    assert client.get("/admin/schedules/").status_code == 200
+    assert client.get(f"/admin/schedules/{broken['asked'].pk}/").status_code == 200
+    assert [one["name"] for one in map(showing.described, broken.values())] == ["A", "B", "C"]
+
+
+def test_an_error_of_ours_ends_as_a_failure_and_keeps_no_other(at_lab, monkeypatch):
+    make_due(made(name="A", delivery="storage"))
+    make_due(made(name="B"))
+
+    def broken(*_):
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr("activity.schedules.making.keep", broken)
+    for _ in range(9):
+        running.visit()
+        Schedule.objects.exclude(step=Step.IDLE).update(look_at=timezone.now())
+    running.visit()
+
+    assert sorted(message.subject for message in mail.outbox) == [
+        "A was not delivered · Lab",
+        "B · Lab",
+    ]
+
+
+def test_erasing_somebody_deletes_the_schedules_that_name_them_and_what_is_kept(at_lab):
+    CustomUser.objects.create_user("quistgaard", "q@lab.example", PASSWORD)
+    named = made(name="Who?", source="events", search="actor:quistgaard")
+    other = made(delivery="storage")
+    make_due(other)
+    running.visit()
+    [told] = events("schedule.delivered")
+    erasing.erase(people().find("quistgaard"), "case 17")
+
+    assert list(Schedule.objects.all()) == [other]
+    assert not Schedule.objects.filter(pk=named.pk).exists()
+    assert not keeping.storage().exists(told.details["file"])
+    assert not ActivityEvent.objects.filter(changes__icontains="quistgaard").exists()
+
+
+def test_the_platform_has_schedules_of_its_own(at_lab):
+    with enter_platform():
+        operator = CustomUser.objects.create_superuser("olaf", "olaf@home.example", PASSWORD)
+        try:
+            schedule = made(owner=operator, source="events", search="action:user.*")
+            make_due(schedule)
+            assert tasks.run_schedules() == 1
+            # Nothing hints at what is done on the platform: the next round sends it.
+            look_now(schedule)
+            with transaction.atomic():
+                agenda.keep()
+            tasks.run_schedules()
+            [message] = mail.outbox
+            assert message.subject == "Sign-ins · the platform"
+            assert link_in(message).startswith("http://localhost:8000/")
+        finally:
+            Schedule.objects.all().delete()
+            Due.objects.filter(pk="platform").delete()
+            ExportJob.objects.all().delete()
+            operator.delete()

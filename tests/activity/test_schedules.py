@@ -405,6 +405,31 @@ def test_a_command_says_what_cannot_be(acme, capsys, arguments, said):
         assert not Schedule.objects.exists()
 
 
+def test_a_command_begins_a_run(acme, ann, capsys):
+    run(*ADD, "--cron", "daily", capsys=capsys)
+
+    assert "would be being made" not in run("run", "Mine", "--tenant", "acme", capsys=capsys)
+    with enter_tenant(acme):
+        assert Schedule.objects.get().step == Schedule.Step.MAKING
+    with pytest.raises(CommandError, match="under way"):
+        run("run", "Mine", "--tenant", "acme", capsys=capsys)
+
+
+def test_a_button_begins_a_run(browser, acme, ann, bob, kept):
+    assert (
+        "no such schedule"
+        in browser(acme, bob)
+        .post("/admin/schedules/", {"do": "run", "key": kept.pk}, follow=True)
+        .text
+    )
+    answered = browser(acme, ann).post(LIST, {"do": "run", "key": kept.pk}, follow=True)
+
+    assert "is being made now" in answered.text
+    assert "under way" in answered.text
+    shown = browser(acme, ann).get(f"{LIST}{kept.pk}/")
+    assert "Waiting" in shown.text
+
+
 def test_several_of_a_name_are_told_apart_by_id(in_acme, ann, bob):
     one, other = keeping.create(ann, wish()), keeping.create(bob, wish())
 
