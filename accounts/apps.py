@@ -19,6 +19,7 @@ class AccountsConfig(AppConfig):
             admin,
             administrators,
             erasure,
+            factor_reports,
             ownership,
             records,
             reports,

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from allauth.mfa.models import Authenticator
 from django.db import transaction
+from django.db.models import Count, FilteredRelation, Q
 from django.utils import timezone
 
 from accounts import devices, factor_codes, factor_secrets
@@ -282,17 +283,18 @@ class Coverage:
     administrators_without: tuple[str, ...]
 
 
+def people() -> Any:
+    """Return who may sign in, with ``factor``: their second factor, null for who has none."""
+    theirs = FilteredRelation("authenticator", condition=Q(authenticator__type=TOTP))
+    return CustomUser.objects.active().annotate(factor=theirs)
+
+
 def coverage() -> Coverage:
     """Return who has a second factor in the place one is in. Two statements."""
-    on = Authenticator.objects.filter(type=TOTP).values("user_id")
-    active = CustomUser.objects.active()
-    people = active.count()
-    with_factor = active.filter(pk__in=on).count()
-    administrators = list(active.administrators().order_by("username"))
-    have = set(on.filter(user__in=administrators).values_list("user_id", flat=True))
-    return Coverage(
-        people=people,
-        with_factor=with_factor,
-        administrators=len(administrators),
-        administrators_without=tuple(label_of(one) for one in administrators if one.pk not in have),
+    everybody = people().aggregate(
+        people=Count("pk"),
+        with_factor=Count("factor"),
+        administrators=Count("pk", filter=Q(is_superuser=True)),
     )
+    without = people().filter(is_superuser=True, factor__isnull=True).order_by("username")
+    return Coverage(**everybody, administrators_without=tuple(map(label_of, without)))

@@ -16,6 +16,7 @@ from django.core.management import CommandError, call_command
 from accounts import factor_codes, second_factors
 from accounts.models import CustomUser
 from accounts.second_factors import Verdict
+from activity import reports
 from activity.forgetting import disclosure, erasing
 from activity.forgetting.people import people
 from activity.models import ActivityEvent
@@ -23,6 +24,7 @@ from tenants.context import enter_platform, enter_tenant
 from tests.accounts.test_second_factors import (
     ASKED,
     MINE,
+    SECRET,
     check,
     clock,
     code_now,
@@ -340,3 +342,40 @@ class TestForgetting:
             lines = [json.loads(line) for line in archive.read(name).splitlines()]
         assert {line["type"] for line in lines} == {"totp", "recovery_codes"}
         assert all("data" not in line and line["created_at"] for line in lines)
+
+
+class TestReports:
+    @pytest.fixture
+    def counted(self, acme, bob, cleo, clock):
+        """Bob has one, and so has somebody who left; Ann and Cleo have none."""
+        with_factor(acme, bob, clock)
+        with enter_tenant(acme):
+            gone = CustomUser.objects.create_user("gone", "gone@acme.example", is_superuser=True)
+            second_factors.switch_on(gone, SECRET, code_now(clock))
+            CustomUser.objects.filter(pk=gone.pk).update(is_active=False)
+
+    def test_coverage_is_what_a_recount_says(self, in_acme, counted):
+        holders = {row.user_id for row in Authenticator.objects.filter(type="totp")}
+        expected = []
+        for name, flag in (
+            ("Everybody", "is_active"),
+            ("May open the panel", "is_staff"),
+            ("Administrators", "is_superuser"),
+        ):
+            people = [one for one in CustomUser.objects.all() if one.is_active]
+            people = [one.pk for one in people if getattr(one, flag)]
+            have = len(holders.intersection(people))
+            expected.append((name, len(people), have, len(people) - have))
+        assert expected[0] == ("Everybody", 3, 1, 2)
+        assert list(reports.build("second-factors", None).rows) == expected
+        found = second_factors.coverage()
+        assert (found.people, found.with_factor, found.administrators) == (3, 1, 1)
+
+    @pytest.mark.parametrize(
+        ("who", "names"),
+        [("without", ["ann", "cleo"]), ("with", ["bob"]), ("all", ["ann", "bob", "cleo"])],
+    )
+    def test_people_are_named(self, in_acme, counted, who, names):
+        report = reports.build("people-without-second-factor", None, {"who": who})
+        assert [row[1] for row in report.rows] == names
+        assert [row[4] is not None for row in report.rows] == [name == "bob" for name in names]

@@ -17,7 +17,7 @@ STATEMENTS = {
     "my activity": (6, 6),
     "overview": (19, 21),
     "people": (8, 10),
-    "person": (7, 8),
+    "person": (8, 9),
     "history": (9, 11),
     "events": (7, 9),
     "event": (7, 9),
