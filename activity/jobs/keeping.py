@@ -124,6 +124,15 @@ def drop(job: ExportJob, *, but: tuple[str, ...] = ()) -> int:
     return _empty(_folder(job), but)
 
 
+def drop_attempt(job: ExportJob) -> None:
+    """Delete what the attempt that ``job`` knows of has stored. Another one's stays."""
+    for name in _listed(_folder(job))[1]:
+        if name.partition(".")[0] == str(job.attempts):
+            storage().delete(f"{_folder(job)}/{name}")
+    if _listed(_folder(job)) == ([], []):
+        _delete(_folder(job))
+
+
 def drop_all_of(tenant: Tenant) -> int:
     """Delete every file of a tenant, and parts of them; returns how many there were.
 

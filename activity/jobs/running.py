@@ -13,11 +13,11 @@ from datetime import datetime
 from functools import partial
 from typing import IO, Any, Final
 
+import psycopg2
 import structlog
 from billiard.exceptions import SoftTimeLimitExceeded
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection
-from psycopg2 import Error as DriverError
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 
 from activity import context
 from activity.context import Channel
@@ -33,6 +33,11 @@ logger = structlog.get_logger("tenantry.exports")
 
 MOST_ATTEMPTS: Final = 30
 """How often a file is begun: more often than workers are killed, less often than for ever."""
+
+_INTERRUPTIONS: Final = (
+    *(OperationalError, InterfaceError, psycopg2.OperationalError, psycopg2.InterfaceError),
+)
+"""The database was away, or had enough: another attempt may find it better."""
 
 _SLOT: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('tenantry export ' || %s, 0))"
 
@@ -62,18 +67,18 @@ def run(key: str) -> str:
         except _NoSlot:
             pass
         except _Unwanted:
-            keeping.drop(job, but=_current_file(job))
+            keeping.drop_attempt(job)
         except TenantryError as error:
-            steps.fail(job, f"{error.message[:1].upper()}{error.message[1:]} {error.hint}".strip())
+            _fail(job, f"{error.message[:1].upper()}{error.message[1:]} {error.hint}".strip())
         except SoftTimeLimitExceeded:
-            steps.fail(job, "It took longer than a file may take. Ask for less.")
-        except (DatabaseError, InterfaceError, DriverError):
+            _fail(job, "It took longer than a file may take. Ask for less.")
+        except _INTERRUPTIONS:
             logger.warning("export interrupted", job=key, exc_info=True)
             connection.close_if_unusable_or_obsolete()
             raise
         except Exception:
             logger.exception("export failed", job=key)
-            steps.fail(job, "It failed here. The log of the platform says why.")
+            _fail(job, "It failed here. The log of the platform says why.")
     job.refresh_from_db()
     return str(job.state)
 
@@ -125,7 +130,7 @@ class _Attempt:
                 )
             try:
                 self._copy(part, beside, earlier)
-            except (DatabaseError, DriverError):
+            except (DatabaseError, psycopg2.Error):
                 if beside.is_lost:
                     raise _Unwanted from None
                 raise
@@ -178,13 +183,10 @@ def _finished(job: ExportJob, name: str, made: Any, snapshot: Snapshot) -> None:
         keeping.drop(job, but=(name, keeping.name_of(job, ".manifest.json")))
 
 
-def _current_file(job: ExportJob) -> tuple[str, ...]:
-    """Return the files of a job that are somebody else's by now."""
-    found = ExportJob.objects.filter(pk=job.pk).values_list("file", "attempts").first()
-    if not found or not found[0]:
-        return ()
-    folder = found[0].rpartition("/")[0]
-    return found[0], f"{folder}/{found[1]}.manifest.json"
+def _fail(job: ExportJob, why: str) -> None:
+    """End the job, unless another worker has it by now."""
+    steps.fail(job, why, attempt=job.attempts)
+    keeping.drop_attempt(job)
 
 
 def _document(snapshot: Snapshot) -> dict[str, Any]:

@@ -91,14 +91,15 @@ def finish(job: ExportJob, file: str, made: Any, record_finished: Any) -> bool:
     return True
 
 
-def fail(job: ExportJob, why: str) -> bool:
+def fail(job: ExportJob, why: str, attempt: int | None = None) -> bool:
     """End a job for a reason that its requester reads; its files are deleted.
 
-    ``False`` when it was over already.
+    ``False`` when it was over already, or another ``attempt`` is under way than the one given.
     """
     with transaction.atomic():
         said = one_line(why, LONGEST_ERROR)
-        if not _open(job).update(state=State.FAILED, error=said, finished_at=timezone.now()):
+        wanted = _open(job) if attempt is None else _open(job).filter(attempts=attempt)
+        if not wanted.update(state=State.FAILED, error=said, finished_at=timezone.now()):
             return False
         job.refresh_from_db()
         details = {**asked_of(job).details, "why": said, "attempts": job.attempts}

@@ -3,14 +3,17 @@
 import hashlib
 import json
 import os
+import resource
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from io import BytesIO
 
 import pytest
 from django.conf import settings
 from django.core.files.storage import InMemoryStorage, storages
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from accounts.models import CustomUser
@@ -322,12 +325,16 @@ def test_what_is_being_made_stops_within_a_moment_and_leaves_nothing(
 
 
 def cancel_elsewhere(tenant, key):
-    """Cancel a job as another process would: on a connection of its own."""
+    run_elsewhere(tenant, lambda: steps.cancel(ExportJob.objects.get(pk=key)))
+
+
+def run_elsewhere(tenant, function):
+    """Call a function as another process would: on a connection of its own."""
 
     def act():
         try:
             with enter_tenant(tenant):
-                steps.cancel(ExportJob.objects.get(pk=key))
+                function()
         finally:
             connection.close()
 
@@ -352,6 +359,61 @@ def test_a_statement_that_waits_is_cancelled_in_the_database(at_lab, monkeypatch
     assert timezone.now() - began < timedelta(seconds=10)
 
 
+def test_a_worker_that_was_given_up_changes_nothing_of_its_successors(
+    at_lab, monkeypatch, exports_of_its_own
+):
+    """It comes back to life when another has stored the file, and has an error or a file itself."""
+    job = asked("events", {}, "csv")
+    write = running._Attempt._write
+    for outcome in ("file", "error"):
+
+        def late(self, pieces, part, beside, room, outcome=outcome):
+            write(self, pieces, part, beside, room)
+            mine = ExportJob.objects.filter(pk=job.pk)
+            run_elsewhere(at_lab, lambda: mine.update(attempts=F("attempts") + 1))
+            keeping.storage().save(
+                f"{at_lab.pk}/{job.pk}/{self._job.attempts + 1}.csv", BytesIO(b"x")
+            )
+            if outcome == "error":
+                raise InvalidInput("it is wrong.", "Ask anew.")
+
+        monkeypatch.setattr(running._Attempt, "_write", late)
+        ExportJob.objects.filter(pk=job.pk).update(progressed_at=timezone.now() - timedelta(1))
+        assert running.run(str(job.pk)) == "running"
+        job.refresh_from_db()
+        assert (job.error, job.file) == ("", "")
+        assert f"files/{at_lab.pk}/{job.pk}/{job.attempts}.csv" in files(exports_of_its_own)
+    monkeypatch.setattr(running._Attempt, "_write", write)
+    ExportJob.objects.filter(pk=job.pk).update(progressed_at=timezone.now() - timedelta(1))
+    assert running.run(str(job.pk)) == "ready"
+    assert len(files(exports_of_its_own)) == 2
+
+
+def test_a_lost_database_leaves_the_job_to_be_begun_again(at_lab, monkeypatch, exports_of_its_own):
+    job = asked("events", {}, "csv")
+    make = running._Attempt._copy
+
+    def lost(self, part, beside, earlier):
+        pid = connection.connection.get_backend_pid()
+        run_elsewhere(at_lab, lambda: _terminate(pid))
+        return make(self, part, beside, earlier)
+
+    monkeypatch.setattr(running._Attempt, "_copy", lost)
+    with pytest.raises((OperationalError, InterfaceError)):
+        running.run(str(job.pk))
+    monkeypatch.setattr(running._Attempt, "_copy", make)
+    connection.close()
+    job.refresh_from_db()
+    assert (job.state, files(exports_of_its_own)) == ("running", [])
+    ExportJob.objects.filter(pk=job.pk).update(progressed_at=timezone.now() - timedelta(1))
+    assert running.run(str(job.pk)) == "ready"
+
+
+def _terminate(pid):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
+
+
 # Storage
 
 
@@ -369,6 +431,19 @@ def test_a_full_disk_fails_the_job_with_a_sentence_and_leaves_nothing(
     assert "No space left on device" in job.error
     assert files(exports_of_its_own) == []
     assert events_of(job) == ["export.requested", "export.failed"]
+
+
+def test_a_write_that_fails_amidst_the_file_fails_the_job_too(at_lab, exports_of_its_own):
+    job = asked("events", {}, "ndjson")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
+    try:
+        assert running.run(str(job.pk)) == "failed"
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    job.refresh_from_db()
+    assert "File too large" in job.error
+    assert files(exports_of_its_own) == []
 
 
 class RefusingStorage(InMemoryStorage):
