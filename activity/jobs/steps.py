@@ -58,7 +58,7 @@ def claim(job: ExportJob, snapshot: dict[str, Any]) -> bool:
             bytes=0,
         ):
             return False
-        ExportJob.objects.filter(pk=job.pk, snapshot=None).update(snapshot=snapshot)
+        ExportJob.objects.filter(pk=job.pk, snapshot__isnull=True).update(snapshot=snapshot)
         job.refresh_from_db()
     return True
 

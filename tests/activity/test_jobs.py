@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import resource
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -145,6 +146,26 @@ def test_a_later_attempt_reads_the_rows_of_the_first_ones_moment(at_lab):
     assert job.attempts == 4
 
 
+def test_the_first_attempts_moment_is_kept_and_every_later_one_goes_by_it(at_lab, monkeypatch):
+    job = asked("events", {}, "csv")
+    copy = running._Attempt._copy
+    monkeypatch.setattr(
+        running._Attempt, "_copy", lambda *_: (_ for _ in ()).throw(OperationalError)
+    )
+    with pytest.raises(OperationalError):
+        running.run(str(job.pk))
+    job.refresh_from_db()
+    first = job.snapshot
+    assert first["xids"]
+    record("session.started")
+    count = ActivityEvent.objects.count()
+    monkeypatch.setattr(running._Attempt, "_copy", copy)
+    ExportJob.objects.filter(pk=job.pk).update(progressed_at=timezone.now() - timedelta(1))
+    assert running.run(str(job.pk)) == "ready"
+    job.refresh_from_db()
+    assert (job.snapshot, job.rows_done) == (first, count - 1)
+
+
 def test_what_a_running_worker_has_is_not_taken_from_it(at_lab):
     job = asked("events", {}, "csv")
     ExportJob.objects.filter(pk=job.pk).update(
@@ -266,6 +287,27 @@ def test_a_tenant_has_only_so_many_that_wait_and_so_many_bytes(in_acme, ann, set
     ExportJob.objects.filter(pk=first.pk).update(state="ready", file="x", bytes=1_000_000)
     with pytest.raises(Conflict, match="1 MB"):
         asking.request("events", {}, "csv", by=ann)
+
+
+def test_those_who_ask_at_once_are_counted_one_after_the_other(at_lab, settings, monkeypatch):
+    settings.TENANTRY_EXPORT_MOST_WAITING = 1
+    monkeypatch.setattr(asking, "send", lambda job: time.sleep(0.2))
+    began = threading.Barrier(4)
+
+    def ask(_):
+        try:
+            with enter_tenant(at_lab):
+                began.wait(30)
+                asking.request("events", {}, "csv", by=OPERATOR)
+        except Conflict:
+            return False
+        finally:
+            connection.close()
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sum(pool.map(ask, range(4))) == 1
+    assert ExportJob.objects.count() == 1
 
 
 def test_a_file_that_outgrows_the_room_is_given_up(at_lab, settings, exports_of_its_own):
