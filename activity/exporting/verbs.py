@@ -12,12 +12,13 @@ from typing import Any, Final
 from django.db.models import QuerySet
 
 from activity.events import COLUMNS, between
-from activity.exporters import FORMATS, Format, format_called
+from activity.exporters import FORMATS, format_called
 from activity.exporting.compressing import COMPRESSIONS, Compression, compression_called
 from activity.exporting.files import Export, Source, of_events, of_report
 from activity.exporting.moments import Snapshot, one_moment
 from activity.exporting.statements import columns_called
-from activity.jobs import counting
+from activity.jobs import counting, sources
+from activity.jobs.asked import Asked
 from activity.jobs.verbs import ask
 from activity.periods import Period, parse_day, period_between
 from activity.places import place
@@ -75,6 +76,7 @@ class ExportVerb(Verb):
         "activity export --tenant acme --since 2026-01-01 --format ndjson > acme.ndjson",
         "activity export --tenant acme --search 'actor:ann -outcome:success' --output ann.xlsx",
         "activity export --tenant acme --report sign-ins --output sign-ins.csv",
+        "activity export --tenant acme --report summary --output summary.pdf",
     )
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
@@ -87,7 +89,9 @@ class ExportVerb(Verb):
         parser.add_argument(
             "--columns", default="", metavar="NAMES", help="these, between commas; default: all"
         )
-        parser.add_argument("--report", default="", metavar="NAME", help="this report, no events")
+        parser.add_argument(
+            "--report", default="", metavar="NAME", help="this report, or the summary; no events"
+        )
         add_parameters(parser)
         parser.add_argument(
             "--format", default="", help=f"{', '.join(FORMATS)}; default: as FILE ends, or csv"
@@ -109,9 +113,9 @@ class ExportVerb(Verb):
     def run(self, options: argparse.Namespace, output: Output) -> None:
         """Write beside the file and rename, so that it is there complete or not at all."""
         path = None if options.output == "-" else Path(options.output)
-        format_, compression = _form_of(options, path)
+        form, compression = _form_of(options, path)
         if options.background:
-            ask(options, format_.name, compression.name if compression else "", output)
+            ask(options, form, compression.name if compression else "", output)
             return
         _refuse_nonsense(options, output, path)
         sidecar = None
@@ -128,7 +132,7 @@ class ExportVerb(Verb):
             if sidecar is not None:
                 manifest = stack.enter_context(written(sidecar, output.stdout))
             snapshot = stack.enter_context(one_moment())
-            export = Export(source=_source_of(options), format=format_, compression=compression)
+            export = _file_of(options, form, compression)
             _write(export, write, output)
             finish()
             finished = export.record_finished(snapshot, since=options.since, until=options.until)
@@ -137,20 +141,39 @@ class ExportVerb(Verb):
         _say(export, snapshot, path, output)
 
 
-def _form_of(options: argparse.Namespace, path: Path | None) -> tuple[Format, Compression | None]:
+def _form_of(options: argparse.Namespace, path: Path | None) -> tuple[str, Compression | None]:
     """Return what was asked for, or else what the file's name ends in."""
     name = path.name.lower() if path else ""
     by_name = next((c for c in COMPRESSIONS.values() if name.endswith(c.suffix)), None)
     compression = compression_called(options.compress) or by_name
     if by_name:
         name = name.removesuffix(by_name.suffix)
+    if document := sources.registered(options.report):
+        return options.format or document.forms()[0], compression
     ending = name.rpartition(".")[2]
-    return format_called(options.format or (ending if ending in FORMATS else "csv")), compression
+    form = options.format or (ending if ending in FORMATS else "csv")
+    return format_called(form).name, compression
+
+
+def _file_of(
+    options: argparse.Namespace, form: str, compression: Compression | None
+) -> sources.Made:
+    if document := sources.registered(options.report):
+        days = {name: getattr(options, name) for name in ("since", "until")}
+        asked = Asked(
+            source=document.name,
+            filters={name: day for name, day in days.items() if day} | parameters_of(options),
+            form=form,
+            compression=compression.name if compression else "",
+        )
+        return document.make(sources.checked(asked), None)
+    return Export(source=_source_of(options), format=format_called(form), compression=compression)
 
 
 def _refuse_nonsense(options: argparse.Namespace, output: Output, path: Path | None) -> None:
     if options.report:
-        definition_of(options.report)
+        if not sources.registered(options.report):
+            definition_of(options.report)
         if options.search or options.columns:
             raise InvalidInput(
                 "--search and --columns are of events.", "Leave them out, or --report."
@@ -172,8 +195,9 @@ def _source_of(options: argparse.Namespace) -> Source:
     return of_events(events, columns or COLUMNS, {k: v for k, v in filters.items() if v})
 
 
-def _write(export: Export, write: Callable[[bytes], Any], output: Output) -> None:
-    events, began = export.source.rows, time.monotonic()
+def _write(export: sources.Made, write: Callable[[bytes], Any], output: Output) -> None:
+    events = export.source.rows if isinstance(export, Export) else None
+    began = time.monotonic()
     # Who reads no bar need not wait until it is known how long it will be.
     is_shown = output.console.is_terminal and isinstance(events, QuerySet)
     total = counting.count(events).rows if is_shown and isinstance(events, QuerySet) else None
@@ -191,12 +215,13 @@ def _describe(
     finish()
 
 
-def _say(export: Export, snapshot: Snapshot, path: Path | None, output: Output) -> None:
+def _say(export: sources.Made, snapshot: Snapshot, path: Path | None, output: Output) -> None:
+    is_document = not isinstance(export, Export)
     if output.as_json:
         output.document(
             {
                 "output": str(path),
-                **export.asked,
+                **(export.asked if isinstance(export, Export) else {"format": export.suffix[1:]}),
                 "rows": export.rows,
                 "bytes": export.size,
                 "sha256": export.sha256,
@@ -205,4 +230,5 @@ def _say(export: Export, snapshot: Snapshot, path: Path | None, output: Output) 
             }
         )
     elif path is not None:
-        output.say(f"{export.rows} rows written to {path}")
+        what = f"{export.size:,} bytes" if is_document else f"{export.rows} rows"
+        output.say(f"{what} written to {path}")

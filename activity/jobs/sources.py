@@ -97,6 +97,11 @@ def register(source: Source) -> None:
     _more[source.name] = source
 
 
+def registered(name: str) -> Source | None:
+    """Return what others have registered by this name; ``None`` for events, reports, the bundle."""
+    return _more.get(name)
+
+
 def register_document(
     name: str,
     title: str,

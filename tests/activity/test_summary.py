@@ -1,6 +1,8 @@
 """The overview as a PDF: it says what the page says, and no name makes it say something else."""
 
 import hashlib
+import io
+import json
 import re
 import shutil
 import subprocess
@@ -8,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.utils import timezone
 from hypothesis import HealthCheck, given
 from hypothesis import settings as effort
@@ -19,7 +22,7 @@ from activity.overview.charts import chart_of
 from activity.overview.dashboard import Change, dashboard
 from activity.overview.printing import Sheets
 from activity.periods import Period, last_days
-from tenants.context import enter_tenant
+from tenants.context import enter_platform, enter_tenant
 from tenants.errors import InvalidInput
 from tests.activity.rolled import put
 from tests.conftest import CANARY
@@ -256,6 +259,53 @@ def test_what_is_no_period_is_no_file(browser, busy, bob, recorded, query):
     assert response.status_code == 400
     assert response["Content-Type"].startswith("text/html")
     assert len(recorded(busy, "export.requested")) == before
+
+
+def command(*words):
+    out, err = io.StringIO(), io.StringIO()
+    call_command("activity", *words, stdout=out, stderr=err)
+    return out.getvalue()
+
+
+def test_the_command_writes_it_with_what_proves_it(busy, tmp_path, recorded, told):
+    days = ("--since", "2026-03-09", "--until", "2026-03-15")
+    file = tmp_path / "week.pdf"
+
+    with enter_platform():
+        said = command(
+            *("export", "--tenant", "acme", "--report", "summary", *days),
+            *("--output", str(file), "--manifest"),
+        )
+
+    content = file.read_bytes()
+    assert f"{len(content):,} bytes written to" in said
+    assert "1,239" in told(content)
+    manifest = json.loads((tmp_path / "week.pdf.manifest.json").read_text())
+    assert manifest["source"] == "summary"
+    assert manifest["filters"] == {"since": "2026-03-09", "until": "2026-03-15"}
+    assert manifest["sha256"] == hashlib.sha256(content).hexdigest()
+    [done] = recorded(busy, "export.finished")[-1:]
+    assert str(done.pk) == manifest["event"]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--format", "csv"), "cannot be written as 'csv'"),
+        (("--compress", "gzip"), "compressed already"),
+        (("--since", "1926-01-01"), "out of range"),
+        (("--since", "2024-01-01", "--until", "2026-01-01"), "366 days at most"),
+        (("--param", "x=1"), "no filter 'x'"),
+        (("--columns", "id"), "--search and --columns are of events"),
+    ],
+)
+def test_what_the_command_cannot_make_is_said_and_leaves_no_file(busy, tmp_path, words, sentence):
+    file = tmp_path / "week.pdf"
+
+    with enter_platform(), pytest.raises(CommandError, match=re.escape(sentence)):
+        command("export", "--tenant", "acme", "--report", "summary", *words, "--output", str(file))
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_strangers_and_who_may_not_read_get_nothing(browser, acme, globex, cleo, bob, sam):
