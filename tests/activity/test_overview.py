@@ -136,6 +136,7 @@ def test_a_period_is_compared_with_the_one_of_the_same_length_before(acme):
     chart = next(chart for chart in shown.charts if chart.title == "Sign-ins per day")
     assert [bar.value for bar in chart.bars] == [4, 0, 0, 0, 0, 0, 3]
     assert [bar.before for bar in chart.bars] == [2, 0, 0, 0, 0, 0, 3]
+    assert len(chart.line_before.split()) == 7
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,8 @@ from activity.overview.charts import chart_of
 from activity.overview.dashboard import Change, dashboard
 from activity.overview.printing import Sheets
 from activity.periods import Period, last_days
+from activity.schedules import keeping
+from activity.schedules.wishes import Wish
 from tenants.context import enter_platform, enter_tenant
 from tenants.errors import InvalidInput
 from tests.activity.rolled import put
@@ -306,6 +308,15 @@ def test_what_the_command_cannot_make_is_said_and_leaves_no_file(busy, tmp_path,
         command("export", "--tenant", "acme", "--report", "summary", *words, "--output", str(file))
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_schedule_can_have_it(busy, ann):
+    with enter_tenant(busy):
+        wish = Wish(name="Monday", source="summary", form="pdf", cron="0 7 * * 1", span="week")
+
+        kept = keeping.create(ann, wish)
+
+    assert (kept.source, kept.form) == ("summary", "pdf")
 
 
 def test_strangers_and_who_may_not_read_get_nothing(browser, acme, globex, cleo, bob, sam):
