@@ -104,7 +104,7 @@ class TestOwn:
         assert len(codes) == 10
         file = re.search(r'href="data:text/plain;charset=utf-8;base64,(.+?)"', done.text)[1]
         assert base64.b64decode(file).decode().split("\r\n")[1:11] == codes
-        assert "Recovery codes left" in client.get(MINE).text
+        assert "Codes left<" in client.get(MINE).text
         added = recorded(acme, "factor.added")
         assert [event.changes["type"][1] for event in added] == ["totp", "recovery_codes"]
         assert {event.actor_id for event in added} == {str(bob.public_id)}

@@ -280,6 +280,18 @@ class TestGuessing:
         assert 0 < len(failed) < 30
         assert {event.target_id for event in failed} == {str(ann.public_id)}
         assert {event.outcome for event in failed} == {Outcome.FAILURE}
+        # That the row counts them is no change to be told of.
+        assert not recorded(acme, "factor.changed")
+
+    def test_its_person_sees_it_among_their_own_activity(self, acme, bob, clock):
+        with_factor(acme, bob, clock)
+        client = give_password(acme, "bob")
+        client.post(ASKED, {"code": "000000"})
+        client.post(ASKED, {"code": code_now(clock)})
+        said = client.get("/activity/").text
+        assert "You switched on the second factor (totp) of Bob" in said
+        assert "Somebody gave a wrong code as Bob" in said
+        assert "You gave a right code" in said
 
 
 class TestSigningIn:

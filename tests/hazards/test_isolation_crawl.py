@@ -287,7 +287,7 @@ class Ground:
         """Return what changes when anything of a tenant changes."""
         tables = ("accounts_customuser", "auth_group", "accounts_membership", "django_session")
         tables = (*tables, "accounts_apitoken", "activity_activityevent", "activity_monthlytally")
-        tables = (*tables, "activity_exportjob")
+        tables = (*tables, "activity_exportjob", "mfa_authenticator")
         sums = ", ".join(f"(SELECT sum(hashtext(t::text)) FROM {table} t)" for table in tables)
         with _inside(self.places[slug]), connection.cursor() as cursor:
             cursor.execute(f"SELECT {sums}")
