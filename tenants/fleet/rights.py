@@ -57,14 +57,15 @@ def touched(plan: Iterable[Migration]) -> set[str]:
     }
 
 
-def statements(apps: Apps, labels: Iterable[str], alias: str) -> list[tuple[str, list[Any]]]:
+def statements(apps: Apps, labels: set[str], alias: str) -> list[tuple[str, list[Any]]]:
     """Return what gives the schema one is in the content types and permissions of some apps.
 
     ``apps`` are the models as they are after the migrations; ``labels`` say of which apps.
     """
     models = [
         model._meta
-        for label in sorted(labels)
+        # An app whose last model went is not among them any more.
+        for label in sorted(labels & apps.app_configs.keys())
         for model in apps.get_app_config(label).get_models()
         if router.allow_migrate_model(alias, model)
     ]
