@@ -31,7 +31,7 @@ class Difference:
     """A figure that is not what a recount says."""
 
     figure: str
-    """What kind of figure it is: ``total``, ``facet``, ``people``, or a kind of tally."""
+    """Which it is: ``total``, ``facet``, ``people``, ``month``, or a kind of tally."""
     day: date
     subject: str
     """Whose or of what it is, such as ``session.started success``."""
@@ -102,7 +102,8 @@ def _first(cursor: RollupCursor) -> Difference | None:
             found += [Difference(figure, *row) for row in sql.fetchall()]
         sql.execute(recounting.SUMS, asked)
         found += [Difference("month", *row) for row in sql.fetchall()]
-    return min(found, key=lambda one: one.day, default=None)
+    # A month's number says less than the day that is wrong in it.
+    return min(found, key=lambda one: (one.figure == "month", one.day), default=None)
 
 
 def _remember(now: datetime, found: Difference | None) -> None:

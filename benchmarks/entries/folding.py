@@ -1,12 +1,13 @@
 """What bringing the roll-ups up to date costs.
 
-A tenant gets 100,000 events of a week, of ten actions by a hundred people. Each turn forgets the
-roll-ups and folds all of them again.
-
-- *GROUP BY alone* is the database counting the same events and writing nothing: the limit.
-- *ORM recount* counts them with ``annotate`` and writes the roll-ups with ``bulk_create``: what one
-  writes first.
-- *Tenantry's fold()* counts, writes, and moves its cursor in one transaction.
+- ``fold``: a tenant has 100,000 sealed events of a week, of ten actions by a hundred people on two
+  thousand objects and from two hundred networks. Each turn forgets the roll-ups and folds all of
+  them again. *GROUP BY alone* is the database counting the same events by the same days, actions
+  and people and writing nothing: the limit. *ORM recount* counts them with ``annotate`` and writes
+  with ``bulk_create``: what one writes first.
+- ``fold-new``: the same tenant with half a million events gets 1,000 more; counting those, beside
+  counting all again.
+- ``fold-sweep``: finding who has something to count among 1,000 tenants that have nothing.
 """
 
 import time
@@ -19,11 +20,17 @@ from django.utils import timezone
 
 from benchmarks.entries.requests import TENANTRY
 from benchmarks.entry import Entry
+from benchmarks.ground import Place
 from benchmarks.worker import Turns, contestant
 
 _HERE = "benchmarks.entries.folding"
 _EVENTS = 100_000
 _SLUG = "folded"
+_LONG = "foldedlong"
+_HISTORY = 500_000
+_NEW = 1_000
+_TENANTS = 1_000
+_THOUSAND = Place(TENANTRY.settings, "bench_fold_sweep", f"{_HERE}:thousand")
 
 _GROUP = """
 SELECT max(actor_label), sum(events) FROM (
@@ -36,17 +43,20 @@ SELECT max(actor_label), sum(events) FROM (
 
 
 @contextmanager
-def _inside() -> Iterator[None]:
-    """Be inside the tenant of these events, making it first if need be."""
+def _inside(slug: str = _SLUG, events: int = _EVENTS) -> Iterator[None]:
+    """Be inside the tenant of these events, sealed, making it first if need be."""
     from activity.models import ActivityEvent
+    from activity.sealing import sealer
     from tenants.context import enter_tenant
     from tenants.provisioning import create
     from tenants.requests import TenantRequest
 
-    made = create(TenantRequest(slug=_SLUG))
+    made = create(TenantRequest(slug=slug))
     with enter_tenant(made.tenant):
         if made.created:
-            fill(ActivityEvent, _EVENTS)
+            fill(ActivityEvent, events)
+            _vary(ActivityEvent)
+            sealer.seal_now()
         yield
 
 
@@ -59,8 +69,8 @@ def fill(event: Any, number: int) -> None:
         "occurred_at": f"one.occurred_at - n * interval '7 days' / {number}",
         "action": f"(ARRAY[{actions}])[1 + n % 10]",
         "actor_kind": "'person'",
-        "actor_id": "lpad((n * 7919 / 10 % 100)::text, 36, '0')",
-        "actor_label": "'Person ' || n * 7919 / 10 % 100",
+        "actor_id": "lpad((n::bigint * 7919 / 10 % 100)::text, 36, '0')",
+        "actor_label": "'Person ' || n::bigint * 7919 / 10 % 100",
     }
     columns = [field.column for field in event._meta.local_fields]
     given = [name for name in columns if name != "id"]
@@ -79,11 +89,25 @@ def fill(event: Any, number: int) -> None:
         cursor.execute(f"ANALYZE {table}")
 
 
+def _vary(event: Any) -> None:
+    """Give the events objects and networks."""
+    table = event._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"ALTER TABLE {table} DISABLE TRIGGER USER;"
+            f" UPDATE {table} SET target_type = 'user',"
+            " target_id = lpad((hashtext(id::text) & 2047)::text, 36, '0'),"
+            " ip = '10.0.0.0'::inet + (hashtext(id::text) & 51199);"
+            f" ALTER TABLE {table} ENABLE TRIGGER USER"
+        )
+        cursor.execute(f"VACUUM ANALYZE {table}")
+
+
 def _forget() -> None:
-    from activity.models import DailyRollup, RollupCursor
+    from activity.models import DailyTotal, MonthlyTally, RollupCursor
 
     with connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {DailyRollup._meta.db_table}")
+        cursor.execute(f"TRUNCATE {DailyTotal._meta.db_table}, {MonthlyTally._meta.db_table}")
     RollupCursor.objects.all().delete()
 
 
@@ -109,7 +133,7 @@ def orm() -> Turns:
 
 
 def fold() -> Turns:
-    """Fold as the timetable does."""
+    """Fold as a worker does."""
     yield from _turns(_fold)
 
 
@@ -119,19 +143,29 @@ def _group() -> None:
 
 
 def _recount() -> None:
-    from django.db.models import Count, Max
+    from django.db.models import Count
     from django.db.models.functions import TruncDate
 
-    from activity.models import ActivityEvent, DailyRollup
+    from activity.models import ActivityEvent, DailyTotal
 
     with transaction.atomic():
         groups = (
             ActivityEvent.objects.order_by()
             .annotate(day=TruncDate("occurred_at"))
-            .values("day", "action", "outcome", "actor_kind", "actor_id")
-            .annotate(events=Count("pk"), actor_label=Max("actor_label"))
+            .values("day", "action", "outcome", "actor_id")
+            .annotate(events=Count("pk"))
         )
-        DailyRollup.objects.bulk_create([DailyRollup(**row) for row in groups], batch_size=1000)
+        rows = [
+            DailyTotal(
+                day=row["day"],
+                action=row["action"],
+                outcome=row["outcome"],
+                facet=row["actor_id"][-32:],
+                events=row["events"],
+            )
+            for row in groups
+        ]
+        DailyTotal.objects.bulk_create(rows, batch_size=1000)
 
 
 def _fold() -> None:
@@ -142,15 +176,134 @@ def _fold() -> None:
         raise RuntimeError(f"{folded.events} events were folded instead of {_EVENTS}.")
 
 
+def _add() -> None:
+    """Record and seal 1,000 events."""
+    from activity.models import ActivityEvent
+    from activity.sealing import sealer
+
+    columns = [str(field.column) for field in ActivityEvent._meta.local_fields]
+    names = ", ".join(name for name in columns if name != "id")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO activity_activityevent ({names}) SELECT {names}"
+            f" FROM activity_activityevent ORDER BY id LIMIT {_NEW}"
+        )
+    sealer.seal(timezone.now())
+
+
+def _added(count: Callable[[], object]) -> Turns:
+    with _inside(_LONG, _HISTORY):
+        count()
+        yield None
+        while True:
+            _add()
+            started = time.perf_counter()
+            count()
+            yield (time.perf_counter() - started) * 1000
+
+
+def added_recount() -> Turns:
+    """Count all events again."""
+    yield from _added(_group)
+
+
+def added_fold() -> Turns:
+    """Fold those that are new."""
+    from activity import rollups
+
+    yield from _added(lambda: rollups.fold(timezone.now()))
+
+
+def thousand() -> Turns:
+    """Make a thousand tenants, seal and count them."""
+    from django.core.management import call_command
+
+    from activity import rollups
+    from activity.sealing import sealer
+    from tenants.context import enter_platform, enter_tenant
+    from tenants.provisioning import create
+    from tenants.requests import TenantRequest
+
+    call_command("migrate", verbosity=0)
+    yield None
+    for position in range(_TENANTS):
+        with enter_tenant(create(TenantRequest(slug=f"tenant{position}")).tenant):
+            sealer.seal_now()
+            rollups.fold_now()
+    with enter_platform():
+        sealer.seal_now()
+        rollups.fold_now()
+    yield {}
+
+
+def _sweeps(sweep: Callable[[], Any]) -> Turns:
+    sweep()
+    yield None
+    while True:
+        started = time.perf_counter()
+        for _ in range(5):
+            sweep()
+        yield (time.perf_counter() - started) / 5 * 1000
+
+
+def each() -> Turns:
+    """Ask every tenant in its schema, one after the other: what one writes first."""
+    from activity.rollups import cursors
+    from tenants.context import enter_tenant
+    from tenants.models import Tenant
+
+    def ask() -> None:
+        for tenant in Tenant.objects.active():
+            with enter_tenant(tenant):
+                served = cursors.served()
+                if served is None or served.number != cursors.newest_segment():
+                    raise RuntimeError("a tenant is behind.")
+
+    yield from _sweeps(ask)
+
+
+def sweep() -> Turns:
+    """Ask the platform's own tables, as a worker does."""
+    from activity.rollups import sweeping
+
+    def ask() -> None:
+        if sweeping.behind():
+            raise RuntimeError("a tenant is behind.")
+
+    yield from _sweeps(ask)
+
+
 ENTRIES = [
     Entry(
         name="fold",
-        sentence=f"How fast {_EVENTS:,} events become daily roll-ups.",
+        sentence=f"How fast {_EVENTS:,} events become roll-ups.",
         unit="events/s",
         contestants=[
             contestant("GROUP BY alone", TENANTRY, f"{_HERE}:group"),
             contestant("ORM recount", TENANTRY, f"{_HERE}:orm"),
             contestant("Tenantry's fold()", TENANTRY, f"{_HERE}:fold"),
         ],
-    )
+    ),
+    Entry(
+        name="fold-new",
+        sentence=f"How long {_NEW:,} new events take in a tenant that has {_HISTORY:,}.",
+        unit="ms",
+        more_is_better=False,
+        is_seldom=True,
+        contestants=[
+            contestant("GROUP BY of all", TENANTRY, f"{_HERE}:added_recount"),
+            contestant("Tenantry's fold()", TENANTRY, f"{_HERE}:added_fold"),
+        ],
+    ),
+    Entry(
+        name="fold-sweep",
+        sentence=f"How long it takes to find who of {_TENANTS:,} idle tenants is to be counted.",
+        unit="ms",
+        more_is_better=False,
+        is_seldom=True,
+        contestants=[
+            contestant("asking each", _THOUSAND, f"{_HERE}:each"),
+            contestant("Tenantry's sweep", _THOUSAND, f"{_HERE}:sweep"),
+        ],
+    ),
 ]
