@@ -5,7 +5,7 @@
   them again. *GROUP BY alone* is the database counting the same events by the same days, actions
   and people and writing nothing: the limit. *ORM recount* counts them with ``annotate`` and writes
   with ``bulk_create``: what one writes first.
-- ``fold-new``: the same tenant with half a million events gets 1,000 more; counting those, beside
+- ``fold-new``: the same tenant with 200,000 events gets 1,000 more; counting those, beside
   counting all again.
 - ``fold-sweep``: finding who has something to count among 1,000 tenants that have nothing.
 """
@@ -27,7 +27,7 @@ _HERE = "benchmarks.entries.folding"
 _EVENTS = 100_000
 _SLUG = "folded"
 _LONG = "foldedlong"
-_HISTORY = 500_000
+_HISTORY = 200_000
 _NEW = 1_000
 _TENANTS = 1_000
 _THOUSAND = Place(TENANTRY.settings, "bench_fold_sweep", f"{_HERE}:thousand")
