@@ -6,7 +6,7 @@ import random
 import threading
 from collections import Counter, defaultdict
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from ipaddress import ip_network
 from zoneinfo import ZoneInfo
 
@@ -454,4 +454,61 @@ def test_any_order_of_anything_equals_a_recount(committed, small, steps):
         for step, seed in steps:
             getattr(world, step)(seed)
         world.settle()
+        check(world)
+
+
+def happens_at(moment, seed=0):
+    """Let a sign-in by somebody happen at a moment."""
+    values = an_event(random.Random(seed)) | {
+        "action": "session.started", "outcome": "success", "details": "{}", "kind": "person",
+        "actor": PEOPLE[seed % 4], "at": moment,
+    }  # fmt: skip
+    with transaction.atomic(), connection.cursor() as cursor:
+        insert(cursor, values)
+
+
+def test_days_that_were_cut_end_at_one_moment_whatever_zone_follows(committed):
+    with a_world() as world:
+        happens_at(NOW - timedelta(days=45))
+        world.seal(0)
+        end = datetime.combine(
+            (NOW - timedelta(days=30)).astimezone(ZoneInfo(ZONES[0])).date() + timedelta(1),
+            time.min,
+            ZoneInfo(ZONES[0]),
+        ).astimezone(UTC)
+        for hour in range(-20, 30, 2):
+            happens_at(end + timedelta(hours=hour, minutes=1), hour % 4)
+        while ActivityEvent.objects.filter(xid__gt=newest_xid()).exists():
+            world.seal(0)
+        world.fold(0)
+        there = ActivityEvent.objects.filter(action="session.started").count()
+
+        world.cut(0)
+
+        assert ActivityEvent.objects.filter(action="session.started").count() < there
+        assert world.seam[1] == end
+        for zone in (3, 2, 1, 0):
+            world.move(zone)
+            happens_at(end + timedelta(hours=zone - 2), zone)
+            world.settle()
+            check(world)
+
+
+def test_attempts_are_counted_after_their_event_was_erased(committed):
+    with a_world() as world:
+        values = an_event(random.Random(1)) | {
+            "action": "session.failed", "outcome": "failure", "kind": "anonymous", "actor": "",
+            "type": "user", "target": PEOPLE[0], "details": '{"count": 500}', "at": MOMENTS[3],
+        }  # fmt: skip
+        with transaction.atomic(), connection.cursor() as cursor:
+            insert(cursor, values)
+        world.settle()
+
+        world.erase(0)
+        world.rebuild(0)
+        world.settle()
+
+        assert ActivityEvent.objects.get(action="session.failed").details == {}
+        failed = reading.daily(Period(MOMENTS[0].date(), NOW.date()), ["session.failed"])
+        assert [row.events for row in failed] == [500]
         check(world)
