@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import CustomUser
@@ -103,12 +103,10 @@ def _people_at(
     """Yield people as they were, with the powers of their flags."""
     past: QuerySet[Any] = Past.objects.filter(history_date__lt=moment)
     if not everybody:
-        flagged = past.filter(is_superuser=True) | past.filter(is_staff=True)
-        past = (
-            past.filter(id__in=flagged.order_by().values("id"))
-            | past.filter(id__in=members)
-            | past.filter(public_id__in=granted)
-        )
+        flagged = past.filter(Q(is_superuser=True) | Q(is_staff=True))
+        given = past.filter(public_id__in=granted)
+        ids = [*flagged.union(given).values_list("id", flat=True), *members]
+        past = past.filter(id__in=set(ids))
     yield from _in_turn(past)
 
 

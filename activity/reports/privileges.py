@@ -54,9 +54,9 @@ def moved(action: str, changes: dict[str, Any]) -> tuple[list[str], list[str]]:
     gained, lost = [], []
     for field, word in _FLAGS.items():
         before, after = changes.get(field, (None, None))
-        if after and not before:
+        if after:
             gained.append(word)
-        if before and not after:
+        if before:
             lost.append(word)
     taken, given = changes.get("permissions", (None, None))
     return [*gained, *(given or [])], [*lost, *(taken or [])]

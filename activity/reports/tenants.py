@@ -31,51 +31,65 @@ PAST_DAYS: Final = 28
 """How many days before a day are a tenant's own past."""
 _LEAST_PAST_DAYS: Final = 7
 
+# Figures end with their tenant, so what is there is of tenants that are.
 _PER_DAY: Final = """
-SELECT day, count(*) FILTER (WHERE figure.events > 0), sum(events)::bigint, sum(sign_ins)::bigint,
+SELECT day, count(*) FILTER (WHERE events > 0), sum(events)::bigint, sum(sign_ins)::bigint,
        sum(failures)::bigint, sum(people)::bigint, sum(changes)::bigint
-FROM public.tenants_tenantfigure figure
-JOIN public.tenants_tenant tenant ON tenant.id::text = figure.record
-WHERE day BETWEEN %(since)s AND %(until)s GROUP BY day
+FROM public.tenants_tenantfigure
+WHERE day BETWEEN %(since)s AND %(until)s AND record <> 'platform' GROUP BY day
 """
 
 _PER_TENANT: Final = """
-SELECT tenant.slug, tenant.name, tenant.state, coalesce(sum(events), 0)::bigint,
-       coalesce(sum(sign_ins), 0)::bigint, coalesce(sum(failures), 0)::bigint,
-       coalesce(max(people), 0)::bigint, coalesce(sum(changes), 0)::bigint, max(day)
-FROM public.tenants_tenant tenant
-LEFT JOIN public.tenants_tenantfigure figure ON figure.record = tenant.id::text
-    AND day BETWEEN %(since)s AND %(until)s
+WITH figure AS (
+    SELECT record, sum(events)::bigint AS events, sum(sign_ins)::bigint AS sign_ins,
+           sum(failures)::bigint AS failures, max(people) AS people,
+           sum(changes)::bigint AS changes, max(day) AS last_day
+    FROM public.tenants_tenantfigure WHERE day BETWEEN %(since)s AND %(until)s GROUP BY record
+)
+SELECT tenant.slug, tenant.name, tenant.state, coalesce(events, 0), coalesce(sign_ins, 0),
+       coalesce(failures, 0), coalesce(people, 0), coalesce(changes, 0), last_day
+FROM public.tenants_tenant tenant LEFT JOIN figure ON figure.record = tenant.id::text
 WHERE tenant.state <> 'deleted'
-GROUP BY tenant.id ORDER BY 4 DESC, tenant.slug LIMIT %(most)s
+ORDER BY 4 DESC, tenant.slug LIMIT %(most)s
 """
 
-# Days without a row are days without events. A tenant's past begins when it was made.
-_OUTLIERS: Final = f"""
-WITH place AS (
-    SELECT id::text AS record, slug, (created_at AT TIME ZONE time_zone)::date AS born
-    FROM public.tenants_tenant WHERE state = 'active'
-), figure AS (
-    SELECT record, slug, born, each.day::date AS day, name, coalesce(value, 0) AS value
-    FROM place
-    CROSS JOIN generate_series(%(first)s::date, %(until)s::date, interval '1 day') AS each (day)
-    LEFT JOIN public.tenants_tenantfigure known USING (record, day)
-    CROSS JOIN LATERAL (VALUES ('events', events), ('sign_ins', sign_ins),
-        ('failures', failures), ('people', people), ('changes', changes)) AS one (name, value)
-    WHERE each.day >= born
-), compared AS (
-    SELECT slug, day, name, value, avg(value) OVER past AS usual, count(*) OVER past AS days
-    FROM figure
-    WINDOW past AS (PARTITION BY record, name ORDER BY day
-        ROWS BETWEEN {PAST_DAYS} PRECEDING AND 1 PRECEDING)
+_ZEROS: Final = ", ".join("0" for _ in FIGURES)
+_PAST_SUMS: Final = ", ".join(
+    f"coalesce(sum({name}) OVER past, 0) AS past_{name}" for name in FIGURES
 )
-SELECT slug, day, name, CASE WHEN value > usual THEN 'more' ELSE 'less' END, value,
-       round(usual, 1)::float
-FROM compared
+_EACH: Final = ", ".join(f"('{name}', {name}, past_{name})" for name in FIGURES)
+
+# Days without a row are days without events. Only those are made up that can be compared with
+# something: up to as many as the past has, after a day that has a row. A tenant's past begins when
+# it was made.
+_OUTLIERS: Final = f"""
+WITH known AS MATERIALIZED (
+    SELECT record, day, {", ".join(f"{name}::int" for name in FIGURES)},
+        lead(day, 1, %(until)s::date + 1) OVER (PARTITION BY record ORDER BY day) AS next
+    FROM public.tenants_tenantfigure WHERE day BETWEEN %(first)s AND %(until)s
+), figure AS (
+    SELECT record, day, {", ".join(FIGURES)} FROM known
+    UNION ALL
+    SELECT record, day + silent, {_ZEROS}
+    FROM known, generate_series(1, least(next - day - 1, {PAST_DAYS})) AS silent
+), compared AS (
+    SELECT record, day, {", ".join(FIGURES)}, {_PAST_SUMS} FROM figure
+    WINDOW past AS (PARTITION BY record ORDER BY day
+        RANGE BETWEEN '{PAST_DAYS} days' PRECEDING AND '1 day' PRECEDING)
+), place AS (
+    SELECT id::text AS record, slug,
+        greatest((created_at AT TIME ZONE time_zone)::date, %(first)s::date) AS born
+    FROM public.tenants_tenant WHERE state = 'active'
+)
+SELECT slug, day, name, CASE WHEN value * days > past THEN 'more' ELSE 'less' END, value,
+       round(past::numeric / days, 1)::float
+FROM compared JOIN place USING (record)
+CROSS JOIN LATERAL (SELECT least(day - born, {PAST_DAYS}) AS days) AS counted
+CROSS JOIN LATERAL (VALUES {_EACH}) AS one (name, value, past)
 WHERE day >= %(since)s AND days >= {_LEAST_PAST_DAYS}
-AND (value >= %(least)s AND value > %(times)s * usual
-     OR usual >= %(least)s AND value * %(times)s < usual)
-ORDER BY day DESC, greatest(value, usual) DESC, slug, name LIMIT %(most)s
+AND (value >= %(least)s AND value::bigint * days > %(times)s * past
+     OR past >= %(least)s * days AND value::bigint * %(times)s * days < past)
+ORDER BY day DESC, greatest(value::bigint * days, past) DESC, slug, name LIMIT %(most)s
 """  # noqa: S608 (our own words)
 
 

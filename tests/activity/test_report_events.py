@@ -380,6 +380,7 @@ def test_a_page_of_a_report_is_its_beginning(berlin, name):
     assert page.rows == whole.rows[:3]
     assert page.is_cut == (len(whole.rows) > 3)
     assert not whole.is_cut
+    assert not build(name, SPRING, most=len(whole.rows)).is_cut
 
 
 def test_the_other_tenants_events_are_not_here(globex, berlin):
