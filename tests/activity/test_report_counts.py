@@ -16,7 +16,7 @@ from activity.models import ActivityEvent
 from activity.periods import Period
 from activity.reports import ADMIN_ACTIONS, REPORTS, build
 from activity.reports.registry import Source
-from activity.rollups import fold
+from activity.rollups import arrive, figures, fold, rebuilding
 from activity.rollups.counting import CHANGES
 from activity.sealing import sealer
 from tenants.context import enter_platform, enter_tenant
@@ -196,8 +196,8 @@ def test_people_equal_a_recount(folded):
     found = rows("most-active")
 
     by_label = defaultdict(lambda: (0, 0, 0))
-    for label, *figures in found:
-        by_label[label] = tuple(map(sum, zip(by_label[label], figures, strict=True)))
+    for label, *numbers in found:
+        by_label[label] = tuple(map(sum, zip(by_label[label], numbers, strict=True)))
     assert by_label == {
         label: (mine["events"], mine["sign_ins"], mine["changes"]) for label, mine in counts.items()
     }
@@ -304,3 +304,39 @@ def test_the_month_that_is_not_over_is_counted_up_to_today(berlin):
         row[1] for row in build("active-users", Period(month, today)).rows
     ) / today.day, 1)  # fmt: skip
     assert 0 < share <= 100
+
+
+def told(place):
+    with enter_platform():
+        known = TenantFigure.objects.filter(record=str(place.pk), day__lt=date(2026, 6, 1))
+        return list(known.values_list("day", "events", "sign_ins", "failures", "people", "changes"))
+
+
+def test_figures_are_the_same_however_often_they_are_told(berlin):
+    chance = random.Random(9)
+    for turn in range(3):
+        happened(event(at, "session.started", xid=turn) for at in moments(chance, 20))
+        sealer.arrive()
+        fold(timezone.now())
+    grown = told(berlin)
+
+    counted = Counter(day_of(one) for one in ActivityEvent.objects.filter(xid__lt=3))
+    assert {row[0]: row[1] for row in grown} == counted
+    rebuilding.rebuild(timezone.now())
+    assert told(berlin) == grown
+    arrive()
+    assert told(berlin) == grown
+
+
+def test_the_figures_of_a_tenant_end_with_it(globex, berlin):
+    for place in (globex, berlin):
+        with enter_tenant(place):
+            happened(some(random.Random(3), 30))
+            sealer.arrive()
+            fold(timezone.now())
+    others = told(globex)
+
+    assert figures.forget(berlin) > 0
+
+    assert told(berlin) == []
+    assert told(globex) == others != []
