@@ -12,6 +12,7 @@ from smtplib import SMTPException
 from typing import Any, Final
 
 import structlog
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -28,7 +29,6 @@ _MOST_SENDINGS: Final = 8
 _MOST_TELLINGS: Final = 24 * 7
 """Attempts after which it is given up: after two hours for a file, a week for bad news."""
 
-_OURS: Final = "It failed here. The log of the platform says why."
 _ERRORS: Final = (OSError, SMTPException)
 
 
@@ -57,7 +57,7 @@ def send(schedule: Schedule) -> None:
     except Exception:
         # An error of ours keeps no other schedule, and ends as a failure too.
         logger.exception("schedule not delivered", schedule=str(schedule.pk))
-        _settle(schedule, lambda row: _postpone(row, _OURS))
+        _settle(schedule, lambda row: _postpone(row, steps.OURS))
     else:
         _settle(schedule, lambda row: steps.deliver(row, how, file))
 
@@ -67,11 +67,17 @@ def _deliver(schedule: Schedule, owner: Any) -> tuple[str, str]:
     made = making.file_of(schedule)
     if schedule.delivery == Schedule.Delivery.STORAGE:
         return "storage", making.keep(schedule, made)
+    if not settings.TENANTRY_SENDS_MAIL:
+        raise making.NotReady("This platform sends no mail any more.")
     return letters.send_file(schedule, owner, made), ""
 
 
 def tell(schedule: Schedule) -> None:
     """Mail that a run failed, or that the schedule is paused, to its owner or who is left."""
+    if not settings.TENANTRY_SENDS_MAIL:
+        # The page shows it.
+        _settle(schedule, steps.rest)
+        return
     owner = owners.owner_of(schedule)
     whom = [owner] if not owners.why_not(owner) else owners.administrators()
     try:

@@ -10,13 +10,13 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from django.db import transaction
+import structlog
+from django.db import DatabaseError, InterfaceError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
 from activity.context import telling
 from activity.models import Schedule
-from activity.requests import actor_of
 from activity.schedules import (
     agenda,
     delivering,
@@ -29,6 +29,8 @@ from activity.schedules import (
 )
 from activity.schedules.planning import zone_called
 from tenants.errors import Conflict, InvalidInput, TenantryError
+
+logger = structlog.get_logger("tenantry.schedules")
 
 Step = Schedule.Step
 
@@ -157,10 +159,17 @@ def _begin(schedule: Schedule, at: datetime, missed: int, zone: ZoneInfo) -> Non
     try:
         period = wishes.period_of(wish, at.astimezone(zone).date())
         owner = owners.owner_of(schedule)
-        with transaction.atomic(), telling(on_behalf_of=actor_of(owner)):
+        with transaction.atomic():
             schedule.job = making.ask(schedule, wish, period, owner)
     except TenantryError as error:
         steps.fail(schedule, steps.NOT_MADE, error.message)
+    except (DatabaseError, InterfaceError):
+        # Nothing was begun; the next visit does it.
+        raise
+    except Exception:
+        # An error of ours keeps no other schedule, and ends as a failure too.
+        logger.exception("schedule not begun", schedule=str(schedule.pk))
+        steps.fail(schedule, steps.NOT_MADE, steps.OURS)
     else:
         schedule.step, schedule.look_at = Step.MAKING, timezone.now() + _LOOK_AGAIN
         schedule.outcome, schedule.why = Schedule.Outcome.UNDER_WAY, ""

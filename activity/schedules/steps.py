@@ -22,6 +22,9 @@ NOT_MADE: Final = "not-made"
 NOT_SENT: Final = "not-sent"
 TOO_LATE: Final = "too-late"
 
+OURS: Final = "It failed here. The log of the platform says why."
+"""What somebody is told of an error of ours."""
+
 SENTENCES: Final = {
     BY_HAND: "it was paused by hand",
     LEFT: "its owner has no account here any more, or a deactivated one",

@@ -24,6 +24,8 @@ STATEMENTS = {
     "reports": (4, 6),
     "report": (7, 9),
     "exports": (5, 7),
+    "schedules": (5, 7),
+    "a new schedule": (4, 6),
 }
 
 
@@ -41,6 +43,8 @@ def pages(acme, cleo, recorded):
         "reports": "/admin/reports/",
         "report": "/admin/reports/sign-ins/",
         "exports": "/admin/exports/",
+        "schedules": "/admin/schedules/",
+        "a new schedule": "/admin/schedules/new/",
     }
 
 

@@ -20,7 +20,7 @@ from activity.forgetting.people import people
 from activity.jobs import asking, keeping, steps
 from activity.models import ActivityEvent, ExportJob, Schedule
 from activity.recording import record
-from activity.schedules import agenda, delivering, running, showing, tasks
+from activity.schedules import agenda, delivering, making, running, showing, tasks
 from activity.schedules import keeping as schedules
 from activity.schedules.preview import preview
 from activity.schedules.wishes import Wish
@@ -633,3 +633,33 @@ def test_the_platform_has_schedules_of_its_own(at_lab):
             Due.objects.filter(pk="platform").delete()
             ExportJob.objects.all().delete()
             operator.delete()
+
+
+def test_an_error_of_ours_at_the_beginning_keeps_no_other(at_lab, monkeypatch):
+    make_due(made(name="A"), seconds=9)
+    make_due(made(name="B", source="events"))
+    ask = making.ask
+
+    def broken(schedule, *rest):
+        if schedule.name == "A":
+            raise RuntimeError("a bug")
+        return ask(schedule, *rest)
+
+    monkeypatch.setattr(making, "ask", broken)
+    running.visit()
+
+    assert sorted(m.subject for m in mail.outbox) == ["A was not delivered · Lab", "B · Lab"]
+    [failed] = events("schedule.failed")
+    assert failed.details["error"] == "It failed here. The log of the platform says why."
+
+
+def test_when_no_mail_is_sent_any_more_nothing_is_said_to_be_delivered(at_lab, settings):
+    schedule = made()
+    make_due(schedule)
+    settings.TENANTRY_SENDS_MAIL = False
+    running.visit()
+
+    row = now(schedule)
+    assert (row.step, row.outcome, row.is_untold) == (Step.IDLE, Outcome.FAILED, True)
+    assert [e.details["why"] for e in events("schedule.failed")] == ["not-sent"]
+    assert mail.outbox == []

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import CustomUser
@@ -439,3 +440,17 @@ def test_several_of_a_name_are_told_apart_by_id(in_acme, ann, bob):
     with pytest.raises(NotFound):
         keeping.called("\0")
     assert one != other
+
+
+def test_a_longer_list_takes_no_more_statements(browser, acme, ann, kept):
+    client = browser(acme, ann)
+    client.get(LIST)
+    with CaptureQueriesContext(connection) as few:
+        client.get(LIST)
+    with enter_tenant(acme):
+        for number in range(8):
+            keeping.create(ann, wish(name=f"Number {number}", source="events"))
+    with CaptureQueriesContext(connection) as many:
+        assert "Number 7" in client.get(LIST).text
+
+    assert len(many) == len(few)
