@@ -1,11 +1,11 @@
 """When schedules run: expressions, clocks that jump, days that runs are of, what was missed."""
 
 from datetime import UTC, date, datetime, timedelta
-from itertools import islice
+from itertools import islice, takewhile
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activity.schedules.cron import cron_called, moment_of, upcoming
@@ -112,6 +112,7 @@ YEARS = (datetime(2010, 1, 1), datetime(2030, 1, 1))  # noqa: DTZ001
 MOMENTS = st.datetimes(*YEARS, timezones=st.just(UTC))
 
 
+@settings(deadline=None)
 @given(cron=CRONS, zone=st.sampled_from(ZONES), now=MOMENTS)
 def test_every_time_of_every_day_comes_once_whatever_the_clock_does(cron, zone, now):
     there = ZoneInfo(zone)
@@ -132,6 +133,7 @@ def test_every_time_of_every_day_comes_once_whatever_the_clock_does(cron, zone, 
         assert local.fold == 0
 
 
+@settings(deadline=None)
 @given(
     zone=st.sampled_from(ZONES),
     local=st.datetimes(*YEARS),
@@ -183,6 +185,7 @@ def test_an_expression_that_cannot_be_says_which_part_of_it(text, said):
     assert refused.value.hint
 
 
+@settings(deadline=None)
 @given(text=st.text(max_size=60))
 def test_whatever_is_typed_is_an_expression_or_refused(text):
     try:
@@ -230,6 +233,7 @@ def test_what_was_missed_is_one_run_that_knows_how_many():
     assert run.is_late(now)
 
 
+@settings(deadline=None)
 @given(cron=CRONS, zone=st.sampled_from(ZONES), now=MOMENTS, days=st.integers(0, 40))
 def test_however_long_nobody_came_each_time_is_counted_once(cron, zone, now, days):
     there, expression = ZoneInfo(zone), cron_called(cron)
@@ -237,7 +241,7 @@ def test_however_long_nobody_came_each_time_is_counted_once(cron, zone, now, day
     later = now + timedelta(days=days)
     run = due(expression, first, later, there)
 
-    every = [one for one in islice(expression.after(now, there), 1200) if one <= later]
+    every = list(takewhile(lambda one: one <= later, expression.after(now, there)))
     if not every:
         assert run is None
     else:
@@ -273,6 +277,7 @@ def test_a_span_that_cannot_be_is_refused(text):
         span_called(text)
 
 
+@settings(deadline=None)
 @given(day=st.dates(date(1971, 1, 1), date(2100, 1, 1)))
 def test_spans_follow_each_other_without_a_gap(day):
     for span, step in (("day", 1), ("week", 7)):
