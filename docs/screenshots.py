@@ -1,10 +1,13 @@
 """Takes the pictures in ``docs/images`` of a running ``make up``: ``docs/screenshots.py [PORT]``.
 
-Signs in as the demo's administrator of Acme and looks; it changes nothing but the record, which
-says that she was here.
+Signs in as the demo's administrator of Acme and looks; it changes nothing there but the record,
+which says that she was here. Last, Globex is given so many events that an export of them takes long
+enough to be looked at: with the ``TENANTRY_DATA`` of that ``make up``, if it had one.
 """
 
 import io
+import os
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +30,23 @@ ARGUMENTS: Final = (
 )
 MOST_BYTES: Final = 120_000
 COLORS: Final = 128
+MANY: Final = """
+from django.db import connection
+from activity.models import ActivityEvent
+from tenants.context import enter_tenant
+from tenants.directory import tenant_to_enter
+names = [field.column for field in ActivityEvent._meta.concrete_fields]
+copied = ", ".join(name for name in names if name not in ("id", "occurred_at"))
+table = ActivityEvent._meta.db_table
+with enter_tenant(tenant_to_enter("globex")), connection.cursor() as cursor:
+    for action, times in (("session.started", 200_000), ("user.created", 50_000)):
+        event = ActivityEvent.objects.filter(action=action).first()
+        cursor.execute(
+            f"INSERT INTO {table} ({copied}) SELECT {copied} FROM {table}, "
+            "generate_series(1, %s) WHERE id = %s", [times, event.pk],
+        )
+"""
+"""What a command is given to copy two events of Globex many times."""
 DESK: Final = {"width": 1280, "height": 800}
 PHONE: Final = {"width": 320, "height": 800}
 
@@ -38,6 +58,7 @@ def main(port: int) -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS])
         try:
             _take_all(browser, f"http://acme.localhost:{port}")
+            _take_export(browser, f"http://globex.localhost:{port}")
         finally:
             browser.close()
 
@@ -74,8 +95,31 @@ def _page(browser: Browser, **options: Any) -> Page:
     return browser.new_page(locale="en-GB", timezone_id="Europe/Berlin", **options)
 
 
-def _sign_in(page: Page) -> None:
-    page.get_by_label("E-mail or user name").fill("ann")
+def _take_export(browser: Browser, origin: str) -> None:
+    """Take the exports while one of them is being made."""
+    subprocess.run(
+        [sys.executable, "manage.py", "shell", "--no-imports", "--command", MANY],
+        cwd=IMAGES.parents[1],
+        env={"DJANGO_SETTINGS_MODULE": "config.settings.development", **os.environ},
+        check=True,
+    )
+    page = _page(browser, viewport=DESK, color_scheme="light")
+    page.goto(f"{origin}/admin/")
+    _sign_in(page, "sam")
+    for source, form in (("sign-ins", "csv"), ("events", "xlsx")):
+        page.goto(f"{origin}/admin/exports/new/")
+        page.get_by_label("What", exact=True).select_option(source)
+        page.get_by_label("Format").select_option(form)
+        page.get_by_role("button", name="Make the file").click()
+    expect(page.locator("progress[value]").first).to_be_visible(timeout=60_000)
+    expect(page.get_by_text(re.compile(r"[1-9][0-9,]+ rows of about"))).to_be_visible(
+        timeout=60_000
+    )
+    _keep(page.screenshot(animations="disabled", caret="hide"), "exports")
+
+
+def _sign_in(page: Page, who: str = "ann") -> None:
+    page.get_by_label("E-mail or user name").fill(who)
     page.get_by_label("Password").fill("tenantry demo password")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="What changed")).to_be_visible()
