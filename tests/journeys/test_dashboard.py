@@ -29,13 +29,14 @@ FAINT = """() => {
     };
     const light = ([red, green, blue]) => 0.2126 * red + 0.7152 * green + 0.0722 * blue;
     const faint = [];
-    const walker = document.createTreeWalker(document.querySelector("#main"), NodeFilter.SHOW_TEXT);
+    const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     while (walker.nextNode()) {
         const text = walker.currentNode.textContent.trim();
         const element = walker.currentNode.parentElement;
         const seen = {checkOpacity: true, checkVisibilityCSS: true};
         if (!text || !element.checkVisibility(seen)) continue;
-        if (element.closest(".t-hidden, option, title, .material-symbols-outlined")) continue;
+        const unseen = ".t-hidden, option, title, script, .material-symbols-outlined";
+        if (element.closest(unseen)) continue;
         const behind = [];
         for (let one = element; one; one = one.parentElement)
             behind.unshift(getComputedStyle(one).backgroundColor);
