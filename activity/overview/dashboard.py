@@ -73,6 +73,18 @@ class Dashboard:
     as_of: datetime | None
 
     @property
+    def days(self) -> list[tuple[str, list[int]]]:
+        """The numbers of all charts, day by day."""
+        columns = ([bar.value for bar in chart.bars] for chart in self.charts)
+        labels = [bar.label for bar in self.charts[0].bars] if self.charts else []
+        return [(label, values) for label, *values in zip(labels, *columns, strict=True)]
+
+    @property
+    def has_one_table(self) -> bool:
+        """Whether the charts have one table together: of many days, one each is too much."""
+        return any(chart.line for chart in self.charts)
+
+    @property
     def wrong(self) -> list[attention.Notice]:
         """What somebody must do something about."""
         return [notice for notice in self.notices if notice.is_wrong]

@@ -154,15 +154,7 @@ def _days(paper: Any, shown: Dashboard) -> None:
         return
     paper.heading("Day by day")
     head = ["Day", *(chart.unit.capitalize() for chart in shown.charts)]
-    columns = [[bar.value for bar in chart.bars] for chart in shown.charts]
-    labels = [bar.label for bar in shown.charts[0].bars]
-    paper.table(
-        head,
-        [
-            [label, *(f"{value:,}" for value in values)]
-            for label, *values in zip(labels, *columns, strict=True)
-        ],
-    )
+    paper.table(head, [[day, *(f"{value:,}" for value in values)] for day, values in shown.days])
 
 
 def _moment(at: datetime) -> str:
