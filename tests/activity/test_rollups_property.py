@@ -512,3 +512,14 @@ def test_attempts_are_counted_after_their_event_was_erased(committed):
         failed = reading.daily(Period(MOMENTS[0].date(), NOW.date()), ["session.failed"])
         assert [row.events for row in failed] == [500]
         check(world)
+
+
+def test_a_week_in_two_months_counts_somebody_once_whichever_day_is_folded_first(committed):
+    with a_world() as world:
+        for month, day in ((7, 1), (6, 29), (7, 15), (7, 3), (6, 30), (7, 14), (7, 14), (6, 22)):
+            happens_at(datetime(NOW.year, month, day, 12, tzinfo=UTC))
+            world.settle()
+        july = Period(datetime(NOW.year, 7, 1).date(), datetime(NOW.year, 7, 18).date())
+
+        check(world)
+        assert [people for _, people in reading.people_per_week(july)] == [1, 0, 1]
