@@ -6,7 +6,7 @@ import random
 import threading
 from collections import Counter, defaultdict
 from contextlib import ExitStack, contextmanager, suppress
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from ipaddress import ip_network
 from zoneinfo import ZoneInfo
 
@@ -519,7 +519,7 @@ def test_a_week_in_two_months_counts_somebody_once_whichever_day_is_folded_first
         for month, day in ((7, 1), (6, 29), (7, 15), (7, 3), (6, 30), (7, 14), (7, 14), (6, 22)):
             happens_at(datetime(NOW.year, month, day, 12, tzinfo=UTC))
             world.settle()
-        july = Period(datetime(NOW.year, 7, 1).date(), datetime(NOW.year, 7, 18).date())
+        july = Period(date(NOW.year, 7, 1), date(NOW.year, 7, 18))
 
         check(world)
         assert [people for _, people in reading.people_per_week(july)] == [1, 0, 1]
