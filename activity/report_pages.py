@@ -19,7 +19,7 @@ from activity.reports.registry import Column, Draw, Kind
 from tenants.errors import InvalidInput
 
 MOST_CHARTS: Final = 4
-_NUMBERS: Final = (Kind.COUNT, Kind.SHARE)
+_NUMBERS: Final = (Kind.COUNT, Kind.NUMBER, Kind.SHARE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def _stickiness(asked: Asked) -> Iterable[Row]:
         last = min(_last_day(month), today)
         days = [per_day[month + timedelta(n)] for n in range((last - month).days + 1)]
         usual = sum(days) / len(days) if days else 0.0
-        share = round(100 * usual / people, 1) if people else 0.0
+        share = round(usual / people, 3) if people else 0.0
         yield month, round(usual, 1), people, share
 
 
@@ -96,12 +96,12 @@ register(
         ),
         columns=(
             Column("month", "Month", Kind.DAY),
-            Column("people_per_day", "People on an average day", Kind.SHARE, "people"),
+            Column("people_per_day", "People on an average day", Kind.NUMBER, "people"),
             _PEOPLE,
-            Column("stickiness", "Stickiness", Kind.SHARE, "percent"),
+            Column("stickiness", "Stickiness", Kind.SHARE, "of all people"),
         ),
         rows=_stickiness,
-        chart=Chart(Draw.TIME, "month", ("stickiness",)),
+        chart=Chart(Draw.TIME, "month", ("people",)),
     ),
     Definition(
         name="most-active",

@@ -33,7 +33,9 @@ class Kind(StrEnum):
     DAY = "day"
     MOMENT = "moment"
     COUNT = "count"
+    NUMBER = "number"
     SHARE = "share"
+    """A part of 1."""
     TEXT = "text"
 
 

@@ -179,7 +179,7 @@ register(
             Column("figure", "Figure"),
             Column("is", "Than usual"),
             Column("value", "On that day", Kind.COUNT, "as the figure"),
-            Column("usual", "Usually", Kind.SHARE, "a day"),
+            Column("usual", "Usually", Kind.NUMBER, "a day"),
         ),
         rows=_outliers,
         reads=Source.PLATFORM,

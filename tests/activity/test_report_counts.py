@@ -179,7 +179,7 @@ def test_stickiness_equals_a_recount(folded):
     for month, days in lengths.items():
         usual = len(per_day[month]) / days
         everybody = len(people[month])
-        share = round(100 * usual / everybody, 1) if everybody else 0.0
+        share = round(usual / everybody, 3) if everybody else 0.0
         assert found[month] == (round(usual, 1), everybody, share)
 
 
@@ -303,7 +303,7 @@ def test_the_month_that_is_not_over_is_counted_up_to_today(berlin):
     assert usual == round(sum(
         row[1] for row in build("active-users", Period(month, today)).rows
     ) / today.day, 1)  # fmt: skip
-    assert 0 < share <= 100
+    assert 0 < share <= 1
 
 
 def told(place):

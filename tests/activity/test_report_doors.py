@@ -17,6 +17,7 @@ from activity.periods import last_days
 from activity.recording import record
 from activity.reports import REPORTS, build
 from activity.reports.registry import READ, Kind
+from activity.rollups import fold
 from activity.sealing import checking, sealer
 from tenants.context import enter_tenant
 from tests.activity.past import event, happened, unguarded
@@ -49,7 +50,9 @@ def test_a_report_says_all_that_people_need(name):
     assert len(set(names)) == len(names)
     for column in report.columns:
         assert column.title
-        assert (column.kind in (Kind.COUNT, Kind.SHARE)) <= bool(column.unit), column.name
+        assert (column.kind in (Kind.COUNT, Kind.NUMBER, Kind.SHARE)) <= bool(column.unit), (
+            column.name
+        )
     for parameter in report.parameters:
         assert parameter.sentence.endswith(".")
         # Words of the page's and the API's addresses, and of commands.
@@ -70,7 +73,7 @@ def test_rows_have_a_value_for_each_column_of_its_kind(in_acme, name):
     )  # fmt: skip
     of = {
         Kind.DAY: str, Kind.MOMENT: (datetime, type(None)), Kind.COUNT: (int, type(None)),
-        Kind.SHARE: (float, int, type(None)), Kind.TEXT: str,
+        Kind.SHARE: (float, int, type(None)), Kind.NUMBER: (float, int), Kind.TEXT: str,
     }  # fmt: skip
 
     for row in build(name, last_days(3)).rows:
@@ -79,6 +82,16 @@ def test_rows_have_a_value_for_each_column_of_its_kind(in_acme, name):
                 assert type(value).__name__ in ("date", "NoneType")
             else:
                 assert isinstance(value, of[column.kind]), (column.name, value)
+
+
+@pytest.mark.parametrize("name", HERE)
+def test_a_page_with_something_in_it_opens(browser, acme, ann, name):
+    with enter_tenant(acme):
+        happened(event(datetime.now(UTC), "session.started", ip="10.0.0.1") for _ in range(3))
+        sealer.arrive()
+        fold(timezone.now())
+
+    assert browser(acme, ann).get(REPORT.format(name)).status_code == 200
 
 
 @pytest.mark.parametrize("name", HERE)
