@@ -12,7 +12,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('activity', '0014_jobs'),
+        ('activity', '0013_jobs'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

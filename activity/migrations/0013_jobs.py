@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('activity', '0013_rollups'),
+        ('activity', '0012_rollups'),
     ]
 
     operations = [
