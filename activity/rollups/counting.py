@@ -128,6 +128,11 @@ def _added(name: str) -> str:
     )
 
 
+def _summed(name: str) -> str:
+    """Two numbers added up that have no array in a kind: planning those would take longer."""
+    return f"{name} = tally.{name} + EXCLUDED.{name}"
+
+
 def _tallied(kind: str, arrays: tuple[str, ...], fresh: str, then: str) -> str:
     """Add what is fresh to the tallies, and go on with ``then``, which may read ``fresh``."""
     columns = ", ".join(COUNTS)
@@ -145,7 +150,7 @@ WITH fresh AS MATERIALIZED ({fresh}), months AS (
            {", ".join(f"sum({name})" for name in COUNTS)}, {through}
     FROM months GROUP BY month, subject
     ON CONFLICT (build, kind, month, subject) DO UPDATE SET
-        {", ".join(map(_added, COUNTS))},
+        {", ".join(_added(name) if name in arrays else _summed(name) for name in COUNTS)},
         days = tally.days | EXCLUDED.days, last_at = greatest(tally.last_at, EXCLUDED.last_at),
         label = CASE WHEN EXCLUDED.label = '' OR EXCLUDED.label LIKE 'erased-%%'
             THEN coalesce(nullif(tally.label, ''), EXCLUDED.label) ELSE EXCLUDED.label END
