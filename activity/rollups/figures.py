@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from activity.rollups import counting, cursors
 from tenants.context import current_scope, enter_platform
-from tenants.models import Tenant, TenantFigure
+from tenants.models import RecordRollup, Tenant, TenantFigure
 
 _TOLD: Final = f"""
 INSERT INTO public.tenants_tenantfigure AS told
@@ -54,6 +54,10 @@ def _tell(days: list[date] | None) -> None:
 
 
 def forget(tenant: Tenant) -> int:
-    """Remove the figures of a tenant that is deleted; returns how many days those were."""
+    """Remove the figures of a tenant that is deleted, and how far and in which zone it was counted.
+
+    Returns how many rows those were.
+    """
     with enter_platform():
-        return TenantFigure.objects.filter(record=str(tenant.pk)).delete()[0]
+        told = RecordRollup.objects.filter(record=str(tenant.pk)).delete()[0]
+        return told + TenantFigure.objects.filter(record=str(tenant.pk)).delete()[0]
