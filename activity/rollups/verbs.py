@@ -5,6 +5,7 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from activity.periods import parse_day
@@ -71,8 +72,9 @@ class Aggregate(Verb):
         """Seal and count what is new, and then all, a transaction at a time."""
         now = timezone.now()
         sealer.seal(now)
-        if (anew and cursors.served() is not None) or rebuilding.is_due():
-            rebuilding.begin(since)
+        with transaction.atomic():
+            if (anew and cursors.served() is not None) or rebuilding.is_due():
+                rebuilding.begin(since)
         total = 0
         with output.progress("events") as progress:
             for go_on in (folding.fold, rebuilding.carry_on):

@@ -251,11 +251,11 @@ class TestCheck:
 class TestPages:
     def test_the_overview_says_that_the_record_is_intact(self, acme, ann, browser):
         page = browser(acme, ann).get("/admin/").content.decode()
-        assert "has not been verified yet" in page
+        assert "Record not verified yet" in page
         with enter_platform():
             RecordCheck.objects.create(record=str(acme.pk), events=1234, seconds=1)
         page = browser(acme, ann).get("/admin/").content.decode()
-        assert "The record is intact: 1,234 events, verified" in page
+        assert "Record intact up to event 1,234 · verified now" in page
         assert 'role="alert"' not in page
 
     def test_the_overview_raises_the_alarm(self, acme, ann, browser):
