@@ -2,6 +2,7 @@
 
 import ipaddress
 import uuid
+from contextlib import suppress
 from typing import Any, Final
 
 from django.conf import settings
@@ -10,6 +11,7 @@ from django.http import HttpRequest
 from activity.context import ANONYMOUS, Actor, ActorKind, Channel, Context
 from activity.hashes import keyed_hash
 from activity.subjects import subject_of
+from tenants.errors import NotInTenant
 from tenants.problems import is_api
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
@@ -52,7 +54,10 @@ def circumstances(request: HttpRequest, request_id: uuid.UUID) -> Context:
     session_ref = getattr(request, "session_ref", "")
     session_key = getattr(getattr(request, "session", None), "session_key", None)
     if session_key and not session_ref:
-        session_ref = keyed_hash("session", session_key)
+        # In a schema that is no place, such as the blueprint's while an operator creates a tenant,
+        # nothing is recorded that stays.
+        with suppress(NotInTenant):
+            session_ref = keyed_hash("session", session_key)
     return Context(
         actor=actor_of(getattr(request, "user", None)),
         channel=Channel.API if is_api(request) else Channel.PAGE,

@@ -13,7 +13,7 @@ from accounts.models import CustomUser
 from activity.models import ActivityEvent
 from tenants import lifecycle
 from tenants.context import enter_platform, enter_tenant, enter_unserved
-from tenants.models import Domain, Operation, Tenant
+from tenants.models import Blueprint, Domain, Operation, SpareSchema, Tenant
 from tenants.names import new_schema_name
 from tests.conftest import CANARY, PASSWORD
 
@@ -91,6 +91,20 @@ def test_olga_creates_a_tenant_as_the_command_does(console: Client, operator: Cu
     born = ActivityEvent.objects.get(action="tenant.created", target_id=str(tenant.pk))
     assert (born.actor_id, born.channel) == (str(operator.public_id), "page")
     assert Client(headers={"host": "initech.localhost"}).get("/admin/").status_code == 302
+
+
+def test_olga_creates_the_first_tenant_of_a_release(console: Client, operator: CustomUser) -> None:
+    """Its blueprint is made in the middle of her request."""
+    with enter_platform():
+        Blueprint.objects.all().delete()
+        SpareSchema.objects.all().delete()
+
+    assert console.post(ADD, WANTED).status_code == 302
+
+    with enter_tenant(Tenant.objects.get(slug="initech")):
+        born = ActivityEvent.objects.get(action="tenant.created")
+    assert born.actor_id == str(operator.public_id)
+    assert born.session_ref
 
 
 @pytest.mark.parametrize(
