@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any
 from urllib.parse import quote
 
@@ -197,40 +197,58 @@ def elsewhere(db: None) -> Callable[..., Any]:
 
 
 @pytest.fixture(scope="session")
-def scratch_platform(django_db_setup: None) -> Iterator[dict[str, str]]:
-    """Yield the environment of a platform without tenants, in a database of its own.
+def migrated_platform(django_db_setup: None) -> Iterator[dict[str, str]]:
+    """Yield the environment of a platform in a database of its own, to be copied and not used."""
+    name = f"{settings.DATABASES['default']['NAME']}_scratch"
+    place = settings.DATABASES["default"]
+    user = quote(place["USER"], safe="") + (
+        f":{quote(place['PASSWORD'], safe='')}" if place["PASSWORD"] else ""
+    )
+    port = f":{place['PORT']}" if place["PORT"] else ""
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "config.settings.test",
+        "DATABASE_URL": f"postgresql://{user}@{quote(place['HOST'], safe='')}{port}/{name}",
+        "REDIS_URL": settings.REDIS_URL,
+    }
+    template = {**environment, "DATABASE_URL": f"{environment['DATABASE_URL']}_template"}
+    with _database(f"{name}_template"):
+        subprocess.run(
+            [sys.executable, "manage.py", "migrate", "--verbosity=0"],
+            cwd=CHECKOUT,
+            env=template,
+            check=True,
+            timeout=120,
+        )
+        yield environment
+
+
+@pytest.fixture(scope="module")
+def scratch_platform(migrated_platform: dict[str, str]) -> Iterator[dict[str, str]]:
+    """Yield the environment of a platform without tenants, in a database of the module's own.
 
     For tests that kill or race real processes, where nothing can be rolled back.
     """
     name = f"{settings.DATABASES['default']['NAME']}_scratch"
-    place = settings.DATABASES["default"]
-    with closing(psycopg2.connect(**_dsn(place, "postgres"))) as server:
+    with _database(name, template=f"{name}_template") as cursor:
+        # Settings of a database are not copied with it.
+        cursor.execute(f"ALTER DATABASE \"{name}\" SET search_path = ''")
+        yield migrated_platform
+
+
+@contextmanager
+def _database(name: str, template: str = "template1") -> Iterator[Any]:
+    """Make a database for the block; yield a cursor of another one."""
+    with closing(psycopg2.connect(**_dsn(settings.DATABASES["default"], "postgres"))) as server:
         server.autocommit = True
         with server.cursor() as cursor:
-            cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-            cursor.execute(f'CREATE DATABASE "{name}"')
-        user = quote(place["USER"], safe="") + (
-            f":{quote(place['PASSWORD'], safe='')}" if place["PASSWORD"] else ""
-        )
-        port = f":{place['PORT']}" if place["PORT"] else ""
-        environment = {
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "config.settings.test",
-            "DATABASE_URL": f"postgresql://{user}@{quote(place['HOST'], safe='')}{port}/{name}",
-            "REDIS_URL": settings.REDIS_URL,
-        }
-        try:
-            subprocess.run(
-                [sys.executable, "manage.py", "migrate", "--verbosity=0"],
-                cwd=CHECKOUT,
-                env=environment,
-                check=True,
-                timeout=120,
-            )
-            yield environment
-        finally:
-            with server.cursor() as cursor:
-                cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            drop = f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'
+            cursor.execute(drop)
+            try:
+                cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+                yield cursor
+            finally:
+                cursor.execute(drop)
 
 
 def _dsn(place: dict[str, Any], name: str) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from activity.reading.query import parse
 from activity.recording import record
 from tenants.context import enter_tenant
 from tenants.errors import Conflict, InvalidInput
+from tests.activity.test_sealing import settle
 from tests.conftest import PASSWORD
 from tests.exports import OPERATOR, files
 from tests.exports import exports_of_its_own as exports_of_its_own
@@ -114,6 +115,9 @@ def test_a_file_is_made_with_all_that_proves_it(at_lab, exports_of_its_own):
     ],
 )
 def test_every_source_comes_in_its_forms(at_lab, source, form, compress):
+    # A bundle is of what is sealed, and other tests' transactions hold seals back.
+    settle()
+
     job = asking.request(source, {}, form, compress, by=ann())
     job.refresh_from_db()
 
