@@ -249,11 +249,13 @@ def _sweeps(sweep: Callable[[], Any]) -> Turns:
 def each() -> Turns:
     """Ask every tenant in its schema, one after the other: what one writes first."""
     from activity.rollups import cursors
-    from tenants.context import enter_tenant
+    from tenants.context import enter_platform, enter_tenant
     from tenants.models import Tenant
 
     def ask() -> None:
-        for tenant in Tenant.objects.active():
+        with enter_platform():
+            tenants = list(Tenant.objects.active())
+        for tenant in tenants:
             with enter_tenant(tenant):
                 served = cursors.served()
                 if served is None or served.number != cursors.newest_segment():
