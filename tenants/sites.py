@@ -4,8 +4,11 @@ They are two objects, so that a shared model cannot turn up on a tenant's host: 
 registered on a site has no URL there. Both are called ``admin``, one in each URLconf.
 """
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Final
 
+from csp.constants import SELF, UNSAFE_EVAL, UNSAFE_INLINE
+from csp.decorators import csp_replace
 from django.contrib.admin import ModelAdmin as DjangoAdmin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
@@ -19,6 +22,10 @@ from unfold.admin import ModelAdmin
 from unfold.sites import UnfoldAdminSite
 
 from tenants.errors import InvalidInput
+
+_POLICY: Final = {"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]}
+"""What differs from the policy of all pages, for unfold's: Alpine.js makes functions of attributes,
+and the colours of the theme are an inline style. Inline scripts are refused here too."""
 
 
 class SoundList:
@@ -95,6 +102,10 @@ class Site(UnfoldAdminSite):  # type: ignore[misc]
     def get_log_entries(self, request: HttpRequest) -> Any:
         """Return nothing, for templates that show what was done last."""
         return _NoEntries()
+
+    def admin_view(self, view: Callable[..., Any], cacheable: bool = False) -> Any:
+        """Wrap a view as Django does, and let the browser run what unfold's pages consist of."""
+        return csp_replace(_POLICY)(super().admin_view(view, cacheable))
 
     def get_urls(self) -> Any:
         """Leave out the shortcut to public pages: there are none, and it tells which rows exist."""

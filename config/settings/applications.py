@@ -32,6 +32,7 @@ _WITHOUT_TABLES = [
     "allauth",
     "simple_history",
     "pgtrigger",
+    "csp",
     "drf_spectacular",
 ]
 

@@ -1,5 +1,7 @@
 """Cookies, headers and keys."""
 
+from typing import Any
+
 from config.settings.environment import ENVIRONMENT
 
 SECRET_KEY_FALLBACKS = list(ENVIRONMENT.SECRET_KEY_FALLBACKS)
@@ -7,6 +9,23 @@ SECRET_KEY_FALLBACKS = list(ENVIRONMENT.SECRET_KEY_FALLBACKS)
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+
+# What a browser may load into a page and run there (W3C, Content Security Policy Level 3): nothing
+# that does not come from the same host as a file. The panel needs a little more: tenants.sites.
+CONTENT_SECURITY_POLICY: dict[str, Any] = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        # The one inline style there is, of tenants/plain.html, by its digest.
+        "style-src": ["'self'", "'sha256-4PA79Q9FxrSuBQoGxENyMlem1H33d99/B/CrVpR9QKg='"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "base-uri": ["'none'"],
+        "frame-ancestors": ["'none'"],
+    }
+}
 
 # No SESSION_COOKIE_DOMAIN: a cookie goes back to the very host that set it, to no other tenant.
 SESSION_ENGINE = "accounts.sessions"

@@ -27,6 +27,7 @@ MIDDLEWARE = [
     # sheet; and before anything that asks for the host, which only the tenants' table can verify.
     "tenants.middleware.TenantMiddleware",
     "django.middleware.security.SecurityMiddleware",
+    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "activity.middleware.ActivityMiddleware",
     "activity.sealing.hinting.HintingMiddleware",
