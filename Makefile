@@ -38,8 +38,8 @@ test: $(INSTALLED) ## Run the tests; ARGS="-k exports -x" passes on what pytest 
 	@$(RUN) -m pytest $(ARGS)
 
 .PHONY: hammer
-hammer: $(INSTALLED) ## Hammer the sealer for a minute with writers, rollbacks and kill -9; SECONDS=600 for ten
-	@TEST_HAMMER_SECONDS=$(or $(SECONDS),60) $(RUN) -m pytest -n 0 tests/hazards/test_record_hammer.py $(ARGS)
+hammer: $(INSTALLED) ## Hammer sealing and folding for a minute each with writers, rollbacks and kill -9; SECONDS=600 for ten
+	@TEST_HAMMER_SECONDS=$(or $(SECONDS),60) $(RUN) -m pytest -n 0 tests/hazards/test_record_hammer.py tests/hazards/test_rollups.py $(ARGS)
 
 .PHONY: kill-exports
 kill-exports: $(INSTALLED) ## Kill the worker 20 times amidst an export of a million events; EVENTS=100000 for fewer
