@@ -239,6 +239,13 @@ class Environment(BaseModel):
         le=300,
         description="For how many seconds a process remembers which tenant a host belongs to.",
     )
+    TENANTRY_STATEMENT_SECONDS: float = Field(
+        30.0,
+        ge=0.1,
+        le=300,
+        description="For how many seconds one statement of a request may keep PostgreSQL busy; "
+        "then the answer is a 503. Waiting for a lock ends after a tenth of them.",
+    )
     TENANTRY_SPARE_SCHEMAS: int = Field(
         2,
         ge=0,

@@ -9,11 +9,13 @@ from django.db.models import BooleanField, F, Func, Q, QuerySet, Value
 
 from activity.models import ActivityEvent, Segment
 from activity.sealing.sealer import own_cluster
+from tenants.patience import patient
 
 EXACT: Final = 10_000
 """Up to how many rows are counted one by one."""
 
-_PATIENCE: Final = "1500ms"
+_PATIENCE: Final = 1.5
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +45,8 @@ def count(events: QuerySet[ActivityEvent]) -> Count:
     """Count events: one by one up to ``EXACT``, else as many as PostgreSQL's plan expects."""
     found = events.order_by()
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL statement_timeout = '{_PATIENCE}'")
+        with patient(statement=_PATIENCE), transaction.atomic():
             rows = found.values("pk")[: EXACT + 1].count()
-            cursor.execute("SET LOCAL statement_timeout = DEFAULT")
     except OperationalError:
         rows = EXACT + 1
     if rows <= EXACT:

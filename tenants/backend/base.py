@@ -18,7 +18,7 @@ from django_tenants.postgresql_backend import base
 
 from tenants.backend import telling
 from tenants.backend.cursors import PinnedCursor, PinnedDebugCursor
-from tenants.backend.pin import prefix_for, without_prefix
+from tenants.backend.pin import UNBOUND, prefix_for, without_prefix
 from tenants.errors import NotInTenant
 
 PUBLIC: Final = "public"
@@ -52,6 +52,8 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
         super(base.DatabaseWrapper, self).__init__(*args, **kwargs)
         self.stays: list[object] = []
         """The blocks of ``tenants.context`` that one is in, the innermost last."""
+        self.bounds = ""
+        """What follows the path, so that no statement takes for ever: ``tenants.patience``."""
         self.point_at(None)
 
     # Where the connection is
@@ -84,7 +86,7 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
             self.schema_name = tenant.schema_name
 
     def require_place(self) -> str:
-        """Return what goes before the next message; raises ``NotInTenant`` nowhere."""
+        """Return the path of the next message; raises ``NotInTenant`` nowhere."""
         if self._prefix is None:
             raise NotInTenant(
                 f'this thread\'s database connection "{self.alias}" is in no tenant and not on the'
@@ -92,6 +94,22 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
                 "Put enter_tenant() or enter_platform() of tenants.context around the code.",
             )
         return self._prefix
+
+    def ahead(self) -> str:
+        """Return what goes before the next message where nothing was sent yet, bounds included.
+
+        Raises ``NotInTenant`` nowhere.
+        """
+        return self.require_place() + self.bounds
+
+    def bound(self, bounds: str) -> None:
+        """Let statements from the next one on take so long; ``""`` for as long as they will.
+
+        Sends nothing: what an open transaction was told is taken back with its next statement.
+        """
+        is_told = self.connection is not None and not self.is_between_transactions()
+        self.bounds = bounds or (UNBOUND if is_told else "")
+        self.unpin()
 
     # What the open transaction knows of it
 
@@ -132,22 +150,28 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
         own = self.connection
         return own is not None and own.autocommit and own.info.transaction_status == _IDLE
 
+    def _forget(self) -> None:
+        """Note that no transaction is open that knows anything."""
+        self.unpin()
+        if self.bounds == UNBOUND:
+            self.bounds = ""
+
     def _commit(self) -> None:
         # After an error that was swallowed PostgreSQL answers COMMIT with ROLLBACK, and no error.
-        self.unpin()
+        self._forget()
         super()._commit()
 
     def _rollback(self) -> None:
-        self.unpin()
+        self._forget()
         super()._rollback()
 
     def _set_autocommit(self, autocommit: bool) -> None:
-        self.unpin()
+        self._forget()
         super()._set_autocommit(autocommit)
 
     def close(self) -> None:
         """Close; the next connection is where this one was."""
-        self.unpin()
+        self._forget()
         super().close()
 
     def on_commit(self, func: Any, robust: bool = False) -> None:

@@ -37,7 +37,7 @@ class PinnedCursor(CursorWrapper):
             return self._execute_unusual(sql, params)
         # Who acts may have to be looked up first, by other statements.
         told = db.untold() if telling.may_change(sql) else ""
-        path = "" if db.is_pinned() else db.require_place()
+        path = "" if db.is_pinned() else db.ahead()
         if not (path or told):
             return _run(self, sql, params)
         result = _run(self, path + told + sql, params)
@@ -76,7 +76,7 @@ class PinnedCursor(CursorWrapper):
     def _ahead(self) -> tuple[str, str]:
         """Return the path, and what triggers are told, as far as the transaction lacks them."""
         told = self.db.untold()
-        return "" if self.db.is_pinned() else self.db.require_place(), told
+        return "" if self.db.is_pinned() else self.db.ahead(), told
 
     @staticmethod
     def _behind(ahead: str, sql: Any) -> Any:

@@ -148,7 +148,7 @@ def test_neither_link_nor_password_enters_the_record_or_the_log(browser, acme, b
 # When a link is dead
 
 
-def test_a_link_works_once(browser, acme, bob):
+def test_a07_a_link_works_once(browser, acme, bob):
     with enter_tenant(acme):
         path = path_of(link_for(bob))
 
@@ -169,7 +169,7 @@ def test_a_form_that_was_open_when_the_link_was_used_elsewhere_is_refused(browse
     assert may_sign_in(browser, acme, "bob", FRESH)
 
 
-def test_a_link_dies_when_its_person_signs_in(browser, acme, bob):
+def test_a07_a_link_dies_when_its_person_signs_in(browser, acme, bob):
     with enter_tenant(acme):
         path = path_of(link_for(bob))
     assert works(browser, acme, path)
@@ -179,7 +179,7 @@ def test_a_link_dies_when_its_person_signs_in(browser, acme, bob):
     assert not works(browser, acme, path)
 
 
-def test_a_link_dies_when_the_address_changes(browser, acme, bob):
+def test_a07_a_link_dies_when_the_address_changes(browser, acme, bob):
     with enter_tenant(acme):
         path = path_of(link_for(bob))
         bob.email = "robert@acme.example"
@@ -188,7 +188,7 @@ def test_a_link_dies_when_the_address_changes(browser, acme, bob):
     assert not works(browser, acme, path)
 
 
-def test_a_link_dies_after_half_a_day(browser, acme, bob, monkeypatch):
+def test_a07_a_link_dies_after_half_a_day(browser, acme, bob, monkeypatch):
     with enter_tenant(acme):
         path = path_of(link_for(bob))
     now = datetime.now()  # noqa: DTZ005
@@ -244,7 +244,9 @@ def test_an_invented_link_is_answered_kindly(browser, acme, path):
 # What a stranger can find out
 
 
-def test_known_unknown_and_a_broken_mail_server_are_answered_alike(browser, acme, cleo, settings):
+def test_a11_known_unknown_and_a_broken_mail_server_are_answered_alike(
+    browser, acme, cleo, settings
+):
     with enter_tenant(acme):
         CustomUser.objects.create_user("dan", "dan@acme.example", PASSWORD, is_active=False)
 
@@ -272,7 +274,9 @@ def queue():
     celery_app.amqp._producer_pool = None
 
 
-def test_a_slow_mail_server_does_not_tell_who_has_an_account(browser, acme, cleo, settings, queue):
+def test_a11_a_slow_mail_server_does_not_tell_who_has_an_account(
+    browser, acme, cleo, settings, queue
+):
     settings.EMAIL_BACKEND = f"{__name__}.SlowServer"
 
     def seconds(email):

@@ -236,7 +236,7 @@ def test_without_its_event_nobody_is_signed_in(browser, acme, ann):
 # Sessions
 
 
-def test_the_session_and_the_csrf_token_are_new_after_signing_in(browser, acme, ann):
+def test_a03_the_session_and_the_csrf_token_are_new_after_signing_in(browser, acme, ann):
     client = browser(acme)
     client.get(SIGN_IN)
     with enter_tenant(acme):
@@ -299,7 +299,7 @@ def test_a_copied_session_of_an_equal_person_is_nobody_at_globex(browser, acme, 
     assert "sam" not in response.text
 
 
-def test_signing_out_ends_the_session_for_good_and_is_recorded(browser, acme, ann, recorded):
+def test_a04_signing_out_ends_the_session_for_good_and_is_recorded(browser, acme, ann, recorded):
     client = browser(acme)
     sign_in(client, "ann")
     key = session_of(client)
@@ -316,7 +316,7 @@ def test_signing_out_ends_the_session_for_good_and_is_recorded(browser, acme, an
     assert event.actor_id == str(ann.public_id)
 
 
-def test_a_deactivated_person_is_out_at_the_next_request(browser, acme, ann, cleo):
+def test_a04_a_deactivated_person_is_out_at_the_next_request(browser, acme, ann, cleo):
     at_work, at_home = browser(acme, cleo), browser(acme, cleo)
     admin = browser(acme, ann)
     assert is_signed_in(at_work)
@@ -330,7 +330,7 @@ def test_a_deactivated_person_is_out_at_the_next_request(browser, acme, ann, cle
     assert is_signed_in(admin)
 
 
-def test_a_new_password_ends_the_other_sessions_and_not_this_one(browser, acme, bob, recorded):
+def test_a04_a_new_password_ends_the_other_sessions_and_not_this_one(browser, acme, bob, recorded):
     here, elsewhere = browser(acme), browser(acme)
     sign_in(here, "bob")
     sign_in(elsewhere, "bob")
@@ -375,7 +375,7 @@ def test_a_leaver_who_was_deleted_is_nobody(browser, acme, cleo):
     assert not is_signed_in(client)
 
 
-def test_a_suspended_tenant_lets_nobody_in(browser, acme, globex, ann, sam):
+def test_a17_a_suspended_tenant_lets_nobody_in(browser, acme, globex, ann, sam):
     client, stranger = browser(acme, ann), browser(globex, sam)
 
     lifecycle.suspend(acme, reason="unpaid")
@@ -389,7 +389,7 @@ def test_a_suspended_tenant_lets_nobody_in(browser, acme, globex, ann, sam):
 # How often one may try
 
 
-def test_a_stranger_who_guesses_locks_out_nobody_at_another_address(browser, acme, globex, bob):
+def test_a12_a_stranger_who_guesses_locks_out_nobody_at_another_address(browser, acme, globex, bob):
     with enter_tenant(globex):
         CustomUser.objects.create_user("bob", "bob@globex.example", PASSWORD)
     guesser = browser(acme)
@@ -439,7 +439,7 @@ def test_a_forwarded_address_that_anybody_can_write_resets_no_count(browser, acm
         st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=12, max_size=64
     ).filter(lambda text: text.strip())
 )
-def test_any_password_of_unicode_and_spaces_is_kept_as_typed(in_acme, password):
+def test_a14_any_password_of_unicode_and_spaces_is_kept_as_typed(in_acme, password):
     person = CustomUser(username="pia", email="pia@acme.example")
 
     person.set_password(password)
@@ -463,7 +463,7 @@ def test_a_long_password_signs_in_whole_and_not_cut(browser, acme, bob, length):
     assert whole.status_code == 302
 
 
-def test_a_password_of_1025_characters_is_refused_with_a_sentence(browser, acme, bob):
+def test_a14_a_password_of_1025_characters_is_refused_with_a_sentence(browser, acme, bob):
     client = browser(acme, bob)
     too_long = "a b c d " * 128 + "!"
 

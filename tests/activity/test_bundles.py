@@ -445,7 +445,7 @@ def test_a_file_that_exists_is_replaced_only_when_told_to(sealed, tmp_path, acti
 
 
 @pytest.mark.parametrize("room", [100, 9_000, 20_000])
-def test_a_full_disk_leaves_nothing_half_written(sealed, tmp_path, activity, room):
+def test_f10_a_full_disk_leaves_nothing_half_written(sealed, tmp_path, activity, room):
     with room_for(room):
         status, _, err = activity(
             "bundle", "--tenant", sealed.slug, "--output", tmp_path / "record.zip"

@@ -63,7 +63,7 @@ def test_what_is_described_exists():
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
-def test_every_action_is_named_by_a_test(name):
+def test_l01_every_action_is_named_by_a_test(name):
     """Tests of what is done to tenants name the change alone, as ``announce`` takes it."""
     wanted = [f'"{name}"', *([f'"{name[7:]}"'] if name.startswith("tenant.") else [])]
 
@@ -73,7 +73,7 @@ def test_every_action_is_named_by_a_test(name):
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
-def test_every_action_has_a_schema_that_says_what_its_events_hold(name):
+def test_l01_every_action_has_a_schema_that_says_what_its_events_hold(name):
     schema = schema_of(CATALOGUE[name])
 
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"

@@ -262,7 +262,7 @@ def room_for(size):
 
 
 @pytest.mark.parametrize("force", [[], ["--force"]])
-def test_a_full_disk_leaves_nothing_half_written(activity, acme, tmp_path, force):
+def test_f10_a_full_disk_leaves_nothing_half_written(activity, acme, tmp_path, force):
     path = tmp_path / "acme.csv"
     if force:
         path.write_text("kept")

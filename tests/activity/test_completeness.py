@@ -386,7 +386,7 @@ def history_of(kind: Kind) -> int:
 
 
 @pytest.mark.parametrize(("name", "done", "door"), CELLS)
-def test_a_change_leaves_its_event_and_its_history(in_acme, name, done, door):
+def test_l02_a_change_leaves_its_event_and_its_history(in_acme, name, done, door):
     kind = KINDS[name]
     one = kind.make()
     if done != ADDED:
@@ -433,7 +433,9 @@ def _by_role_pages(done, client, acme, name):
 
 
 @pytest.mark.parametrize(("name", "done"), BY_ADMIN)
-def test_a_page_of_the_panel_leaves_its_event_too(browser, acme, ann, cleo, recorded, name, done):
+def test_l02_a_page_of_the_panel_leaves_its_event_too(
+    browser, acme, ann, cleo, recorded, name, done
+):
     client = browser(acme, ann)
     kind = KINDS[name]
     if name == "person":

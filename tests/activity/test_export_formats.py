@@ -161,7 +161,7 @@ def test_csv_and_ndjson_are_byte_for_byte_what_python_writes(in_acme, cells):
     assert written("ndjson", chosen) == b"".join(ndjson_of_rows(COLUMNS, rows))
 
 
-def test_hostile_cells_are_byte_for_byte_what_python_writes(hostile):
+def test_e01_hostile_cells_are_byte_for_byte_what_python_writes(hostile):
     assert written("csv", columns=EXACT) == b"".join(csv_of_rows(EXACT, stored(EXACT)))
     assert written("ndjson") == b"".join(ndjson_of_rows(COLUMNS, stored()))
 
@@ -228,7 +228,7 @@ def ids_of(form, content):
 # Workbooks
 
 
-def test_a_workbook_has_text_that_computes_nothing_and_types_that_are_right(hostile):
+def test_e01_a_workbook_has_text_that_computes_nothing_and_types_that_are_right(hostile):
     sheet = openpyxl.load_workbook(io.BytesIO(written("xlsx"))).active
     head, *rows = sheet.iter_rows()
 
@@ -289,7 +289,7 @@ def test_a_cell_of_a_workbook_is_never_longer_than_office_opens(in_acme):
 # Parquet
 
 
-def test_parquet_is_typed_and_exact_for_two_readers(hostile, tmp_path):
+def test_e03_parquet_is_typed_and_exact_for_two_readers(hostile, tmp_path):
     path = tmp_path / "events.parquet"
     path.write_bytes(written("parquet"))
     expected = [

@@ -104,7 +104,7 @@ def test_who_may_not_read_the_record_has_no_page_of_exports(acme, cleo, browser,
     assert browser(acme, cleo).get(path).status_code == 403
 
 
-def test_the_other_tenant_shows_and_gives_nothing_of_it(acme, globex, ann, sam, browser):
+def test_e04_the_other_tenant_shows_and_gives_nothing_of_it(acme, globex, ann, sam, browser):
     job = made(acme, ann)
     strangers = browser(globex, sam)
 
@@ -151,7 +151,7 @@ def test_looking_at_a_link_does_not_use_it(acme, ann, browser):
     assert taken(client, path)[0].status_code == 200
 
 
-def test_a_link_opens_for_nobody_else_nowhere_else_and_not_later(
+def test_e04_a_link_opens_for_nobody_else_nowhere_else_and_not_later(
     acme, globex, ann, bob, sam, browser, recorded
 ):
     job = made(acme, ann)
@@ -173,7 +173,7 @@ def test_a_link_opens_for_nobody_else_nowhere_else_and_not_later(
     assert taken(browser(acme, ann), link_to(acme, job, ann))[0].status_code == 200
 
 
-def test_whoever_lost_the_permission_or_left_takes_nothing_with_an_old_link(
+def test_e05_whoever_lost_the_permission_or_left_takes_nothing_with_an_old_link(
     acme, ann, bob, browser, recorded
 ):
     job = made(acme, bob)
@@ -188,7 +188,7 @@ def test_whoever_lost_the_permission_or_left_takes_nothing_with_an_old_link(
     assert client.get(path).status_code == 302
 
 
-def test_somebody_elses_file_is_not_taken_by_its_id(acme, ann, bob, browser, recorded):
+def test_e04_somebody_elses_file_is_not_taken_by_its_id(acme, ann, bob, browser, recorded):
     job = made(acme, ann)
     client = browser(acme, bob)
 

@@ -86,7 +86,7 @@ def column(rows, name):
 
 
 @pytest.mark.skipif(not SOFFICE, reason="LibreOffice is not installed")
-def test_libreoffice_opens_the_csv_with_every_row_and_computes_nothing(whole):
+def test_e01_libreoffice_opens_the_csv_with_every_row_and_computes_nothing(whole):
     path, rows = whole("csv")
     # Comma, double quote, UTF-8; cells are recognised as a double click would have it.
     book = openpyxl.load_workbook(
@@ -106,7 +106,7 @@ def test_libreoffice_opens_the_csv_with_every_row_and_computes_nothing(whole):
 
 
 @pytest.mark.skipif(not SOFFICE, reason="LibreOffice is not installed")
-def test_libreoffice_opens_the_workbook_and_finds_texts_and_moments(whole):
+def test_e03_libreoffice_opens_the_workbook_and_finds_texts_and_moments(whole):
     path, rows = whole("xlsx")
     text = converted(path, "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,true,false")
     with text.open(encoding="utf-8", newline="") as file:

@@ -56,7 +56,7 @@ def body(response):
         ),
     )
 )
-def test_no_text_begins_a_formula_in_a_spreadsheet(text):
+def test_e01_no_text_begins_a_formula_in_a_spreadsheet(text):
     cell = safe_cell(text)
 
     assert not cell.lstrip().startswith(tuple(DANGEROUS))
@@ -90,7 +90,7 @@ def test_no_text_begins_a_formula_in_a_spreadsheet(text):
         ([], "[]"),
     ],
 )
-def test_numbers_stay_numbers_and_text_stays_text(value, cell):
+def test_e03_numbers_stay_numbers_and_text_stays_text(value, cell):
     made = safe_cell(value)
 
     assert made == cell
@@ -116,7 +116,7 @@ def test_a_csv_has_as_many_rows_and_cells_as_it_was_given(rows):
 
 
 @given(st.lists(st.tuples(CELL, CELL), max_size=8))
-def test_ndjson_is_exact(rows):
+def test_e03_ndjson_is_exact(rows):
     text = written("ndjson", ("one", "two"), rows)
 
     lines = text.split("\n")
@@ -125,7 +125,7 @@ def test_ndjson_is_exact(rows):
     assert [json.loads(line) for line in lines] == [{"one": one, "two": two} for one, two in rows]
 
 
-def test_a_large_file_comes_in_pieces():
+def test_e06_a_large_file_comes_in_pieces():
     rows = (("x" * 1_000,) for _ in range(500))
 
     pieces = list(FORMATS["csv"].write(("text",), rows))
@@ -200,7 +200,7 @@ def test_csv_and_ndjson_of_a_list_say_the_same(browser, acme, ann):
 
 @pytest.mark.parametrize("form", FORMATS)
 @pytest.mark.parametrize("address", [EVENTS, "/admin/reports/sign-ins/"])
-def test_the_browser_saves_the_file_and_nobody_caches_or_guesses_it(
+def test_e09_the_browser_saves_the_file_and_nobody_caches_or_guesses_it(
     browser, acme, ann, form, address
 ):
     response = browser(acme, ann).get(address, {"export": form})

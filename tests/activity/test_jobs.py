@@ -74,7 +74,7 @@ def asked(*arguments, **options):
 # From asking to the file
 
 
-def test_a_file_is_made_with_all_that_proves_it(at_lab, exports_of_its_own):
+def test_e08_a_file_is_made_with_all_that_proves_it(at_lab, exports_of_its_own):
     job = asking.request("events", {"q": "action:session.started"}, "ndjson", by=ann())
     job.refresh_from_db()
 
@@ -126,7 +126,7 @@ def test_every_source_comes_in_its_forms(at_lab, source, form, compress):
     assert job.rows_done > 0 or source in ("most-active", "summary")
 
 
-def test_a_later_attempt_reads_the_rows_of_the_first_ones_moment(at_lab):
+def test_e08_a_later_attempt_reads_the_rows_of_the_first_ones_moment(at_lab):
     job = asked("events", {}, "csv")
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -228,7 +228,7 @@ def elsewhere_in():
 # What must not be made
 
 
-def test_the_requesters_rights_are_asked_again_when_the_file_is_made(at_lab):
+def test_e05_the_requesters_rights_are_asked_again_when_the_file_is_made(at_lab):
     for lose, said in (
         ({"is_superuser": False}, "may not read this any more"),
         ({"is_active": False}, "deactivated"),
@@ -346,7 +346,7 @@ def test_what_waits_is_cancelled_at_once_and_never_made(at_lab):
         steps.cancel(job)
 
 
-def test_what_is_being_made_stops_within_a_moment_and_leaves_nothing(
+def test_e06_what_is_being_made_stops_within_a_moment_and_leaves_nothing(
     at_lab, monkeypatch, exports_of_its_own
 ):
     job = asked("events", {}, "csv")
@@ -389,7 +389,7 @@ def run_elsewhere(tenant, function):
         pool.submit(act).result(timeout=30)
 
 
-def test_a_statement_that_waits_is_cancelled_in_the_database(at_lab, monkeypatch):
+def test_e06_a_statement_that_waits_is_cancelled_in_the_database(at_lab, monkeypatch):
     """Before the first row, when the worker itself looks at nothing."""
     job = asked("events", {}, "csv")
     count = counting.count
@@ -436,7 +436,9 @@ def test_a_worker_that_was_given_up_changes_nothing_of_its_successors(
     assert len(files(exports_of_its_own)) == 2
 
 
-def test_a_lost_database_leaves_the_job_to_be_begun_again(at_lab, monkeypatch, exports_of_its_own):
+def test_f07_a_lost_database_leaves_the_job_to_be_begun_again(
+    at_lab, monkeypatch, exports_of_its_own
+):
     job = asked("events", {}, "csv")
     make = running._Attempt._copy
 
@@ -464,7 +466,7 @@ def _terminate(pid):
 # Storage
 
 
-def test_a_full_disk_fails_the_job_with_a_sentence_and_leaves_nothing(
+def test_f10_a_full_disk_fails_the_job_with_a_sentence_and_leaves_nothing(
     at_lab, exports_of_its_own, monkeypatch
 ):
     job = asked("events", {}, "csv")
@@ -480,7 +482,7 @@ def test_a_full_disk_fails_the_job_with_a_sentence_and_leaves_nothing(
     assert events_of(job) == ["export.requested", "export.failed"]
 
 
-def test_a_write_that_fails_amidst_the_file_fails_the_job_too(at_lab, exports_of_its_own):
+def test_f10_a_write_that_fails_amidst_the_file_fails_the_job_too(at_lab, exports_of_its_own):
     job = asked("events", {}, "ndjson")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))

@@ -38,7 +38,7 @@ from tests.conftest import PASSWORD
         "TRUNCATE activity_activityevent, activity_dailytotal CASCADE",
     ],
 )
-def test_the_record_cannot_be_rewritten(in_acme, attack):
+def test_l03_the_record_cannot_be_rewritten(in_acme, attack):
     before = list(ActivityEvent.objects.order_by("id").values())
 
     with (
@@ -52,7 +52,7 @@ def test_the_record_cannot_be_rewritten(in_acme, attack):
     assert list(ActivityEvent.objects.order_by("id").values()) == before
 
 
-def test_no_session_can_have_its_guards_ignored(in_acme):
+def test_l03_no_session_can_have_its_guards_ignored(in_acme):
     """django-pgtrigger's own triggers ask the session; without the pin this passes."""
     event = record("session.ended")
 
@@ -127,7 +127,7 @@ def test_the_database_names_moment_and_id(in_acme):
     assert {len(salt) for salt in salts} == {16}
 
 
-def test_what_is_rolled_back_never_happened(in_acme):
+def test_l08_what_is_rolled_back_never_happened(in_acme):
     before = ActivityEvent.objects.count()
 
     with suppress(ZeroDivisionError), transaction.atomic():

@@ -3,22 +3,30 @@
 import re
 from pathlib import Path
 
-FOLDER = Path(__file__).parent.parent / "hazards"
+TESTS = Path(__file__).resolve().parent.parent
+FOLDER = TESTS / "hazards"
 ROW = re.compile(r"^\| ([A-Z]\d\d) \| .*? \| (.*) \|$", re.MULTILINE)
 
 
 def listed() -> dict[str, list[str]]:
     text = (FOLDER / "README.md").read_text()
-    return {hazard: re.findall(r"\((test_\w+\.py)\)", tests) for hazard, tests in ROW.findall(text)}
+    return {
+        hazard: [_named(link) for link in re.findall(r"\(([./\w]*test_\w+\.py)\)", tests)]
+        for hazard, tests in ROW.findall(text)
+    }
+
+
+def _named(link: str) -> str:
+    return (FOLDER / link).resolve().relative_to(TESTS).as_posix()
 
 
 def of_tests() -> set[tuple[str, str]]:
     """Pairs of the ids in a test's name and its file."""
     return {
-        (hazard.upper(), path.name)
-        for path in FOLDER.glob("test_*.py")
-        for name in re.findall(r"def test_(\w+)", path.read_text())
-        for hazard in re.findall(r"(?:^|_)([a-z]\d\d)(?=_)", name)
+        (hazard.upper(), path.relative_to(TESTS).as_posix())
+        for path in TESTS.rglob("test_*.py")
+        for name in re.findall(r"^def test_(\w+)", path.read_text(), re.MULTILINE)
+        for hazard in re.findall(r"(?:^|_)([aefilps]\d\d)(?=_)", name)
     }
 
 

@@ -464,7 +464,7 @@ def test_an_interrupted_first_start_leaves_no_half_database(fresh: Path) -> None
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount a small disk")
 @pytest.mark.parametrize("size", ["150m", "250m"])
-def test_a_full_disk_is_named(fresh: Path, size: str) -> None:
+def test_f10_a_full_disk_is_named(fresh: Path, size: str) -> None:
     fresh.mkdir()
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tenantry", str(fresh)])
     if mounted.returncode != 0:

@@ -95,6 +95,8 @@ def test_what_can_be_used_is_read_with_its_type(name: str, given: str, meant: An
         ("TENANTRY_HOST_CACHE_SECONDS", "-1"),
         ("TENANTRY_HOST_CACHE_SECONDS", "nan"),
         ("TENANTRY_HOST_CACHE_SECONDS", "inf"),
+        ("TENANTRY_STATEMENT_SECONDS", "0"),
+        ("TENANTRY_STATEMENT_SECONDS", "inf"),
         ("TENANTRY_SPARE_SCHEMAS", "-1"),
         ("TENANTRY_AGGREGATE_SECONDS", "0"),
         ("TENANTRY_TIME_ZONE", "Berlin"),

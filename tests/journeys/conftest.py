@@ -84,7 +84,7 @@ def _free_port() -> int:
 
 
 @contextmanager
-def up(directory: Path) -> Iterator[Running]:
+def up(directory: Path, **variables: str) -> Iterator[Running]:
     """Start everything on data of its own below ``directory``; end it as Ctrl-C does."""
     port = _free_port()
     inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DJANGO_", "PYTEST_"))}
@@ -94,6 +94,7 @@ def up(directory: Path) -> Iterator[Running]:
         "PORT": str(port),
         "TENANTRY_DATA": str(directory / "data"),
         "TENANTRY_AGGREGATE_SECONDS": "2",
+        **variables,
     }
     log = directory / "up.log"
     with log.open("a") as output:

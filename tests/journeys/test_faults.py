@@ -1,11 +1,16 @@
 """What a killed process does to a running Tenantry, and to the next start."""
 
 import http.client
+import json
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import psutil
+import psycopg2
 
+from config.embedded import locate
 from tests.journeys.conftest import Running, up
 
 
@@ -29,11 +34,14 @@ def the(running: Running, words: str) -> psutil.Process:
     return min(matching, key=lambda process: process.create_time())
 
 
-def ask(running: Running, path: str = "/accounts/login/") -> tuple[int, str | None]:
+def ask(
+    running: Running, path: str = "/accounts/login/", *, cookie: str = "", patience: float = 10
+) -> tuple[int, str | None]:
     """Return the status of a page, and when it says to try again."""
-    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=patience)
+    headers = {"Host": f"acme.localhost:{running.port}", "Cookie": cookie}
     try:
-        connection.request("GET", path, headers={"Host": f"acme.localhost:{running.port}"})
+        connection.request("GET", path, headers=headers)
         answer = connection.getresponse()
         return answer.status, answer.headers["Retry-After"]
     finally:
@@ -44,7 +52,34 @@ def events(running: Running) -> str:
     return running.manage("activity", "events", "--tenant", "acme", "--json", "--limit", "0")
 
 
-def test_it_heals_and_loses_nothing_whoever_is_killed(tmp_path: Path) -> None:
+def test_f12_who_is_being_served_when_the_web_is_told_to_stop_is_answered(tmp_path: Path) -> None:
+    # So long that the page waits for the lock for as long as this takes.
+    with up(tmp_path, TENANTRY_STATEMENT_SECONDS="300") as running, ThreadPoolExecutor(1) as pool:
+        schema = json.loads(running.manage("tenant", "show", "acme", "--json"))["schema_name"]
+        with closing(psycopg2.connect(locate(running.data).database_url)) as own:
+            cursor = own.cursor()
+            cursor.execute(f'LOCK TABLE "{schema}".django_session IN ACCESS EXCLUSIVE MODE')
+            page = pool.submit(ask, running, "/", cookie="sessionid=" + "a" * 32, patience=120)
+            deadline = time.monotonic() + 60
+            waiting = "SELECT FROM pg_locks WHERE relation = %s::regclass AND NOT granted"
+            while cursor.execute(waiting, [f"{schema}.django_session"]) or not cursor.rowcount:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+
+            web = the(running, "gunicorn")
+            web.terminate()
+            # The worker that has nothing to do is gone at once.
+            while len(web.children()) > 1:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            assert not page.done()
+
+        assert page.result(timeout=60) == (302, None)
+        # It is started again.
+        running.wait_until_ready()
+
+
+def test_f07_it_heals_and_loses_nothing_whoever_is_killed(tmp_path: Path) -> None:
     with up(tmp_path) as running:
         before = events(running)
 

@@ -107,7 +107,7 @@ def test_without_its_event_nothing_changes(acme: Tenant, broken_record: None) ->
     assert current_tenant() is None
 
 
-def test_a_suspended_tenant_is_refused_everywhere_and_its_neighbour_nowhere(
+def test_a17_a_suspended_tenant_is_refused_everywhere_and_its_neighbour_nowhere(
     acme: Tenant,
     globex: Tenant,
     browser: Callable[..., Client],

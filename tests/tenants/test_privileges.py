@@ -38,7 +38,7 @@ def schemas(as_owner: Manage) -> list[str]:
         "CREATE ROLE another SUPERUSER",
     ],
 )
-def test_who_serves_people_cannot_do_what_owners_do(schemas: list[str], statement: str) -> None:
+def test_l03_who_serves_people_cannot_do_what_owners_do(schemas: list[str], statement: str) -> None:
     for schema in schemas:
         with (
             connect(APP) as server,
