@@ -11,9 +11,6 @@ import struct
 from typing import Final
 from urllib.parse import quote, urlencode
 
-import qrcode
-from qrcode.image.svg import SvgPathImage
-
 STEP_SECONDS: Final = 30
 DIGITS: Final = 6
 DRIFT: Final = 1
@@ -63,6 +60,10 @@ def address(secret: str, issuer: str, name: str) -> str:
 
 def picture(text: str) -> str:
     """Return a QR code as an SVG element."""
+    # Only here: they bring Pillow, which every process would load for a page that few ever see.
+    import qrcode
+    from qrcode.image.svg import SvgPathImage
+
     image = qrcode.make(text, image_factory=SvgPathImage, border=4)
     return str(image.to_string(encoding="unicode"))
 

@@ -22,7 +22,6 @@ from tenants.lifecycle import announce, lock
 from tenants.models import Domain, Operation, Tenant
 from tenants.names import normalize_host, shown
 from tenants.proofs import By, Proof, Resolver, Unproven, Unreachable
-from tenants.resolver import resolver as real_resolver
 
 CLAIM_LIFETIME: Final = timedelta(days=14)
 """How long a claim can be proven, by the database's clock. Afterwards it is made anew."""
@@ -144,7 +143,7 @@ def verify(
             return Done(domain=claim, changed=False)
         _refuse_unprovable(locked, claim)
     try:
-        proof_of(claim).look_for(by, resolver or real_resolver())
+        proof_of(claim).look_for(by, resolver or _real_resolver())
     except (Unproven, Unreachable) as error:
         if not dry_run:
             _record_failure(tenant, host, by, error)
@@ -285,3 +284,10 @@ def _record_failure(tenant: Tenant, host: str, by: By, error: TenantryError) -> 
     details = {"host": host, "proof": by, "why": error.message}
     with enter_platform(), transaction.atomic():
         announce(tenant, "domain_not_verified", details=details, succeeded=False)
+
+
+def _real_resolver() -> Resolver:
+    # Only here: dnspython is for those who verify a domain, not for every process.
+    from tenants.resolver import resolver
+
+    return resolver()

@@ -117,6 +117,46 @@ def test_the_scan_lets_our_own_way_pass() -> None:
     assert violations("with enter_tenant(tenant), transaction.atomic(): pass") == []
 
 
+# What every process loads
+
+RARELY_NEEDED = {
+    "PIL",
+    "boto3",
+    "botocore",
+    "dns",
+    "fpdf",
+    "numpy",
+    "pyarrow",
+    "qrcode",
+    "storages",
+    "uharfbuzz",
+    "zstandard",
+}
+"""Packages that few acts need: loaded by those, they weigh on nothing else."""
+
+LOADED = """
+import sys
+
+import django
+from django.urls import get_resolver
+
+django.setup()
+for urls in ("config.urls_platform", "config.urls_tenant"):
+    get_resolver(urls).url_patterns
+print(*sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+def test_no_process_loads_at_its_start_what_few_acts_need() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", LOADED], cwd=CHECKOUT, capture_output=True, text=True, timeout=120
+    )
+
+    loaded = set(ran.stdout.split())
+    assert {"django", "tenants", "accounts", "config"} <= loaded, ran.stderr
+    assert loaded & RARELY_NEEDED == set()
+
+
 # Small modules with names
 
 
