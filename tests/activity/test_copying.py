@@ -72,11 +72,13 @@ def test_rows_come_as_they_are_taken_and_wait_until_then(plenty):
     with transaction.atomic(), everything() as copy:
         pieces = iter(copy)
         first = next(pieces)
-        time.sleep(0.3)
+        deadline = time.monotonic() + 60
+        while not copy._queue.full() and time.monotonic() < deadline:
+            time.sleep(0.02)
 
+        assert copy._queue.full()
         assert "COPY" in running(pid)
         assert copy.count == len(first) < PLENTY / 5
-        assert copy._queue.full()
 
         total = len(first) + sum(map(len, pieces))
     assert copy.count == total == ActivityEvent.objects.count()

@@ -218,19 +218,29 @@ def test_development_makes_a_key_and_keeps_it(settings: Any) -> None:
 
 def test_processes_that_start_at_once_get_one_key(tmp_path: Path) -> None:
     code = (
-        "import sys, time; from pathlib import Path; from activity.sealing import keys\n"
-        "time.sleep(max(0, float(sys.argv[2]) - time.time()))\n"
+        "import sys; from pathlib import Path; from activity.sealing import keys\n"
+        "print('ready', flush=True); sys.stdin.readline()\n"
         "print(keys._development_signer(Path(sys.argv[1])).vkey)"
     )
-    script = "import time; print(time.time() + 1.5)"
-    start = subprocess.check_output([sys.executable, "-c", script], text=True).strip()
+    command = [sys.executable, "-c", code, str(tmp_path / "new")]
+    processes = [
+        subprocess.Popen(
+            command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(6)
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("\n")
+        process.stdin.flush()
 
-    def begin(number: int) -> str:
-        command = [sys.executable, "-c", code, str(tmp_path / "new"), start]
-        return subprocess.check_output(command, cwd=CHECKOUT, text=True)
+    made = {process.communicate(timeout=60)[0] for process in processes}
 
-    with ThreadPoolExecutor(6) as pool:
-        assert len(set(pool.map(begin, range(6)))) == 1
+    assert [process.returncode for process in processes] == [0] * 6
+    assert len(made) == 1
 
 
 def test_threads_that_begin_at_once_get_one_key(tmp_path: Path) -> None:

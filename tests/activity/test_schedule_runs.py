@@ -246,7 +246,7 @@ def test_two_beats_and_four_workers_begin_one_run_and_send_one_mail(at_lab):
     ready = threading.Barrier(4)
 
     def visit():
-        ready.wait(10)
+        ready.wait(60)
         try:
             with enter_tenant(at_lab):
                 return running.visit()

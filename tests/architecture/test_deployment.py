@@ -180,7 +180,7 @@ def run(
         start_new_session=True,
     ) as process:
         try:
-            output, errors = process.communicate(timeout=20)
+            output, errors = process.communicate(timeout=120)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             output, errors = process.communicate()
@@ -620,7 +620,7 @@ def test_manage_has_the_commands_that_are_used() -> None:
 
 def eventually(command: Sequence[str], image: Path, env: Mapping[str, str]) -> None:
     """Run a health check as an engine does, until it succeeds."""
-    deadline = time.monotonic() + 40
+    deadline = time.monotonic() + 120
     while (ran := run(command, cwd=image, env=env)).returncode:
         assert time.monotonic() < deadline, f"{shlex.join(command)}\n{ran.stdout}{ran.stderr}"
         time.sleep(0.2)
@@ -699,7 +699,7 @@ def test_services_tell_whether_they_work_and_stop_when_asked(image: Path, runnin
         assert process.poll() is None, f"{name} has ended by itself"
     for name in ("beat", "worker", "web", "redis"):
         running.processes[name].terminate()
-        assert running.processes[name].wait(20) == 0, name
+        assert running.processes[name].wait(60) == 0, name
 
 
 # --- What is written about it -----------------------------------------------------------------

@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from config.children import STOP_SECONDS
 from config.embedded import leave, locate
 from config.embedded.locations import CHECKOUT
 from config.processes import session_members
@@ -44,7 +45,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(200); self.end_headers()
 http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
-STUBBORN = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(300)"
+STUBBORN = (
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
+    "print('at work', flush=True); time.sleep(300)"
+)
 SLEEPER = "import time; print('at work', flush=True); time.sleep(300)"
 
 
@@ -78,7 +82,7 @@ class Runner:
         return self._log.read_text()
 
     def wait_for(self, words: str) -> None:
-        eventually(lambda: words in self.said or self.process.poll() is not None, within=20)
+        eventually(lambda: words in self.said or self.process.poll() is not None, within=60)
         assert words in self.said, self.said
 
     def descendants(self) -> list[psutil.Process]:
@@ -89,10 +93,10 @@ class Runner:
 
     def end(self, signum: signal.Signals) -> int:
         self.process.send_signal(signum)
-        return self.process.wait(20)
+        return self.process.wait(60)
 
 
-def eventually(condition: Callable[[], object], within: float = 10) -> None:
+def eventually(condition: Callable[[], object], within: float = 60) -> None:
     deadline = time.monotonic() + within
     while not condition():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -283,7 +287,7 @@ def test_a_child_that_keeps_dying_ends_everything(up: Callable[..., Runner]) -> 
     broken = python("raise SystemExit('no such broker')")
 
     runner = up(table=[*WEB_AND_WORKER, ("beat", broken)])
-    status = runner.process.wait(20)
+    status = runner.process.wait(60)
 
     assert status == 1
     assert runner.said.count("beat   | no such broker") == 5
@@ -294,7 +298,7 @@ def test_a_child_that_keeps_dying_ends_everything(up: Callable[..., Runner]) -> 
 def test_a_failed_preparation_shows_what_it_said(up: Callable[..., Runner]) -> None:
     runner = up(preparations=[("Done", python("print('half'); raise SystemExit('no migration')"))])
 
-    assert runner.process.wait(20) == 1
+    assert runner.process.wait(60) == 1
     assert "failed (exit status 1)" in runner.said
     assert "half\nno migration" in runner.said
     assert "Tenantry is up" not in runner.said
@@ -312,15 +316,16 @@ def test_interrupted_during_a_preparation_it_stops_at_once(up: Callable[..., Run
 def test_a_second_interrupt_kills_what_does_not_want_to_end(up: Callable[..., Runner]) -> None:
     runner = up(table=[("web", python(WEB)), ("worker", python(STUBBORN))])
     runner.wait_for("Tenantry is up")
-    stubborn = runner.child(STUBBORN)
+    runner.wait_for("worker | at work")
+    web, stubborn = runner.child(WEB), runner.child(STUBBORN)
+    started = time.monotonic()
     runner.process.send_signal(signal.SIGINT)
-    time.sleep(0.5)
+    # It waits for the other one now, as long as it may.
+    eventually(lambda: not lives(web))
     assert lives(stubborn)
 
-    started = time.monotonic()
-
     assert runner.end(signal.SIGINT) == 0
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < STOP_SECONDS
     assert not lives(stubborn)
 
 
@@ -330,6 +335,6 @@ def test_a_second_runner_on_the_same_data_is_refused(up: Callable[..., Runner], 
 
     second = up()
 
-    assert second.process.wait(20) == 1
+    assert second.process.wait(60) == 1
     assert f"up already at http://localhost:{port} (pid {first.process.pid}," in second.said
     assert first.process.poll() is None

@@ -44,7 +44,7 @@ from tests.content_types import other_content_types
 
 Elsewhere = Callable[..., Any]
 Enter = Callable[[Tenant], AbstractContextManager[Any]]
-WAIT = 20
+WAIT = 60
 
 
 def path() -> list[str]:

@@ -94,19 +94,18 @@ def pooler(django_db_setup: None) -> Iterator[dict[str, Any]]:
         yield behind
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
         shutil.rmtree(directory, ignore_errors=True)
 
 
 def wait_until_it_answers(
     place: dict[str, Any], process: "subprocess.Popen[bytes]", log: Path
 ) -> None:
-    for _ in range(100):
+    deadline = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < deadline:
         with suppress(psycopg2.OperationalError):
             raw(place).close()
             return
-        if process.poll() is not None:
-            break
         time.sleep(0.05)
     pytest.fail(log.read_text() if log.exists() else "PgBouncer does not answer")
 

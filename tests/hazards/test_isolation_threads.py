@@ -167,14 +167,14 @@ def server(scratch_platform: dict[str, str], scratch: Any, password: str) -> Ite
         command, cwd=CHECKOUT, env=scratch_platform, stdout=log, stderr=log, start_new_session=True
     )
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not address.exists() and web.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
         yield address
         assert "Traceback" not in (room / "log").read_text()
     finally:
         os.killpg(web.pid, signal.SIGTERM)
-        web.wait(20)
+        web.wait(60)
         log.close()
         shutil.rmtree(room)
         scratch.execute("SELECT schema_name FROM tenants_tenant")

@@ -57,7 +57,7 @@ def somebody_waits(platform: Any) -> bool:
 
 def wait_for_backends(platform: Any) -> None:
     """PostgreSQL needs a moment to notice that a client is gone."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while backends(platform):
         assert time.monotonic() < deadline, "a backend did not end"
         time.sleep(0.01)

@@ -208,7 +208,7 @@ def orphans(scratch: Any) -> list[str]:
 
 def wait_for_backends(scratch: Any) -> None:
     """PostgreSQL needs a moment to notice that a client is gone."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         scratch.execute("""
             SELECT count(*) FROM pg_stat_activity

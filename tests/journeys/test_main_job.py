@@ -79,7 +79,7 @@ def test_from_an_empty_name_to_an_export_that_a_stranger_never_sees(
     expect(office.get_by_text("gavin exported events")).to_be_visible()
 
     # Celery counts the sign-in into the overview.
-    for _ in range(30):
+    for _ in range(120):
         office.goto(running.url("hooli", "/admin/"))
         if (
             office.locator("a.t-card", has_text="Sign-ins").first.locator(".t-number").inner_text()
@@ -88,7 +88,7 @@ def test_from_an_empty_name_to_an_export_that_a_stranger_never_sees(
             break
         time.sleep(1)
     else:
-        raise AssertionError("the sign-in was not counted within 30 seconds")
+        raise AssertionError("the sign-in was not counted within two minutes")
 
     # A stranger, the administrator of another tenant, sees nothing of it.
     stranger_context = browser.new_context()

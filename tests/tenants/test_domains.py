@@ -313,7 +313,7 @@ def test_of_two_tenants_that_prove_a_host_at_once_one_has_it(lab: Tenant) -> Non
 
         class Together(Published):
             def txt(self, name: str) -> list[str]:
-                both_asked.wait(20)
+                both_asked.wait(60)
                 return published.texts[name]
 
         def prove(tenant: Tenant) -> str:

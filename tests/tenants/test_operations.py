@@ -119,7 +119,7 @@ def test_what_is_being_run_is_left_to_who_runs_it(lab: Tenant, taken: list[str])
 
     def wait(work: Work) -> None:
         inside.set()
-        assert go_on.wait(20)
+        assert go_on.wait(60)
 
     plans.register(KIND, Plan(steps=(Step("wait", wait),), undo=lambda work: None))
     operation = operations.begin(KIND, lab, {})
@@ -132,13 +132,13 @@ def test_what_is_being_run_is_left_to_who_runs_it(lab: Tenant, taken: list[str])
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(elsewhere)
         try:
-            assert inside.wait(20)
+            assert inside.wait(60)
             for act in (operations.carry_on, operations.cancel):
                 with pytest.raises(Conflict, match="being run by somebody else"):
                     act(operations.operation_with(operation.pk))  # type: ignore[operator]
         finally:
             go_on.set()
-        running.result(timeout=20)
+        running.result(timeout=60)
     assert operations.operation_with(operation.pk).state == Operation.State.FINISHED
     assert operations.operation_with(operation.pk).error == ""
 

@@ -324,7 +324,7 @@ def test_a_slug_that_is_given_up_at_this_moment_is_not_free(lab: Tenant) -> None
 
     def take() -> str:
         try:
-            assert given_up.wait(20)
+            assert given_up.wait(60)
             waiting.set()
             with enter_platform(), transaction.atomic():
                 # Waits here for the renaming to commit.
@@ -342,9 +342,9 @@ def test_a_slug_that_is_given_up_at_this_moment_is_not_free(lab: Tenant) -> None
         with enter_platform(), transaction.atomic():
             renaming.rename(lab, f"{slug}-new")
             given_up.set()
-            assert waiting.wait(20)
+            assert waiting.wait(60)
             _wait_until_somebody_waits()
-        message = other.result(timeout=20)
+        message = other.result(timeout=60)
 
     assert (
         message
@@ -354,7 +354,7 @@ def test_a_slug_that_is_given_up_at_this_moment_is_not_free(lab: Tenant) -> None
 
 def _wait_until_somebody_waits() -> None:
     with connection.cursor() as cursor:
-        for _ in range(200):
+        for _ in range(1200):
             cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
             if cursor.fetchone()[0]:
                 return
