@@ -14,6 +14,7 @@ from activity.events import COLUMNS
 from activity.exporters import format_called
 from activity.exporting.compressing import compression_called
 from activity.exporting.files import Export, Source, of_events, of_report
+from activity.exporting.making import Made
 from activity.exporting.moments import one_moment
 from activity.exporting.statements import columns_called
 from activity.jobs.asked import Asked
@@ -43,7 +44,7 @@ def events(
     asked: dict[str, Any] = {"filters": str(filters)}
     if source.columns != COLUMNS:
         asked["columns"] = list(source.columns)
-    return _answer(source, form, compress, asked)
+    return _answer(_export(source, form, compress), source.title, asked)
 
 
 def report(finished: Report, form: str, *, compress: str = "") -> StreamingHttpResponse:
@@ -51,23 +52,15 @@ def report(finished: Report, form: str, *, compress: str = "") -> StreamingHttpR
 
     Raises ``InvalidInput`` for a format or a compression that there is not.
     """
-    return _answer(of_report(finished), form, compress, {"period": str(finished.period)})
+    source = of_report(finished)
+    return _answer(_export(source, form, compress), source.title, {"period": str(finished.period)})
 
 
 def overview(period: Period) -> StreamingHttpResponse:
     """Answer with the overview of a period as a PDF, and record that it was taken."""
     asked = Asked(source=summary.NAME, filters=summary.filters_of(period), form="pdf")
     file = DocumentFile(asked, summary.pieces, summary.MEDIA_TYPES["pdf"])
-    record(
-        "export.requested",
-        target=Subject("export", summary.NAME, summary.TITLE),
-        details={"format": "pdf", "period": str(period)},
-    )
-    return StreamingHttpResponse(
-        _inside(current_tenant(), file),
-        content_type=file.media_type,
-        headers=_headers(summary.NAME, file.suffix),
-    )
+    return _answer(file, summary.TITLE, {"period": str(period)})
 
 
 def bundle() -> StreamingHttpResponse:
@@ -93,21 +86,23 @@ def is_large(listed: QuerySet[ActivityEvent]) -> bool:
     return listed.order_by().values("pk")[: most + 1].count() > most
 
 
-def _answer(
-    source: Source, form: str, compress: str, asked: dict[str, Any]
-) -> StreamingHttpResponse:
-    export = Export(
+def _export(source: Source, form: str, compress: str) -> Export:
+    return Export(
         source=source, format=format_called(form), compression=compression_called(compress)
     )
+
+
+def _answer(file: Made, title: str, asked: dict[str, Any]) -> StreamingHttpResponse:
+    name = file.label.source
     record(
         "export.requested",
-        target=Subject("export", source.name, source.title),
-        details={**export.asked, **asked},
+        target=Subject("export", name, title),
+        details={**file.asked, **asked},
     )
     return StreamingHttpResponse(
-        _inside(current_tenant(), export),
-        content_type=export.media_type,
-        headers=_headers(source.name, export.suffix),
+        _inside(current_tenant(), file),
+        content_type=file.media_type,
+        headers=_headers(name, file.suffix),
     )
 
 
@@ -122,7 +117,7 @@ def _headers(name: str, suffix: str) -> dict[str, str]:
     }
 
 
-def _inside(tenant: Any, export: Export | DocumentFile) -> Iterator[bytes]:
+def _inside(tenant: Any, file: Made) -> Iterator[bytes]:
     """Yield the file from inside the tenant.
 
     The server asks for the chunks when the request, and with it the stay in the tenant, is over;
@@ -136,9 +131,9 @@ def _inside(tenant: Any, export: Export | DocumentFile) -> Iterator[bytes]:
             context.acting_as(asked),
             entered,
             one_moment() as snapshot,
-            export.opened() as pieces,
+            file.opened() as pieces,
         ):
             yield from pieces
-            export.record_finished(snapshot)
+            file.record_finished(snapshot)
 
     return chunks()

@@ -9,12 +9,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from django.db.models import QuerySet
-
 from activity.events import COLUMNS, between
 from activity.exporters import FORMATS, format_called
 from activity.exporting.compressing import COMPRESSIONS, Compression, compression_called
 from activity.exporting.files import Export, Source, of_events, of_report
+from activity.exporting.making import Made
 from activity.exporting.moments import Snapshot, one_moment
 from activity.exporting.statements import columns_called
 from activity.jobs import counting, sources
@@ -155,9 +154,7 @@ def _form_of(options: argparse.Namespace, path: Path | None) -> tuple[str, Compr
     return format_called(form).name, compression
 
 
-def _file_of(
-    options: argparse.Namespace, form: str, compression: Compression | None
-) -> sources.Made:
+def _file_of(options: argparse.Namespace, form: str, compression: Compression | None) -> Made:
     if document := sources.registered(options.report):
         days = {name: getattr(options, name) for name in ("since", "until")}
         asked = Asked(
@@ -195,12 +192,11 @@ def _source_of(options: argparse.Namespace) -> Source:
     return of_events(events, columns or COLUMNS, {k: v for k, v in filters.items() if v})
 
 
-def _write(export: sources.Made, write: Callable[[bytes], Any], output: Output) -> None:
-    events = export.source.rows if isinstance(export, Export) else None
+def _write(export: Made, write: Callable[[bytes], Any], output: Output) -> None:
     began = time.monotonic()
     # Who reads no bar need not wait until it is known how long it will be.
-    is_shown = output.console.is_terminal and isinstance(events, QuerySet)
-    total = counting.count(events).rows if is_shown and isinstance(events, QuerySet) else None
+    events = export.events if output.console.is_terminal else None
+    total = None if events is None else counting.count(events).rows
     with output.progress("rows") as progress, export.opened() as pieces:
         for piece in pieces:
             write(piece)
@@ -215,13 +211,12 @@ def _describe(
     finish()
 
 
-def _say(export: sources.Made, snapshot: Snapshot, path: Path | None, output: Output) -> None:
-    is_document = not isinstance(export, Export)
+def _say(export: Made, snapshot: Snapshot, path: Path | None, output: Output) -> None:
     if output.as_json:
         output.document(
             {
                 "output": str(path),
-                **(export.asked if isinstance(export, Export) else {"format": export.suffix[1:]}),
+                **export.asked,
                 "rows": export.rows,
                 "bytes": export.size,
                 "sha256": export.sha256,
@@ -230,5 +225,4 @@ def _say(export: sources.Made, snapshot: Snapshot, path: Path | None, output: Ou
             }
         )
     elif path is not None:
-        what = f"{export.size:,} bytes" if is_document else f"{export.rows} rows"
-        output.say(f"{what} written to {path}")
+        output.say(f"{export.extent} written to {path}")

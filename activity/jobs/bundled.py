@@ -5,25 +5,24 @@ from contextlib import contextmanager
 from typing import Any
 
 from activity.bundles.writing import Asked, Bundle
+from activity.exporting.making import Label, Made
 from activity.exporting.moments import Snapshot
-from activity.jobs import asked as jobs_asked
-from activity.jobs.documents import DocumentFile
 from activity.models import ActivityEvent
 from activity.periods import Period
 from activity.subjects import Subject
 
 
-class BundleFile(DocumentFile):
+class BundleFile(Made):
     """A bundle. Its ``manifest.json`` is inside; what lies beside says which file it is."""
 
     def __init__(self, period: Period | None) -> None:
         days = {"since": str(period.since), "until": str(period.until)} if period else {}
-        named = jobs_asked.Asked(source="bundle", filters=days, form="zip")
-        super().__init__(named, lambda *_: (), "application/zip")
+        label = Label(source="bundle", form="zip", filters=days)
+        super().__init__(label, media_type="application/zip")
         self._bundle = Bundle(Asked(period=period))
 
     @property
-    def rows(self) -> int:  # type: ignore[override]
+    def rows(self) -> int:
         """How many events went in so far."""
         return self._bundle.events
 

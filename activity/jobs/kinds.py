@@ -1,46 +1,16 @@
-"""What a source of files is, and what a file is while it is made."""
+"""What a source of files is."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
-from activity.exporting.moments import Snapshot
+from activity.exporting.making import Made
 from activity.jobs import counting
 from activity.jobs.asked import Asked
-from activity.models import ActivityEvent
 from activity.reports.parameters import Parameter
-from activity.subjects import Subject
 from tenants.errors import InvalidInput
 
 READ: Final = "activity.view_activityevent"
-
-
-class Made(Protocol):
-    """A file that is being made; when all pieces were taken, its figures are final."""
-
-    @property
-    def rows(self) -> int: ...
-    @property
-    def size(self) -> int: ...
-    @property
-    def sha256(self) -> str: ...
-    @property
-    def suffix(self) -> str: ...
-
-    def opened(self) -> AbstractContextManager[Any]:
-        """Yield the pieces, in the transaction one is in."""
-        ...
-
-    def record_finished(
-        self, snapshot: Snapshot, *, target: Subject | None = None, **details: Any
-    ) -> ActivityEvent:
-        """Record that it is complete."""
-        ...
-
-    def manifest(self, snapshot: Snapshot, finished: ActivityEvent, file: str) -> dict[str, Any]:
-        """Return what lies beside it."""
-        ...
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,6 @@ from activity.exporting.compressing import compression_called
 from activity.jobs.asked import Asked
 from activity.jobs.documents import DocumentFile
 from activity.jobs.kinds import READ as READ
-from activity.jobs.kinds import Made as Made
 from activity.jobs.kinds import Source as Source
 from activity.jobs.kinds import refuse_columns
 from activity.jobs.own_sources import BUNDLE as BUNDLE
