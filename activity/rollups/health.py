@@ -1,6 +1,5 @@
 """How the figures of a record do: how far they are, and whether a recount agrees."""
 
-import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -8,12 +7,11 @@ from typing import Final
 import structlog
 from django.utils import timezone
 
+from activity import rounds
 from activity.models import Segment
 from activity.rollups import comparing, cursors
-from activity.rollups.comparing import Compared
-from tenants.context import PLATFORM, enter_platform, enter_tenant
-from tenants.hosts import owned
-from tenants.models import RecordHead, RecordRollup, Tenant
+from tenants.context import enter_platform
+from tenants.models import RecordHead, RecordRollup
 
 logger = structlog.get_logger("tenantry.rollups")
 
@@ -78,7 +76,7 @@ def of_fleet() -> Fleet:
     with enter_platform():
         told = {one.record: one for one in RecordRollup.objects.all()}
         sizes = dict(RecordHead.objects.values_list("record", "size"))
-        wanted = {PLATFORM, *map(str, Tenant.objects.active().values_list("pk", flat=True))}
+        wanted = set(rounds.every_record())
     ours = [one for record, one in told.items() if record in wanted]
     compared = [one.compared_at for one in ours if one.compared_at]
     return Fleet(
@@ -95,19 +93,13 @@ def of_fleet() -> Fleet:
 
 def compare_due() -> int:
     """Compare the records that wait longest, for some minutes; returns how many that were."""
-    until = time.monotonic() + _ROUND_SECONDS
-    compared = 0
-    for record in due():
-        if time.monotonic() > until:
-            break
-        try:
-            compared += _compare(record) is not None
-        except comparing.Busy:
-            break
-        except Exception:
-            # Whatever is wrong with one keeps no other waiting.
-            logger.exception("figures could not be compared", record=record)
-    return compared
+    return rounds.go_round(
+        due(),
+        comparing.compare,
+        seconds=_ROUND_SECONDS,
+        busy=comparing.Busy,
+        failed=_tell_failure,
+    )
 
 
 def due() -> list[str]:
@@ -115,19 +107,12 @@ def due() -> list[str]:
     now = timezone.now()
     with enter_platform():
         known = dict(RecordRollup.objects.values_list("record", "compared_at"))
-        records = [PLATFORM, *map(str, Tenant.objects.active().values_list("pk", flat=True))]
+        records = rounds.every_record()
     # Those that were never counted have nothing to compare; the sweep finds them.
     waiting = {record: known[record] for record in records if record in known}
     late = [record for record, at in waiting.items() if at is None or not now - EVERY < at <= now]
     return sorted(late, key=lambda record: (waiting[record] is not None, waiting[record] or now))
 
 
-def _compare(record: str) -> Compared | None:
-    with enter_platform():
-        if record == PLATFORM:
-            return comparing.compare()
-        tenant = owned(Tenant.objects.active().filter(pk=record))
-    if tenant is None:
-        return None
-    with enter_tenant(tenant):
-        return comparing.compare()
+def _tell_failure(record: str, error: Exception) -> None:
+    logger.error("figures could not be compared", record=record, exc_info=error)

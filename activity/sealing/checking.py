@@ -12,11 +12,11 @@ from typing import Final
 import structlog
 from django.utils import timezone
 
+from activity import rounds
 from activity.recording import record
 from activity.verifying import Verdict, verify
-from tenants.context import PLATFORM, enter_platform, enter_tenant
-from tenants.hosts import owned
-from tenants.models import RecordCheck, Tenant
+from tenants.context import enter_platform
+from tenants.models import RecordCheck
 from tenants.moments import one_moment
 
 logger = structlog.get_logger("tenantry.sealing")
@@ -31,27 +31,14 @@ _ROUND_SECONDS: Final = 30.0
 
 def check_due() -> int:
     """Verify the records that are due, for half a minute; returns how many that were."""
-    until = time.monotonic() + _ROUND_SECONDS
-    checked = 0
-    for name in due():
-        if time.monotonic() > until:
-            break
-        try:
-            checked += _check_named(name)
-        except Busy:
-            break
-        except Exception:
-            # Whatever is wrong with one keeps no other waiting.
-            logger.exception("verification ended early", record=name)
-            _remember(name, None, 0.0, "could not be verified: see the log.")
-    return checked
+    return rounds.go_round(due(), check, seconds=_ROUND_SECONDS, busy=Busy, failed=_tell_failure)
 
 
 def due() -> list[str]:
     """Return the records to verify, the one that waits longest first: never verified, then old."""
     with enter_platform():
         known = dict(RecordCheck.objects.values_list("record", "checked_at"))
-        records = [PLATFORM, *map(str, Tenant.objects.active().values_list("pk", flat=True))]
+        records = rounds.every_record()
     limit = timezone.now() - EVERY
     # A check in the future is one by a clock that has been put back since.
     waiting = [
@@ -90,18 +77,9 @@ def alarms() -> list[RecordCheck]:
         return list(RecordCheck.objects.exclude(sentence="")[:10])
 
 
-def _check_named(name: str) -> bool:
-    if name == PLATFORM:
-        with enter_platform():
-            check()
-        return True
-    with enter_platform():
-        tenant = owned(Tenant.objects.active().filter(pk=name))
-    if tenant is None:
-        return False
-    with enter_tenant(tenant):
-        check()
-    return True
+def _tell_failure(name: str, error: Exception) -> None:
+    logger.error("verification ended early", record=name, exc_info=error)
+    _remember(name, None, 0.0, "could not be verified: see the log.")
 
 
 def _tell(verdict: Verdict, seconds: float) -> None:
