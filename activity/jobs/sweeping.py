@@ -11,20 +11,18 @@ import structlog
 from django.db import connection
 from django.db.models import Q
 from django.utils import timezone
-from django_tenants.utils import quote_schema_name
 from kombu.exceptions import OperationalError
 
 from activity.jobs import keeping, steps
 from activity.models import ExportJob
+from tenants import asking
 from tenants.context import PLATFORM, current_scope, enter_platform
-from tenants.quoting import literal
 
 logger = structlog.get_logger("tenantry.exports")
 
 KEPT_DAYS: Final = 30
 """For how long the list shows an export that is over."""
 
-_CHUNK: Final = 100
 _MESSAGE_SECONDS: Final = 10
 State = ExportJob.State
 
@@ -64,20 +62,10 @@ def sweep() -> int:
 
 def waiting() -> list[tuple[str, str]]:
     """Return the places with a job to make, and the oldest of each, in the order of turns."""
-    rows: list[tuple[str, str, Any]] = []
+    stale = steps.STALE.total_seconds()
     with enter_platform(), connection.cursor() as cursor:
-        places = _places(cursor)
-        for at in range(0, len(places), _CHUNK):
-            asked = " UNION ALL ".join(
-                _WAITING.format(
-                    record=literal(record),
-                    schema=quote_schema_name(schema),
-                    stale=steps.STALE.total_seconds(),
-                )
-                for record, schema in places[at : at + _CHUNK]
-            )
-            cursor.execute(asked)
-            rows += [row for row in cursor.fetchall() if row[1]]
+        found = asking.ask_each(cursor, _WAITING, _places(cursor), stale=stale)
+    rows = [row for row in found if row[1]]
     rows.sort(key=lambda row: (row[2] is not None, row[2]))
     return [(record, job) for record, job, _ in rows]
 

@@ -9,11 +9,10 @@ from typing import Final
 
 from django.db import connection
 from django.utils import timezone
-from django_tenants.utils import quote_schema_name
 
+from tenants import asking
 from tenants.context import PLATFORM, current_scope, current_tenant, enter_platform
 from tenants.models import Tenant
-from tenants.quoting import literal
 
 _TURNS: Final = 60
 """Minutes in which every place is asked once, whatever its row says."""
@@ -47,8 +46,8 @@ JOIN pg_class ON relnamespace = pg_namespace.oid AND relname = 'activity_schedul
 WHERE state = 'active' AND get_byte(uuid_send(tenant.id), 15) %% %(turns)s = %(turn)s
 """
 _ASKED: Final = """
-SELECT {place}::text AS place FROM {table} HAVING min(least(next_at, look_at))
-IS DISTINCT FROM (SELECT at FROM public.tenants_due WHERE place = {place})
+SELECT {record} FROM {schema}.activity_schedule HAVING min(least(next_at, look_at))
+IS DISTINCT FROM (SELECT at FROM public.tenants_due WHERE place = {record})
 """
 
 
@@ -78,15 +77,8 @@ def due(now: datetime) -> list[str]:
         cursor.execute(_DUE, {"now": now, "zone": timezone.get_default_timezone_name()})
         found = [place for (place,) in cursor.fetchall()]
         cursor.execute(_OF_THIS_TURN, {"turns": _TURNS, "turn": now.minute % _TURNS})
-        asked = [(PLATFORM, "public"), *cursor.fetchall()]
-        probes = [
-            _ASKED.format(
-                place=literal(place), table=f"{quote_schema_name(schema)}.activity_schedule"
-            )
-            for place, schema in asked
-        ]
-        cursor.execute(" UNION ALL ".join(probes))
-        return list(dict.fromkeys([*found, *(place for (place,) in cursor.fetchall())]))
+        asked = asking.ask_each(cursor, _ASKED, [(PLATFORM, "public"), *cursor.fetchall()])
+        return list(dict.fromkeys([*found, *(place for (place,) in asked)]))
 
 
 def forget(tenant: Tenant) -> int:

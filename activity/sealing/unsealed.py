@@ -19,14 +19,11 @@ from typing import Any, Final, NamedTuple
 
 from django.core.cache import cache
 from django.db import connection
-from django_tenants.utils import quote_schema_name
 
+from tenants import asking
 from tenants.context import PLATFORM, enter_platform
-from tenants.quoting import literal
 
 _TURNS: Final = 150
-_CHUNK: Final = 100
-"""Tenants that one statement asks: more would take PostgreSQL longer to plan, not less."""
 _WARM_SECONDS: Final = 12.0
 """For how long a tenant that changed is asked: the counters of what came next may be held back."""
 _MOST_VISITED: Final = 200
@@ -135,15 +132,10 @@ class Sweep:
 
 
 def _asked(cursor: Any, records: list[tuple[str, str]]) -> list[Unsealed]:
-    found: list[Unsealed] = []
-    for at in range(0, len(records), _CHUNK):
-        probes = [
-            _ONE.format(record=literal(record), schema=quote_schema_name(schema), counted=_COUNTED)
-            for record, schema in records[at : at + _CHUNK]
-        ]
-        cursor.execute(_HORIZON + " UNION ALL ".join(probes))
-        found += [Unsealed(*row) for row in cursor.fetchall()]
-    return found
+    return [
+        Unsealed(*row)
+        for row in asking.ask_each(cursor, _ONE, records, before=_HORIZON, counted=_COUNTED)
+    ]
 
 
 def count_past(cluster: int, xid: int, event_id: uuid.UUID | str) -> int:

@@ -18,15 +18,12 @@ from uuid import UUID
 from django.db.migrations.migration import Migration
 from django_tenants.utils import quote_schema_name
 
+from tenants.asking import ask_each
 from tenants.fleet.graph import Applied, Graph, name_of
 from tenants.models import Tenant
 from tenants.owner import owner_in
 
 PUBLIC: Final = "public"
-
-_AT_ONCE: Final = 100
-"""Schemas in one statement. Each takes two locks, and above some 200 PostgreSQL compiles the
-statement (JIT), which takes longer than running it."""
 
 DIGEST: Final = "md5(string_agg(app || '.' || name, ',' ORDER BY app, name))"
 """SQL: says of the rows of a ``django_migrations`` what is applied. ``NULL`` when nothing is."""
@@ -148,17 +145,11 @@ def _with_digests(members: list[Member]) -> list[Member]:
 
 
 def _digests(names: list[str]) -> dict[str, str | None]:
-    found: dict[str, str | None] = {}
+    question = f"SELECT {{record}}, {DIGEST} FROM {{schema}}.django_migrations"  # noqa: S608
+    places = ((name, name) for name in names)
     with owner_in(PUBLIC) as connection, connection.cursor() as cursor:
-        for start in range(0, len(names), _AT_ONCE):
-            questions = (
-                f"SELECT '{name}', {DIGEST} FROM {quote_schema_name(name)}.django_migrations"  # noqa: S608
-                for name in names[start : start + _AT_ONCE]
-            )
-            # The setting and the question are one message, and so one transaction.
-            cursor.execute(f"SET LOCAL jit = off; {' UNION ALL '.join(questions)}")
-            found |= dict(cursor.fetchall())
-    return found
+        # The setting and the question are one message, and so one transaction.
+        return dict(ask_each(cursor, question, places, before="SET LOCAL jit = off; "))
 
 
 def _applied_by(cursor: Any, member: Member) -> Applied:
