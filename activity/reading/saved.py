@@ -1,6 +1,7 @@
 """Keeping searches: everybody their own, and what they share with all who read the record."""
 
 import uuid
+from functools import partial
 from typing import Any, Final
 
 from django.db import connection
@@ -12,11 +13,13 @@ from activity.models.searches import LONGEST_NAME, LONGEST_SAVED
 from activity.reading.query import parse
 from activity.recording import record
 from activity.subjects import Subject
-from activity.text import one_line
+from activity.text import sound_name
 from tenants.errors import Conflict, InvalidInput, NotFound
 
 MOST_SAVED: Final = 100
 """How many searches a person may keep."""
+
+_sound_name = partial(sound_name, what="search", example="Failed sign-ins", longest=LONGEST_NAME)
 
 
 def visible_to(person: Any) -> list[SavedSearch]:
@@ -105,22 +108,6 @@ def _own(person: Any, key: uuid.UUID) -> SavedSearch:
     if found is None:
         raise NotFound("you have no such search.", "It may have been deleted. Open the list again.")
     return found
-
-
-def _sound_name(name: str) -> str:
-    """Return a name as it can be shown: one line, bounded."""
-    name = " ".join(name.split())
-    if not name:
-        raise InvalidInput("the search has no name.", "Type one, such as Failed sign-ins.")
-    if len(name) > LONGEST_NAME:
-        raise InvalidInput(
-            f"the name has {len(name):,} characters.", f"Use at most {LONGEST_NAME}."
-        )
-    if one_line(name, LONGEST_NAME) != name:
-        raise InvalidInput(
-            "the name has characters that cannot be seen.", "Use printable ones, on one line."
-        )
-    return name
 
 
 def _sound(search: str) -> str:

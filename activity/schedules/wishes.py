@@ -20,7 +20,7 @@ from activity.schedules import agenda
 from activity.schedules.cron import Cron, cron_called
 from activity.schedules.planning import zone_called
 from activity.schedules.spans import Span, span_called
-from activity.text import one_line
+from activity.text import sound_name
 from tenants.errors import InvalidInput, TenantryError
 
 DELIVERIES: Final = {str(choice.label): choice for choice in Schedule.Delivery}
@@ -79,7 +79,9 @@ def sound(wish: Wish) -> dict[str, Any]:
     # As the job will be asked for, so what is kept can be made.
     checked(asked_for(wish, period_of(wish, today)))
     return {
-        "name": _sound_name(wish.name),
+        "name": sound_name(
+            wish.name, what="schedule", example="Sign-ins for Ann", longest=LONGEST_NAME
+        ),
         "source": wish.source,
         "form": wish.form,
         "compression": wish.compression,
@@ -198,22 +200,6 @@ def _stored(wish: Wish) -> str:
             f"Up to {LONGEST_ASKED} can be kept. Ask for less, or for all columns.",
         )
     return stored
-
-
-def _sound_name(name: str) -> str:
-    """Return a name as it can be shown: one line, bounded."""
-    name = " ".join(name.split())
-    if not name:
-        raise InvalidInput("the schedule has no name.", "Type one, such as Sign-ins for Ann.")
-    if len(name) > LONGEST_NAME:
-        raise InvalidInput(
-            f"the name has {len(name):,} characters.", f"Use at most {LONGEST_NAME}."
-        )
-    if one_line(name, LONGEST_NAME) != name:
-        raise InvalidInput(
-            "the name has characters that cannot be seen.", "Use printable ones, on one line."
-        )
-    return name
 
 
 def parameters_typed(text: str) -> dict[str, str]:
