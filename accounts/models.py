@@ -16,11 +16,11 @@ from django.utils.crypto import salted_hmac
 from simple_history import register
 
 from accounts.managers import CustomUserManager
-from activity import context
+from activity import context, periods
 from activity.context import Actor, ActorKind
 from activity.history import RecordedHistory
 from activity.subjects import subject_of
-from tenants.context import current_scope, current_tenant
+from tenants.context import current_scope
 from tenants.uuid7 import UUIDv7
 
 
@@ -177,11 +177,7 @@ class CustomUser(AbstractUser):
     @property
     def zone(self) -> ZoneInfo:
         """The time zone in which this person reads times: their own, or the organisation's."""
-        tenant = current_tenant()
-        name = self.time_zone or (
-            tenant.time_zone if tenant else timezone.get_default_timezone_name()
-        )
-        return ZoneInfo(name)
+        return ZoneInfo(self.time_zone or periods.zone_name())
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
         """Bind sessions to the tenant: a cookie of one opens nothing in another.

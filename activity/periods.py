@@ -14,10 +14,18 @@ MOST_DAYS: Final = 3_660
 DEFAULT_DAYS: Final = 30
 
 
-def zone() -> ZoneInfo:
-    """Return the time zone whose days count here: the tenant's, or the platform's."""
+def zone_name() -> str:
+    """Return the name of the time zone whose days count here: the tenant's, or the platform's.
+
+    It may be none that is known here, such as one that exists no longer.
+    """
     tenant = current_tenant()
-    return ZoneInfo(tenant.time_zone) if tenant else ZoneInfo(timezone.get_default_timezone_name())
+    return tenant.time_zone if tenant else timezone.get_default_timezone_name()
+
+
+def zone() -> ZoneInfo:
+    """Return that time zone. Raises ``ZoneInfoNotFoundError`` for one that is not known."""
+    return ZoneInfo(zone_name())
 
 
 @dataclass(frozen=True, slots=True)

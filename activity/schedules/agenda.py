@@ -10,8 +10,9 @@ from typing import Final
 from django.db import connection
 from django.utils import timezone
 
+from activity.periods import zone_name
 from tenants import asking
-from tenants.context import PLATFORM, current_scope, current_tenant, enter_platform
+from tenants.context import PLATFORM, current_scope, enter_platform
 from tenants.models import Tenant
 
 _TURNS: Final = 60
@@ -49,12 +50,6 @@ _ASKED: Final = """
 SELECT {record} FROM {schema}.activity_schedule HAVING min(least(next_at, look_at))
 IS DISTINCT FROM (SELECT at FROM public.tenants_due WHERE place = {record})
 """
-
-
-def zone_name() -> str:
-    """Return the name of the time zone of the place one is in; it may be none that is known."""
-    tenant = current_tenant()
-    return tenant.time_zone if tenant else timezone.get_default_timezone_name()
 
 
 def keep() -> None:

@@ -12,6 +12,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from activity.models import Schedule
+from activity.periods import zone_name
 from activity.schedules import agenda, owners, steps, wishes
 from activity.schedules.cron import cron_called
 from activity.schedules.planning import zone_called
@@ -37,7 +38,7 @@ def create(owner: Any, wish: Wish) -> Schedule:
     """
     fields = wishes.sound(wish)
     refuse(owner, wish.source)
-    zone = zone_called(agenda.zone_name())
+    zone = zone_called(zone_name())
     with transaction.atomic():
         _lock(owner)
         if Schedule.objects.filter(owner=owner).count() >= MOST:
@@ -55,7 +56,7 @@ def create(owner: Any, wish: Wish) -> Schedule:
 def change(person: Any, key: uuid.UUID, wish: Wish) -> Schedule:
     """Make one of somebody's own schedules another; a run that is under way stays what it was."""
     fields = wishes.sound(wish)
-    zone = zone_called(agenda.zone_name())
+    zone = zone_called(zone_name())
     with transaction.atomic():
         schedule = locked(person, key, own=True)
         for name, value in fields.items():
@@ -85,7 +86,7 @@ def resume(person: Any, key: uuid.UUID) -> Schedule:
     Raises ``Conflict`` when its owner may not have what it makes, ``InvalidInput`` when it can be
     made no more.
     """
-    zone = zone_called(agenda.zone_name())
+    zone = zone_called(zone_name())
     with transaction.atomic():
         schedule = locked(person, key, own=True)
         if not schedule.is_active:

@@ -10,11 +10,11 @@ from activity.events import between
 from activity.exporters import safe_cell
 from activity.exporting.statements import columns_called
 from activity.jobs.sources import checked, source_called
-from activity.periods import Period
+from activity.periods import Period, zone_name
 from activity.reading.events import narrow
 from activity.reading.query import parse
 from activity.reports import REPORTS, build
-from activity.schedules import agenda, wishes
+from activity.schedules import wishes
 from activity.schedules.cron import cron_called, upcoming
 from activity.schedules.planning import zone_called
 from activity.schedules.wishes import EVENTS, Wish
@@ -50,7 +50,7 @@ def preview(wish: Wish, *, now: datetime | None = None) -> Preview:
     """
     wishes.sound(wish)
     now = now or timezone.now()
-    zone = zone_called(agenda.zone_name())
+    zone = zone_called(zone_name())
     cron = cron_called(wish.cron)
     period = wishes.period_of(wish, now.astimezone(zone).date())
     made = _events if wish.source == EVENTS else _report if wish.source in REPORTS else _other

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from activity.context import telling
 from activity.models import Schedule
+from activity.periods import zone_name
 from activity.schedules import (
     agenda,
     delivering,
@@ -44,7 +45,7 @@ def visit() -> int:
     """Do what is to be done in the place one is in; returns how much that was."""
     now = timezone.now()
     try:
-        zone = zone_called(agenda.zone_name())
+        zone = zone_called(zone_name())
     except InvalidInput:
         done = _pause_all()
     else:
@@ -61,7 +62,7 @@ def run_now(person: Any, schedule: Schedule) -> Schedule:
 
     Raises ``Conflict`` while a run is under way, and for an owner who may not have the file.
     """
-    zone, now = zone_called(agenda.zone_name()), timezone.now()
+    zone, now = zone_called(zone_name()), timezone.now()
     with transaction.atomic():
         locked = keeping.locked(person, schedule.pk, own=True)
         if locked.step in (Step.MAKING, Step.SENDING):

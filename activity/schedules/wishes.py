@@ -14,9 +14,8 @@ from activity.jobs.sources import READ as READ
 from activity.jobs.sources import all_sources, checked, source_called, title_of
 from activity.models import Schedule
 from activity.models.schedules import LONGEST_ASKED, LONGEST_NAME
-from activity.periods import Period
+from activity.periods import Period, zone_name
 from activity.reports import REPORTS
-from activity.schedules import agenda
 from activity.schedules.cron import Cron, cron_called
 from activity.schedules.planning import zone_called
 from activity.schedules.spans import Span, span_called
@@ -73,7 +72,7 @@ def sound(wish: Wish) -> dict[str, Any]:
     format whose library is not there.
     """
     cron = cron_called(wish.cron)
-    today = timezone.now().astimezone(zone_called(agenda.zone_name())).date()
+    today = timezone.now().astimezone(zone_called(zone_name())).date()
     if wish.source != EVENTS and wish.search.strip():
         raise InvalidInput("only events are searched.", "Leave the search out.")
     # As the job will be asked for, so what is kept can be made.
@@ -100,7 +99,7 @@ def asked_for(wish: Wish, period: Period) -> Asked:
         form=wish.form,
         compression=wish.compression,
         columns=wish.columns,
-        zone=agenda.zone_name(),
+        zone=zone_name(),
     )
 
 
