@@ -12,8 +12,8 @@ from activity.forgetting import erasing, retention
 from activity.models import ActivityEvent, Hold
 from activity.verifying import verify
 from tenants.context import enter_tenant
+from tests.activity.settling import settle
 from tests.activity.test_forgetting import CANARIES, EMAIL, USERNAME, found_anywhere, lived
-from tests.activity.test_sealing import settle
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from activity.sealing import keys, notes, tree
 from activity.subjects import Subject
 from tenants import hosts, lifecycle
 from tenants.context import enter_platform, enter_tenant
-from tests.activity.test_sealing import settle
+from tests.activity.settling import settle
 from tests.api import API, EVENTS, inside, program, token_of
 from tests.conftest import CANARY, PASSWORD
 

@@ -25,7 +25,7 @@ from tests.activity.bundles import (
     packed,
     varied,
 )
-from tests.activity.test_sealing import settle
+from tests.activity.settling import settle
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,6 @@ import time
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.utils import timezone
 
 from activity.bundles import writing
 from activity.leaves import commitment_sql
@@ -28,14 +27,14 @@ from tests.activity.bundles import (
     owner,
     varied,
 )
+from tests.activity.settling import settle, settle_with_cuts, settled
 from tests.activity.test_command import (  # noqa: F401
     halted_at_its_event,
     process,
     room_for,
 )
 from tests.activity.test_rollups import another_connection, happen_on
-from tests.activity.test_sealing import happen, settle
-from tests.tenants.archives import settled
+from tests.activity.test_sealing import happen
 
 VKEY = ("--key", keys.signer().vkey)
 
@@ -311,13 +310,6 @@ def test_what_retention_removed_is_told_from_what_is_missing(sealed, tmp_path):
     found = intact(tmp_path / "cut.zip")
     assert verify().wrong is None
     assert (found["cut"], found["size"] - found["events"]) == (4, 4)
-
-
-def settle_with_cuts():
-    deadline = time.monotonic() + 120
-    while verify().unsealed and time.monotonic() < deadline:
-        sealer.seal(timezone.now())
-        time.sleep(0.05)
 
 
 def test_a_cut_of_which_the_record_does_not_speak_is_found(sealed, tmp_path):

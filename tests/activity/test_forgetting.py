@@ -36,7 +36,7 @@ from tenants.certificates import canonical
 from tenants.context import enter_platform, enter_tenant
 from tenants.errors import Conflict
 from tenants.models import Operation
-from tests.activity.test_sealing import settle
+from tests.activity.settling import settle
 
 NAME, USERNAME, EMAIL = "Mallory Quistgaard", "mallory.q", "mallory@quistgaard.example"
 IP, AGENT = "203.0.113.77", "Quistgaard-Browser/7"

@@ -15,9 +15,9 @@ from activity.sealing import keys
 from activity.verifying import verify
 from tenants.context import enter_tenant
 from tests.activity.bundles import check, made, members
+from tests.activity.settling import settle
 from tests.activity.test_forgetting import AGENT, EMAIL, IP, erased, found_anywhere, person_called
 from tests.activity.test_forgetting_retention import seal_as_of
-from tests.activity.test_sealing import settle
 from tests.api import EVENTS, program, token_of
 
 VKEY = ("--key", keys.signer().vkey)

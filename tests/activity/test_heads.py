@@ -12,7 +12,8 @@ from activity.verifying import verify
 from tenants.context import PLATFORM, enter_platform, enter_tenant
 from tenants.errors import InvalidInput
 from tenants.models import DailyCheckpoint, RecordHead
-from tests.activity.test_sealing import happen, seal, settle
+from tests.activity.settling import seal, settle
+from tests.activity.test_sealing import happen
 from tests.activity.test_verifying import TABLES, owner, sealed
 
 __all__ = ["sealed"]

@@ -30,7 +30,7 @@ from activity.reading.query import parse
 from activity.recording import record
 from tenants.context import enter_tenant
 from tenants.errors import Conflict, InvalidInput
-from tests.activity.test_sealing import settle
+from tests.activity.settling import settle
 from tests.conftest import PASSWORD
 from tests.exports import OPERATOR, files
 from tests.exports import exports_of_its_own as exports_of_its_own

@@ -17,7 +17,8 @@ from tenants import provisioning
 from tenants.context import enter_tenant
 from tenants.models import DailyCheckpoint, RecordHead
 from tenants.requests import TenantRequest
-from tests.activity.test_sealing import happen, settle
+from tests.activity.settling import settle
+from tests.activity.test_sealing import happen
 from tests.activity.test_verifying import OTHER
 from tests.conftest import remove_without_trace
 

@@ -21,8 +21,8 @@ from activity.rollups import fold
 from activity.sealing import checking, sealer
 from tenants.context import enter_tenant
 from tests.activity.past import event, happened, unguarded
+from tests.activity.settling import settle
 from tests.activity.test_command import activity as activity
-from tests.activity.test_sealing import settle
 from tests.api import program, token_of
 from tests.conftest import CANARY
 

@@ -25,6 +25,7 @@ from activity.reports import build
 from activity.sealing import sealer
 from activity.tasks import aggregate_tenant
 from tenants.context import enter_tenant
+from tests.activity.settling import until
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ANN = Actor(ActorKind.PERSON, "id-of-ann", "Ann Lee (ann)")
@@ -80,17 +81,13 @@ def rolled_up():
 
 
 def settle():
-    """Fold until every event is counted.
-
-    One round is enough in a cluster of one's own; here other tests have transactions open, and
-    what is younger than the oldest of them has to wait.
-    """
-    deadline = time.monotonic() + 120
-    folded = fold()
-    while totals().total() < ActivityEvent.objects.count() and time.monotonic() < deadline:
-        time.sleep(0.05)
-        folded += fold()
-    return folded
+    """Fold until every event is counted; return how many that were."""
+    folded = [fold()]
+    until(
+        lambda: totals().total() >= ActivityEvent.objects.count(),
+        lambda: folded.append(fold()),
+    )
+    return sum(folded)
 
 
 @contextmanager

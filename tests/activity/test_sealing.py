@@ -14,7 +14,6 @@ from urllib.parse import quote
 import pytest
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
-from django.utils import timezone
 
 from activity import tasks
 from activity.leaves import leaf_hash_sql
@@ -24,31 +23,13 @@ from activity.sealing import keys, notes, sealer, tiles, tree, unsealed
 from activity.verifying import verify
 from config.environment import CHECKOUT
 from tenants.context import current_scope, enter_tenant
+from tests.activity.settling import seal, sealed, settle, until
 from tests.activity.test_rollups import another_connection, happen_on
 
 
 def happen(count=1):
     for _ in range(count):
         record("session.started")
-
-
-def seal():
-    return sealer.seal(timezone.now()).events
-
-
-def sealed():
-    last = Segment.objects.order_by("-number").first()
-    return last.size if last else 0
-
-
-def settle(but=0):
-    """Seal until every event is, but for so many: other tests hold the horizon back."""
-    deadline = time.monotonic() + 120
-    seal()
-    while sealed() < ActivityEvent.objects.count() - but and time.monotonic() < deadline:
-        time.sleep(0.05)
-        seal()
-    assert sealed() == ActivityEvent.objects.count() - but
 
 
 def leaves():
@@ -298,9 +279,7 @@ def test_the_sweep_finds_who_has_something_to_seal_and_nobody_else(lab):
         settle()
         idle = is_unsealed(lab)
         happen()
-        deadline = time.monotonic() + 120
-        while not is_unsealed(lab) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        until(lambda: is_unsealed(lab))
 
         assert not idle
         assert is_unsealed(lab)

@@ -11,7 +11,8 @@ from activity.leaves import leaf_hash
 from activity.models import ActivityEvent, Segment
 from activity.sealing import keys, notes, tree, witnesses
 from tenants.context import enter_tenant
-from tests.activity.test_sealing import happen, settle
+from tests.activity.settling import settle
+from tests.activity.test_sealing import happen
 from tests.activity.test_verifying import tampered
 
 

@@ -17,8 +17,9 @@ from activity.sealing import alarms, checking, lag, unsealed
 from activity.sealing.unsealed import Sweep, Unsealed
 from tenants.context import PLATFORM, enter_platform, enter_tenant
 from tenants.models import RecordCheck
+from tests.activity.settling import seal, settle
 from tests.activity.test_rollups import another_connection, happen_on
-from tests.activity.test_sealing import happen, seal, settle
+from tests.activity.test_sealing import happen
 from tests.activity.test_verifying import owner
 
 TOKEN = "a-token-for-tests-0123456789-0123456789"

@@ -11,7 +11,8 @@ from activity.recording import record
 from activity.sealing import keys, sealer
 from activity.verifying import verify
 from tenants.context import enter_tenant
-from tests.activity.test_sealing import happen, settle
+from tests.activity.settling import settle
+from tests.activity.test_sealing import happen
 
 TABLES = [model._meta.db_table for model in (ActivityEvent, Segment, Tile)]
 

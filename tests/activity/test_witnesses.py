@@ -15,7 +15,8 @@ from config.checks import production_is_safe
 from config.environment import InvalidEnvironment, read
 from tenants.context import enter_platform, enter_tenant
 from tenants.models import RecordHead
-from tests.activity.test_sealing import happen, settle
+from tests.activity.settling import settle
+from tests.activity.test_sealing import happen
 
 
 @pytest.fixture

@@ -20,8 +20,8 @@ from activity.recording import record
 from activity.verifying import verify
 from tenants.context import enter_tenant
 from tenants.models import Tenant
+from tests.activity.settling import seal, settle
 from tests.activity.test_forgetting import EMAIL, IP, NAME, found_anywhere, lived
-from tests.activity.test_sealing import seal, settle
 from tests.api import EVENTS, program, token_of
 from tests.hazards.kills import answers
 

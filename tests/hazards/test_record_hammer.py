@@ -26,7 +26,8 @@ from activity.sealing import tiles, tree
 from activity.verifying import verify
 from config.environment import CHECKOUT
 from tenants.context import enter_tenant
-from tests.activity.test_sealing import leaves, sealed, settle, stored
+from tests.activity.settling import sealed, settle
+from tests.activity.test_sealing import leaves, stored
 
 SECONDS = float(os.environ.get("TEST_HAMMER_SECONDS", "4"))
 WRITERS = 16

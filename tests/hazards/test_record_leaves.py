@@ -14,7 +14,7 @@ from activity.sealing.keys import verifiers
 from activity.sealing.proofs import prove
 from activity.verifying import verify
 from tenants.context import current_scope, enter_tenant
-from tests.activity.test_sealing import settle
+from tests.activity.settling import settle
 
 HOSTILE = {
     "combined": "\u00e9 and e\u0301",

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from tenants.archive.writing import export
 from tenants.context import enter_platform, enter_tenant, enter_unserved
 from tenants.models import Domain, Operation, Tenant
 from tenants.requests import TenantRequest
+from tests.activity.settling import settled
 from tests.conftest import PASSWORD, remove_without_trace
 
 Members = dict[str, bytes]
@@ -134,27 +134,6 @@ def sample(
         row for row in rows["activity_activityevent"] if "tenant.exported" not in row
     ]
     return Sample(path, tenant, rows, sequences)
-
-
-def settled() -> None:
-    """Wait until all that is committed can be counted.
-
-    In a cluster of one's own it can be at once. Here other tests have transactions open, and what
-    is younger than the oldest of them has to wait.
-    """
-    deadline = time.monotonic() + 120
-    with connection.cursor() as cursor:
-        while time.monotonic() < deadline:
-            cursor.execute(
-                "SELECT coalesce(max(xid), 0)"
-                " < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
-                " FROM activity_activityevent"
-                " WHERE cluster = (SELECT system_identifier FROM pg_control_system())"
-            )
-            if cursor.fetchone() == (True,):
-                return
-            time.sleep(0.02)
-    raise AssertionError("a transaction was open for two minutes")
 
 
 def nothing_was_made(sample: Sample) -> bool:

@@ -32,6 +32,7 @@ from tenants.archive.writing import export
 from tenants.context import enter_platform, enter_tenant, enter_unserved
 from tenants.errors import Conflict, TenantryError, TenantUnavailable
 from tenants.models import Domain, FormerSlug, Operation, Tenant
+from tests.activity.settling import settled
 from tests.conftest import PASSWORD, remove_without_trace
 from tests.fleet import NEWEST
 from tests.tenants.archives import (
@@ -44,7 +45,6 @@ from tests.tenants.archives import (
     nothing_was_made,
     rows_of,
     sequences_of,
-    settled,
     table_of,
 )
 from tests.tenants.conftest import Run
