@@ -17,53 +17,12 @@ from accounts.forgetting_pages import Forgettable
 from accounts.forms import CustomUserChangeForm, CustomUserCreationForm, RolesForm
 from accounts.invitations import invite
 from accounts.models import ApiToken, CustomUser
+from accounts.people_filters import PowerFilter, StateFilter
 from activity import denials
 from activity.history_pages import GuardedHistory
 from activity.reading.links import LinkedToRecord
 from activity.reverting import Preview
 from tenants.sites import SoundList, platform_site, tenant_site
-
-
-class StateFilter(admin.SimpleListFilter):
-    """People by whether they may come, and whether they do."""
-
-    title = "state"
-    parameter_name = "state"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return the choices."""
-        return [("active", "Active"), ("deactivated", "Deactivated"), ("never", "Never signed in")]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        """Return the people of the chosen state."""
-        match self.value():
-            case "active":
-                return queryset.active()
-            case "deactivated":
-                return queryset.deactivated()
-            case "never":
-                return queryset.never_signed_in()
-        return queryset
-
-
-class PowerFilter(admin.SimpleListFilter):
-    """People by what they may do."""
-
-    title = "power"
-    parameter_name = "power"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """Return the choices."""
-        return [("administrators", "Administrators"), ("panel", "May open the panel")]
-
-    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        """Return the people of the chosen power."""
-        match self.value():
-            case "administrators":
-                return queryset.administrators()
-            case "panel":
-                return queryset.panel_users()
-        return queryset
 
 
 class CustomUserAdmin(

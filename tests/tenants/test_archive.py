@@ -25,7 +25,7 @@ from activity.sealing import keys, sealer
 from config.environment import CHECKOUT
 from tenants import deletion, hosts, lifecycle, operations
 from tenants.archive import format as archive_format
-from tenants.archive import loading
+from tenants.archive import filling, loading
 from tenants.archive.loading import Imported, import_archive
 from tenants.archive.reading import archive_at
 from tenants.archive.writing import export
@@ -484,7 +484,7 @@ def test_what_fails_in_the_middle_leaves_nothing(
     def fail(*_: Any) -> None:
         raise TenantryError("no space left on device.")
 
-    monkeypatch.setattr(loading, "_set_sequences", fail)
+    monkeypatch.setattr(filling, "_set_sequences", fail)
     with pytest.raises(TenantryError, match="no space left"):
         import_archive(sample.path)
 
