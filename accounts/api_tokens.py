@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from accounts.models import ApiToken, CustomUser
 from accounts.token_texts import SHOWN, Origin, digest_of, new_text, origin_of
+from activity import presence
 from activity.context import current
 from activity.models import Outcome
 from activity.recording import keyed_hash, record
@@ -60,7 +61,8 @@ class Refusal(Exception):
 def make(user: CustomUser, name: str, scopes: list[str], days: int) -> tuple[ApiToken, str]:
     """Make a token for a person; returns its row, and its text, which nothing keeps.
 
-    Raises ``InvalidInput`` for a scope or a time that there is not, ``Conflict`` for one too many.
+    Raises ``InvalidInput`` for a scope or a time that there is not, ``Conflict`` for one too many,
+    and for somebody who is gone.
     """
     if not scopes or not set(scopes) <= SCOPES.keys():
         raise InvalidInput("a token needs a scope.", f"Choose of {', '.join(SCOPES)}.")
@@ -70,7 +72,7 @@ def make(user: CustomUser, name: str, scopes: list[str], days: int) -> tuple[Api
     now = timezone.now()
     with transaction.atomic():
         # Two requests at once count one after the other.
-        CustomUser.objects.select_for_update().get(pk=user.pk)
+        presence.hold(user, "token")
         if good_tokens(user, now).count() >= MOST_TOKENS:
             raise Conflict(f"somebody has at most {MOST_TOKENS} tokens.", "Revoke one first.")
         token = ApiToken.objects.create(

@@ -16,7 +16,7 @@ from django.utils.crypto import salted_hmac
 from simple_history import register
 
 from accounts.managers import CustomUserManager
-from activity import context, periods
+from activity import context, periods, presence
 from activity.context import Actor, ActorKind
 from activity.history import RecordedHistory
 from activity.subjects import subject_of
@@ -142,7 +142,11 @@ class CustomUser(AbstractUser):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save in the stored form, telling the record what the row cannot say of a password."""
         self._lower_logins()
-        with self._telling_of_password(kwargs.get("update_fields")):
+        # Django would insert whom it does not find: somebody who was erased meanwhile.
+        is_known = self.pk is not None and not self._state.adding
+        if is_known and not (args or kwargs.get("force_insert")):
+            kwargs["force_update"] = kwargs.get("update_fields") is None
+        with self._telling_of_password(kwargs.get("update_fields")), presence.held(self):
             super().save(*args, **kwargs)
 
     def _telling_of_password(self, fields: Any) -> AbstractContextManager[object]:

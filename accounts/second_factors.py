@@ -24,7 +24,7 @@ from accounts.factor_guesses import must_wait, one_more
 from accounts.factor_secrets import Unreadable
 from accounts.mails import send
 from accounts.models import CustomUser
-from activity import context
+from activity import context, presence
 from activity.models import Outcome
 from activity.recording import record
 from activity.requests import actor_of
@@ -249,7 +249,7 @@ def _rows(person: CustomUser) -> Any:
 
 
 def _lock(person: CustomUser) -> None:
-    CustomUser.objects.select_for_update().get(pk=person.pk)
+    presence.hold(person, "factor")
 
 
 @contextmanager

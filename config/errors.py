@@ -4,13 +4,15 @@ import sys
 from http import HTTPStatus
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection
+from django.contrib.auth import SESSION_KEY
+from django.db import IntegrityError, InterfaceError, OperationalError, connection
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.views import defaults
 
 from activity import unavailable
-from tenants.errors import InvalidInput, TenantryError
+from activity.presence import AccountGone
+from tenants.errors import Conflict, InvalidInput, TenantryError
 from tenants.problems import is_api, problem
 
 logger = structlog.get_logger("tenantry.errors")
@@ -23,6 +25,13 @@ def page_for(request: HttpRequest, error: BaseException | None) -> HttpResponse 
         error = unavailable.RecordUnavailable()
     if isinstance(error, unavailable.RecordUnavailable):
         return unavailable.answer(request)
+    if isinstance(error, AccountGone):
+        _end_session(request, error)
+    if isinstance(error, IntegrityError) and _refers_to_nothing(error):
+        error = Conflict(
+            "something that this is about was deleted meanwhile.",
+            "Nothing was changed. Open the page again.",
+        )
     if isinstance(error, TenantryError) and error.http_status < HTTPStatus.INTERNAL_SERVER_ERROR:
         if is_api(request):
             return problem(error.code, error.message, error.hint, status=error.http_status)
@@ -37,6 +46,24 @@ def page_for(request: HttpRequest, error: BaseException | None) -> HttpResponse 
         page = render_to_string("unavailable.html")
         return HttpResponse(page, status=503, headers={"Retry-After": "5"})
     return None
+
+
+def _refers_to_nothing(error: IntegrityError) -> bool:
+    """Tell whether a row refers to one that is gone, as when a transaction ends after an erasure.
+
+    By the code (``foreign_key_violation``) and not by a name, which another node may have changed.
+    """
+    diagnosis = getattr(error.__cause__, "diag", None)
+    if getattr(diagnosis, "sqlstate", None) != "23503":
+        return False
+    logger.warning("refers to what is gone", constraint=getattr(diagnosis, "constraint_name", ""))
+    return True
+
+
+def _end_session(request: HttpRequest, error: AccountGone) -> None:
+    """Keep no session of somebody who was erased while they signed in, or were at work."""
+    if request.session.get(SESSION_KEY) == str(error.key):
+        request.session.flush()
 
 
 def server_error(request: HttpRequest) -> HttpResponse:

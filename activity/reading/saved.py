@@ -4,10 +4,10 @@ import uuid
 from functools import partial
 from typing import Any, Final
 
-from django.db import connection
 from django.db.models import Q
 from django.utils.http import urlencode
 
+from activity import presence
 from activity.models import SavedSearch
 from activity.models.searches import LONGEST_NAME, LONGEST_SAVED
 from activity.reading.query import parse
@@ -40,10 +40,11 @@ def save(person: Any, name: str, search: str, *, is_shared: bool) -> SavedSearch
     """Keep ``search`` under ``name``; a search that the person has under it is replaced.
 
     Raises ``InvalidInput`` for a name or a search that cannot be kept, ``Conflict`` when the person
-    keeps too many.
+    keeps too many, or is gone.
     """
     name, search = _sound_name(name), _sound(search)
-    _lock(person)
+    # So that none of one person's passes the bound or meets a name.
+    presence.hold(person, "saved-search")
     mine = {saved.name: saved for saved in SavedSearch.objects.filter(owner=person)}
     if name in mine:
         delete(person, mine.pop(name).pk)
@@ -59,7 +60,7 @@ def save(person: Any, name: str, search: str, *, is_shared: bool) -> SavedSearch
 def rename(person: Any, key: uuid.UUID, name: str) -> SavedSearch:
     """Give one of the person's searches another name."""
     name = _sound_name(name)
-    _lock(person)
+    presence.hold(person, "saved-search")
     saved = _own(person, key)
     if SavedSearch.objects.filter(owner=person, name=name).exclude(pk=key).exists():
         raise Conflict(f"you have a search called {name!r} already.", "Choose another name.")
@@ -121,15 +122,3 @@ def _sound(search: str) -> str:
             f"Up to {LONGEST_SAVED} can be kept. Ask for less.",
         )
     return search
-
-
-def _lock(person: Any) -> None:
-    """Let one person's savings wait for each other, so that none passes the bound or meets a name.
-
-    The person's row would do too, but every request may write that.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(%s, 0))",
-            [f"saved-search/{person.public_id}"],
-        )

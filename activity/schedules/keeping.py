@@ -7,10 +7,11 @@ whatever makes nothing. ``None`` is an operator at a command, who may all of it.
 import uuid
 from typing import Any, Final
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from activity import presence
 from activity.models import Schedule
 from activity.periods import zone_name
 from activity.schedules import agenda, owners, steps, wishes
@@ -34,13 +35,15 @@ def visible_to(person: Any) -> QuerySet[Schedule]:
 def create(owner: Any, wish: Wish) -> Schedule:
     """Keep a schedule of somebody's, which runs from now on.
 
-    Raises ``InvalidInput`` for a wish that cannot be kept, ``Conflict`` for one too many.
+    Raises ``InvalidInput`` for a wish that cannot be kept, ``Conflict`` for one too many, and
+    for somebody who is gone.
     """
     fields = wishes.sound(wish)
     refuse(owner, wish.source)
     zone = zone_called(zone_name())
     with transaction.atomic():
-        _lock(owner)
+        # One after another, so that none passes the bound.
+        presence.hold(owner, "schedule")
         if Schedule.objects.filter(owner=owner).count() >= MOST:
             raise Conflict(
                 f"{owner} has {MOST} schedules already, which is as many as one may.",
@@ -167,12 +170,3 @@ def refuse(owner: Any, source: str) -> None:
         )
     if not owner.email:
         raise InvalidInput("the owner has no e-mail address.", "Add one to their account first.")
-
-
-def _lock(owner: Any) -> None:
-    """Let one person's additions wait for each other, so that none passes the bound."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended(%s, 0))",
-            [f"schedule/{owner.public_id}"],
-        )
