@@ -3,7 +3,10 @@
 It begins with one transaction: the event ``user.erased``, and the end of the account. From then on
 nobody can act as them. What they left elsewhere is emptied after that, in steps that can be taken
 again, and a certificate ends it. A killed process leaves an erasure that is begun; whoever erases
-the same person again, or the nightly sweep, carries it on. Inside a transaction all of it is one.
+the same person again, or a sweep, carries it on. Inside a transaction all of it is one.
+
+Whoever was at work already may write a name that they have read: it is looked again until nothing
+can follow, and certified only then (``activity.forgetting.settling``).
 """
 
 from collections import Counter
@@ -14,7 +17,7 @@ from typing import Any, Final
 from django.db import connection, transaction
 from django.db.models import Q
 
-from activity.forgetting import certificates, holds, mentions, places
+from activity.forgetting import certificates, holds, mentions, places, settling
 from activity.forgetting.certificates import Certificate
 from activity.forgetting.people import Person, people
 from activity.jobs import forgetting as forgetting_exports
@@ -28,6 +31,9 @@ from tenants.models import Tenant
 LONGEST_REASON: Final = 500
 _BATCH: Final = 20_000
 """Events that are emptied in one transaction: sealing waits for the oldest that is open."""
+
+_MOST_LOOKS: Final = 20
+"""How often it is looked again before a sweep goes on; twice is usual."""
 
 _ERASE = "SELECT * FROM activity_erase(%s, %s, %s::uuid[], %s)"
 
@@ -94,17 +100,16 @@ def begin(person: Person, reason: str) -> None:
 
 
 def finish(person: Person, report: Report = lambda *_: None) -> Certificate:
-    """Empty what is left of somebody, and certify it."""
+    """Empty what is left of somebody, and certify it.
+
+    Raises ``settling.Unsettled`` while somebody may still write what they read before: all that
+    there is was emptied then, and which names to look for is still known.
+    """
     found: Counter[str] = Counter()
-    for empty in places.PLACES:
-        with transaction.atomic():
-            found.update(empty(person))
-    _elsewhere(person, found)
-    found["events (mentions)"] += _mentions(person, mentions.find(person))
+    _empty(person, found, report)
     found["events (mentions kept under a legal hold)"] += holds.exist() and len(
         mentions.find(person)
     )
-    _own_events(person, found, report)
     with transaction.atomic():
         # Again: whoever was counting may have read the name before its events were emptied.
         places.rollups(person)
@@ -118,11 +123,38 @@ def finish(person: Person, report: Report = lambda *_: None) -> Certificate:
         return certificates.issue(person, {name: n for name, n in found.items() if n})
 
 
-def _own_events(person: Person, found: Counter[str], report: Report) -> None:
+def _empty(person: Person, found: Counter[str], report: Report) -> None:
+    """Empty every place, and again what came since, until a look finds nothing."""
+    since = 0
+    for _ in range(_MOST_LOOKS):
+        following, before = settling.horizon(), found.total()
+        done = _look(person, found, report, since)
+        # In a transaction nobody else can have seen that the account has ended.
+        if connection.in_atomic_block or (since and not done and found.total() == before):
+            return
+        settling.wait()
+        since = following
+    raise settling.Unsettled(
+        "the person is named again and again.", "It is looked again later. Nothing else waits."
+    )
+
+
+def _look(person: Person, found: Counter[str], report: Report, since: int) -> int:
+    """Empty what there is now; returns how many parts of events of theirs that were."""
+    for empty in places.PLACES:
+        with transaction.atomic():
+            found.update(empty(person))
+    _elsewhere(person, found, since)
+    found["events (mentions)"] += _mentions(person, mentions.find(person, since=since))
+    return _own_events(person, report)
+
+
+def _own_events(person: Person, report: Report) -> int:
     done = 0
     while count := sum(_call(person.id)):
         done += count
         report("parts of events", done, None)
+    return done
 
 
 def _mentions(person: Person, ids: Iterable[Any]) -> int:
@@ -144,7 +176,7 @@ def _call(person_id: str, names: Iterable[str] = (), ids: Iterable[Any] = ()) ->
         return tuple(cursor.fetchone())
 
 
-def _elsewhere(person: Person, found: Counter[str]) -> None:
+def _elsewhere(person: Person, found: Counter[str], since: int) -> None:
     """Empty what other records hold: the platform's of a tenant's person, tenants' of an operator.
 
     The platform says of a tenant who was appointed first; operators act in tenants' records.
@@ -152,21 +184,21 @@ def _elsewhere(person: Person, found: Counter[str]) -> None:
     tenant = current_tenant()
     if tenant is not None:
         with enter_platform():
-            _in_another(person, found, about=str(tenant.pk))
+            _in_another(person, found, since, about=str(tenant.pk))
         return
     for other in Tenant.objects.active():
         with enter_tenant(other):
-            _in_another(person, found)
+            _in_another(person, found, since)
 
 
-def _in_another(person: Person, found: Counter[str], about: str = "") -> None:
+def _in_another(person: Person, found: Counter[str], since: int, about: str = "") -> None:
     if not about:
         # Whoever is called the same in this tenant is somebody else.
         person = replace(person, distinctive=people().distinctive(person))
         with transaction.atomic():
             found.update(places.searches(person))
             found.update(places.schedules(person))
-    named = mentions.find(person, about)
+    named = mentions.find(person, about, since)
     if (named or _has_whole_parts(person.id)) and not holds.covers(person.id):
         with transaction.atomic():
             record("user.erased", target=person.subject)
@@ -229,7 +261,7 @@ def unfinished() -> set[str]:
 def sweep() -> int:
     """Carry on what was begun, and empty what came after; returns how many people that were.
 
-    A request that had begun before the erasure can have left an event after it.
+    What a process had in memory outside any transaction can have become an event of theirs later.
     """
     waiting = unfinished()
     erased = set(

@@ -37,6 +37,7 @@ _TEXTS = {
 _FIND = """
 SELECT id FROM activity_activityevent
 WHERE (%(about)s = '' OR target_id = %(about)s)
+{since}
 AND action NOT LIKE 'record.%%' AND action <> 'user.erased'
 AND (
     (target_salt IS NOT NULL AND target_id <> %(person)s AND (
@@ -54,21 +55,26 @@ def words(person: Person) -> list[str]:
     return sorted(names | {json.dumps(name, ensure_ascii=False)[1:-1] for name in names} | hashes)
 
 
-def find(person: Person, about: str = "") -> list[uuid.UUID]:
-    """Return the ids of events of others that name somebody; ``about`` one target only."""
+def find(person: Person, about: str = "", since: int = 0) -> list[uuid.UUID]:
+    """Return the ids of events of others that name somebody; ``about`` one target only.
+
+    Those of transactions from ``since`` on, if given: an index finds them.
+    """
     known = words(person)
     if not known:
         return []
     several = [word for word in known if _is_telling(word)]
     single = [word for word in known if not _is_telling(word)]
-    asked = {
+    asked: dict[str, str | int] = {
         "about": about,
         "person": person.id,
         "several": _pattern(several),
         "single": _pattern(single),
+        "since": since,
     }
+    texts = {**_TEXTS, "since": "AND xid >= %(since)s" if since else ""}
     with connection.cursor() as cursor:
-        cursor.execute(_FIND.format(**_TEXTS), asked)
+        cursor.execute(_FIND.format(**texts), asked)
         return [event_id for (event_id,) in cursor.fetchall()]
 
 

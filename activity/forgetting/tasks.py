@@ -1,5 +1,8 @@
 """Background work of forgetting. Tasks load, call one function and return."""
 
+from contextlib import suppress
+from typing import Final
+
 import structlog
 from celery import shared_task
 from django.db import transaction
@@ -7,10 +10,17 @@ from kombu.exceptions import OperationalError
 
 from activity.forgetting import erasing, retention
 from activity.forgetting.people import Person
+from activity.forgetting.settling import Unsettled
 from tenants.context import current_tenant
 from tenants.tasks import PlatformTask, TenantTask, for_each_active_tenant
 
 logger = structlog.get_logger("tenantry.tasks")
+
+PAUSES: Final = (60, 300, 900, 3600)
+"""Seconds after which a worker looks again at an erasure that could not be certified yet.
+
+After the last of them the nightly sweep does.
+"""
 
 
 @shared_task(base=TenantTask, name="activity.forget_in_tenant")
@@ -38,15 +48,34 @@ def _forget() -> None:
 
 
 @shared_task(base=TenantTask, name="activity.finish_erasures_in_tenant")
-def finish_erasures_in_tenant() -> int:
+def finish_erasures_in_tenant(attempt: int = 0) -> int:
     """Carry on the erasures that were begun in one tenant; returns how many."""
-    return erasing.sweep()
+    return _finish(attempt)
 
 
 @shared_task(base=PlatformTask, name="activity.finish_erasures")
-def finish_erasures() -> int:
+def finish_erasures(attempt: int = 0) -> int:
     """Carry on the erasures of operators that were begun; returns how many."""
-    return erasing.sweep()
+    return _finish(attempt)
+
+
+def _finish(attempt: int) -> int:
+    swept = erasing.sweep()
+    if attempt < len(PAUSES) and erasing.unfinished():
+        # Somebody who was at work has not ended yet.
+        with suppress(OperationalError):
+            _send(attempt + 1, countdown=PAUSES[attempt])
+    return swept
+
+
+def _send(attempt: int, countdown: int = 0) -> None:
+    tenant = current_tenant()
+    if tenant:
+        finish_erasures_in_tenant.apply_async(
+            (attempt,), {"tenant_id": str(tenant.pk)}, countdown=countdown
+        )
+    else:
+        finish_erasures.apply_async((attempt,), countdown=countdown)
 
 
 def finish_later(person: Person) -> None:
@@ -54,15 +83,13 @@ def finish_later(person: Person) -> None:
 
     No name travels: the worker finds who was begun.
     """
-    tenant = current_tenant()
 
     def send() -> None:
         try:
-            if tenant:
-                finish_erasures_in_tenant.delay(tenant_id=str(tenant.pk))
-            else:
-                finish_erasures.delay()
+            _send(0)
         except OperationalError:
-            erasing.finish(person)
+            # What does not settle in time is left to the nightly sweep.
+            with suppress(Unsettled):
+                erasing.finish(person)
 
     transaction.on_commit(send)

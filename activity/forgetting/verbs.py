@@ -6,9 +6,10 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from activity.forgetting import certificates, disclosure, erasing, holds, retention
+from activity.forgetting import certificates, disclosure, erasing, holds, retention, tasks
 from activity.forgetting.certificates import Certificate
 from activity.forgetting.people import Person, people
+from activity.forgetting.settling import Unsettled
 from activity.models import Hold
 from activity.models.rules import EVERYBODY, LEAST_DAYS
 from activity.places import add_place, place
@@ -67,7 +68,11 @@ class Erase(Verb):
                 return
             self._confirm(options, person)
             with output.progress("erasing") as progress:
-                certificate = erasing.erase(person, options.reason, progress)
+                try:
+                    certificate = erasing.erase(person, options.reason, progress)
+                except Unsettled:
+                    tasks.finish_later(person)
+                    raise
         self._say(output, person, certificate, changed=True)
 
     @staticmethod

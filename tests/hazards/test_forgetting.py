@@ -13,7 +13,7 @@ from django.db import connection
 
 from accounts import api_authentication
 from accounts.models import CustomUser
-from activity.forgetting import erasing, retention
+from activity.forgetting import erasing, retention, settling
 from activity.forgetting.people import people
 from activity.models import ActivityEvent
 from activity.recording import record
@@ -198,10 +198,14 @@ def test_l13_a_request_by_token_that_runs_meanwhile_leaves_nothing(
         CustomUser.objects.filter(pk=user.pk).update(is_staff=True, is_superuser=True)
         _, text = token_of(lab, user)
 
+    refused: list[Exception] = []
+
     def erase() -> None:
         try:
             with enter_tenant(lab):
                 erasing.erase(people().find(EMAIL), "request 1")
+        except settling.Unsettled as error:
+            refused.append(error)
         finally:
             connection.close()
 
@@ -211,11 +215,15 @@ def test_l13_a_request_by_token_that_runs_meanwhile_leaves_nothing(
         thread.start()
         thread.join()
 
+    monkeypatch.setattr(settling, "PATIENCE", 0.0)
     monkeypatch.setattr(api_authentication, "note_used", erased_meanwhile)
     assert program(lab, text).get(EVENTS, REMOTE_ADDR=IP).status_code == 200
     assert program(lab, text).get(EVENTS, REMOTE_ADDR="192.0.2.1").status_code == 401
 
     with enter_tenant(lab):
+        # Not certified while the request could still write.
+        assert len(refused) == 1
+        assert not ActivityEvent.objects.filter(action="record.erased").exists()
         assert found_anywhere([lab.schema_name])
         assert erasing.sweep() == 1
         assert found_anywhere([lab.schema_name]) == []
