@@ -25,6 +25,7 @@ from tenants.errors import Conflict, InvalidInput
 SCOPES: Final = {
     "record:read": "Read the events of the record",
     "record:verify": "Read checkpoints and proofs, without names and details",
+    "schedules:write": "Make, change, run and delete schedules",
 }
 """What a token may be made for, and what that allows."""
 

@@ -12,12 +12,12 @@ from django.core.exceptions import PermissionDenied
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils.http import urlencode
-from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.parsers import JSONParser
 from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
 from activity.api import described_exports as described
+from activity.api.bodies import body_of, named_texts, page_asked, text, texts
 from activity.api.export_documents import ExportPageSerializer, ExportSerializer
 from activity.api.views import RecordView
 from activity.jobs import asking, links, listing, serving, sources, steps
@@ -29,7 +29,6 @@ from tenants.errors import InvalidInput, NotFound
 
 PAGE: Final = 50
 MOST: Final = 200
-LONGEST_BODY: Final = 64 * 1024
 MEMBERS: Final = ("source", "filters", "format", "compression", "columns", "note")
 _NO_EXPORT: Final = "There is no export with this id here."
 
@@ -87,7 +86,7 @@ class ExportList(ExportView):
     @described.exports
     def get(self, request: Any) -> Response:
         """Return the newest exports, or those asked for before one."""
-        before, limit = _page(request.query_params)
+        before, limit = page_asked(request.query_params, PAGE, MOST, "an export")
         jobs = ExportJob.objects.order_by("-id")
         found = list((jobs.filter(pk__lt=before) if before else jobs)[: limit + 1])
         shown = found[:limit]
@@ -99,21 +98,21 @@ class ExportList(ExportView):
     @described.ask
     def post(self, request: Any) -> Response:
         """Have a file made. The same ``Idempotency-Key`` within a day is the same export."""
-        body = _body(request)
+        body = body_of(request, MEMBERS)
         if "source" not in body:
             raise InvalidInput("source is missing.", f"Send such as {sources.EVENTS!r}.")
-        source = _text(body["source"], "source")
+        source = text(body["source"], "source")
         forms = sources.source_called(source).forms()
         if not request.user.has_perm(sources.source_called(source).permission):
             raise PermissionDenied
         job = asking.request(
             source,
-            _filters(body.get("filters", {})),
-            _text(body.get("format", forms[0]), "format"),
-            _text(body.get("compression") or "", "compression"),
-            _columns(body.get("columns", [])),
+            named_texts(body.get("filters", {}), "filters", '{"q": "actor:ann"}'),
+            text(body.get("format", forms[0]), "format"),
+            text(body.get("compression") or "", "compression"),
+            texts(body.get("columns", []), "columns", '["id", "action"]'),
             by=request.user,
-            note=_text(body.get("note", ""), "note"),
+            note=text(body.get("note", ""), "note"),
             key=request.headers.get("Idempotency-Key", ""),
         )
         headers = {"Location": reverse("api-export", args=[job.pk])}
@@ -184,54 +183,3 @@ def _gone() -> HttpResponseBase:
     from tenants.problems import problem
 
     return problem("not-found", "The file is not there any more.", "Ask for the export again.")
-
-
-def _body(request: Any) -> dict[str, Any]:
-    length = request.META.get("CONTENT_LENGTH") or "0"
-    if not length.isdigit() or int(length) > LONGEST_BODY:
-        raise InvalidInput("the body is too long.", f"Send at most {LONGEST_BODY} bytes.")
-    try:
-        body = request.data
-    except (ParseError, UnsupportedMediaType):
-        body = None
-    if not isinstance(body, dict):
-        raise InvalidInput(
-            "the body is no JSON object.", 'Send one, with "Content-Type: application/json".'
-        )
-    for name in body:
-        if name not in MEMBERS:
-            raise InvalidInput(
-                f"there is no member {name[:40]!r}.", f"Use of {', '.join(MEMBERS)}."
-            )
-    return body
-
-
-def _text(value: Any, name: str) -> str:
-    if not isinstance(value, str) or "\0" in value:
-        raise InvalidInput(f"{name} is no text.", "Send a JSON string.")
-    return value
-
-
-def _filters(value: Any) -> dict[str, str]:
-    if not isinstance(value, dict):
-        raise InvalidInput("filters is no object.", 'Send such as {"q": "actor:ann"}.')
-    return {name: _text(one, name[:40]) for name, one in value.items()}
-
-
-def _columns(value: Any) -> list[str]:
-    if not isinstance(value, list):
-        raise InvalidInput("columns is no list.", 'Send such as ["id", "action"].')
-    return [_text(one, "a column") for one in value]
-
-
-def _page(given: Any) -> tuple[uuid.UUID | None, int]:
-    for name in given:
-        if name not in ("before", "limit"):
-            raise InvalidInput(f"there is no parameter {name[:40]!r}.", "Use before and limit.")
-    limit = given.get("limit", str(PAGE))
-    if not (limit.isascii() and limit.isdecimal() and 1 <= int(limit[:9]) <= MOST):
-        raise InvalidInput(f"limit is no number from 1 to {MOST}.", f"Leave it out for {PAGE}.")
-    try:
-        return (uuid.UUID(given["before"]) if given.get("before") else None), int(limit)
-    except ValueError:
-        raise InvalidInput("before is no id of an export.", "Take the link next.") from None

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 
 from activity.api.errors import InsufficientScope
 
@@ -21,6 +21,8 @@ class MayReadRecord(BasePermission):  # type: ignore[misc]
         person = request.user
         if not (person.is_active and person.is_staff):
             return False
-        if request.auth is not None and not set(request.auth.scopes.split()) & {*view.scopes}:
-            raise InsufficientScope(view.scopes)
+        changes = request.method not in SAFE_METHODS
+        scopes = view.changing if changes and view.changing else view.scopes
+        if request.auth is not None and not set(request.auth.scopes.split()) & {*scopes}:
+            raise InsufficientScope(scopes)
         return bool(person.has_perm("activity.view_activityevent"))

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from activity.api import exports, published, reports, views
+from activity.api import exports, published, reports, schedules, views
 
 urlpatterns: list[URLPattern] = [
     path("activity/events", views.EventList.as_view(), name="api-events"),
@@ -28,6 +28,37 @@ urlpatterns: list[URLPattern] = [
         "activity/exports/<uuid:export_id>/manifest",
         exports.ExportManifest.as_view(),
         name="api-export-manifest",
+    ),
+    path("activity/schedules", schedules.ScheduleList.as_view(), name="api-schedules"),
+    path(
+        "activity/schedules/preview",
+        schedules.SchedulePreview.as_view(),
+        name="api-schedule-preview",
+    ),
+    path(
+        "activity/schedules/<uuid:schedule_id>",
+        schedules.ScheduleDetail.as_view(),
+        name="api-schedule",
+    ),
+    path(
+        "activity/schedules/<uuid:schedule_id>/pause",
+        schedules.SchedulePause.as_view(),
+        name="api-schedule-pause",
+    ),
+    path(
+        "activity/schedules/<uuid:schedule_id>/resume",
+        schedules.ScheduleResume.as_view(),
+        name="api-schedule-resume",
+    ),
+    path(
+        "activity/schedules/<uuid:schedule_id>/run",
+        schedules.ScheduleRun.as_view(),
+        name="api-schedule-run",
+    ),
+    path(
+        "activity/schedules/<uuid:schedule_id>/runs",
+        schedules.ScheduleRuns.as_view(),
+        name="api-schedule-runs",
     ),
     path("schema", published.schema, name="api-schema"),
     path("problems/<slug:code>", published.kind, name="api-problem"),

@@ -35,12 +35,14 @@ _NO_EVENT = "There is no event with this id here."
 class RecordView(APIView):  # type: ignore[misc]
     """What all doors of the API have in common.
 
-    ``scopes`` are those of which a token needs one.
+    ``scopes`` are those of which a token needs one; ``changing`` those for whatever is not only
+    read, where that needs another.
     """
 
     permission_classes: ClassVar[Any] = [MayReadRecord]
     renderer_classes: ClassVar[Any] = [JSONRenderer]
     scopes: ClassVar[tuple[str, ...]] = ("record:read",)
+    changing: ClassVar[tuple[str, ...]] = ()
     count: limits.Count | None = None
 
     def perform_authentication(self, request: Any) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from django.utils import timezone
+from django.utils.timezone import localtime
 
 from activity.events import between
 from activity.exporters import safe_cell
@@ -41,6 +42,20 @@ class Preview:
     first: tuple[tuple[Any, ...], ...]
     rows: int | None
     has_more: bool
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The preview as JSON documents have it."""
+        return {
+            "runs": [localtime(run, run.tzinfo) for run in self.runs],
+            "time_zone": self.zone,
+            "since": self.period.since,
+            "until": self.period.until,
+            "columns": self.columns,
+            "rows": self.rows,
+            "has_more": self.has_more,
+            "first": [dict(zip(self.columns, row, strict=True)) for row in self.first],
+        }
 
 
 def preview(wish: Wish, *, now: datetime | None = None) -> Preview:

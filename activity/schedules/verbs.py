@@ -1,9 +1,6 @@
 """``manage.py activity schedule``: what is made again and again, for whom, and when."""
 
 import argparse
-from typing import Any
-
-from django.utils.timezone import localtime
 
 from activity.exporters import FORMATS
 from activity.exporting.verbs import add_parameters, parameters_of
@@ -11,7 +8,7 @@ from activity.forgetting.people import people
 from activity.models import Schedule
 from activity.places import add_place, place
 from activity.schedules import handling, keeping, owners, showing, wishes
-from activity.schedules.preview import Preview, preview
+from activity.schedules.preview import preview
 from activity.schedules.wishes import DELIVERIES, Wish
 from tenants.commandline import Output, Verb, VerbGroup
 
@@ -136,7 +133,7 @@ class PreviewSchedule(Verb):
         with place(options):
             shown = preview(wish_of(options, "preview"))
         if output.as_json:
-            output.document(_document(shown))
+            output.document(shown.document)
             return
         output.say(f"runs {shown.words}, {shown.zone}; next:")
         output.say(*(f"  {run:%a %Y-%m-%d %H:%M %Z}" for run in shown.runs))
@@ -156,16 +153,3 @@ class Schedules(VerbGroup):
         *(handling.RunSchedule, handling.PauseSchedule),
         *(handling.ResumeSchedule, handling.RemoveSchedule),
     )
-
-
-def _document(shown: Preview) -> dict[str, Any]:
-    return {
-        "runs": [localtime(run, run.tzinfo) for run in shown.runs],
-        "time_zone": shown.zone,
-        "since": shown.period.since,
-        "until": shown.period.until,
-        "columns": shown.columns,
-        "rows": shown.rows,
-        "has_more": shown.has_more,
-        "first": [dict(zip(shown.columns, row, strict=True)) for row in shown.first],
-    }

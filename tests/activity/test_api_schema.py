@@ -37,6 +37,12 @@ def described():
 WRITING = {
     "/api/v1/activity/exports": ["get", "post"],
     "/api/v1/activity/exports/{export_id}/cancel": ["post"],
+    "/api/v1/activity/schedules": ["get", "post"],
+    "/api/v1/activity/schedules/preview": ["post"],
+    "/api/v1/activity/schedules/{schedule_id}": ["get", "patch", "delete"],
+    "/api/v1/activity/schedules/{schedule_id}/pause": ["post"],
+    "/api/v1/activity/schedules/{schedule_id}/resume": ["post"],
+    "/api/v1/activity/schedules/{schedule_id}/run": ["post"],
 }
 """What is not only read."""
 
@@ -67,7 +73,7 @@ def test_every_address_of_the_record_is_described(described):
         if issubclass(getattr(one.callback, "cls", object), RecordView)
     }
     assert set(described["paths"]) == ours
-    assert len(ours) == 12
+    assert len(ours) == 19
     for path, methods in described["paths"].items():
         assert [*methods] == WRITING.get(path, ["get"])
 
@@ -102,7 +108,7 @@ def test_the_examples_are_of_the_form_that_they_are_examples_of(described):
                 for example in content.get("examples", {}).values():
                     assert fits(described, content["schema"], example["value"]) == []
                     shown += 1
-    assert shown == 12
+    assert shown == 19
 
 
 def test_answers_are_of_the_form_that_is_described(described, sealed, acme, cleo):

@@ -33,7 +33,7 @@ from accounts.sessions import SessionStore
 from activity.api import limits
 from activity.api.limits import Limit
 from activity.jobs.links import token_for
-from activity.models import ActivityEvent, ExportJob
+from activity.models import ActivityEvent, ExportJob, Schedule
 from activity.recording import record
 from activity.reports import REPORTS
 from activity.subjects import Subject
@@ -104,6 +104,18 @@ def _plant(place: Tenant | None, canary: str) -> Planted:
             requester_label=f"Vera {canary}",
             error=canary,
         )
+        schedule = Schedule.objects.create(
+            owner=vera,
+            name=f"Schedule {canary}",
+            source="events",
+            form="csv",
+            asked=f'{{"q":"{canary}"}}',
+            span="day",
+            cron="0 7 * * *",
+            zone="UTC",
+            delivery=Schedule.Delivery.STORAGE,
+            next_at=timezone.now() + timedelta(days=1),
+        )
         link = token_for(job, str(vera.public_id), until=timezone.now() + timedelta(days=1))
         address = EmailAddress.objects.create(user=vera, email=vera.email, primary=True)
         confirmation = EmailConfirmation.create(address)
@@ -114,8 +126,9 @@ def _plant(place: Tenant | None, canary: str) -> Planted:
         store.create()
         cache.set("note", canary)
         token, _ = make(vera, f"Token {canary}", ["record:read"], 90)
+        scopes = ["record:read", "schedules:write"]
         cast = CustomUser.objects.exclude(pk=vera.pk)
-        tokens = {one.username: make(one, "cast", ["record:read"], 90)[1] for one in cast}
+        tokens = {one.username: make(one, "cast", scopes, 90)[1] for one in cast}
         uid, _, key = link_for(vera).rstrip("/").rpartition("/")[2].partition("-")
         people = CustomUser.objects.order_by("pk")
         return Planted(
@@ -129,6 +142,7 @@ def _plant(place: Tenant | None, canary: str) -> Planted:
                 "event_id": [str(event.pk)],
                 "job": [str(job.pk)],
                 "export_id": [str(job.pk)],
+                "schedule_id": [str(schedule.pk)],
                 "accounts/apitoken": [str(token.pk)],
                 "token_id": [str(token.pk)],
                 "code": ["not-found"],
@@ -137,7 +151,7 @@ def _plant(place: Tenant | None, canary: str) -> Planted:
                 "app_label": ["tenants", "activity", "accounts", "auth"],
                 "url": [f"{store.session_key}"],
                 "uidb36": [uid],
-                "key": [key, confirmation.key, link],
+                "key": [key, confirmation.key, link, str(schedule.pk)],
             },
             tokens,
         )

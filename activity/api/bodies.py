@@ -1,0 +1,67 @@
+"""What is sent to the API: a bounded JSON object, of whose members none is unknown."""
+
+import uuid
+from collections.abc import Iterable
+from typing import Any, Final
+
+from rest_framework.exceptions import ParseError, UnsupportedMediaType
+
+from tenants.errors import InvalidInput
+
+LONGEST_BODY: Final = 64 * 1024
+
+
+def body_of(request: Any, members: Iterable[str]) -> dict[str, Any]:
+    """Return the object that was sent; raises ``InvalidInput`` for anything else."""
+    length = request.META.get("CONTENT_LENGTH") or "0"
+    if not length.isdigit() or int(length) > LONGEST_BODY:
+        raise InvalidInput("the body is too long.", f"Send at most {LONGEST_BODY} bytes.")
+    try:
+        body = request.data
+    except (ParseError, UnsupportedMediaType):
+        body = None
+    if not isinstance(body, dict):
+        raise InvalidInput(
+            "the body is no JSON object.", 'Send one, with "Content-Type: application/json".'
+        )
+    for name in body:
+        if name not in members:
+            raise InvalidInput(
+                f"there is no member {name[:40]!r}.", f"Use of {', '.join(members)}."
+            )
+    return body
+
+
+def text(value: Any, name: str) -> str:
+    """Return a text; raises ``InvalidInput`` for what is none."""
+    if not isinstance(value, str) or "\0" in value:
+        raise InvalidInput(f"{name} is no text.", "Send a JSON string.")
+    return value
+
+
+def texts(value: Any, name: str, example: str) -> list[str]:
+    """Return a list of texts."""
+    if not isinstance(value, list):
+        raise InvalidInput(f"{name} is no list.", f"Send such as {example}.")
+    return [text(one, f"one of {name}") for one in value]
+
+
+def named_texts(value: Any, name: str, example: str) -> dict[str, str]:
+    """Return texts by name."""
+    if not isinstance(value, dict):
+        raise InvalidInput(f"{name} is no object.", f"Send such as {example}.")
+    return {key: text(one, key[:40]) for key, one in value.items()}
+
+
+def page_asked(given: Any, usual: int, most: int, what: str) -> tuple[uuid.UUID | None, int]:
+    """Return before which id, and how many; raises ``InvalidInput`` for what is no page."""
+    for name in given:
+        if name not in ("before", "limit"):
+            raise InvalidInput(f"there is no parameter {name[:40]!r}.", "Use before and limit.")
+    limit = given.get("limit", str(usual))
+    if not (limit.isascii() and limit.isdecimal() and 1 <= int(limit[:9]) <= most):
+        raise InvalidInput(f"limit is no number from 1 to {most}.", f"Leave it out for {usual}.")
+    try:
+        return (uuid.UUID(given["before"]) if given.get("before") else None), int(limit)
+    except ValueError:
+        raise InvalidInput(f"before is no id of {what}.", "Take the link next.") from None
