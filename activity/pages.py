@@ -17,6 +17,7 @@ from activity.overview.choosing import MOST_DAYS, SPANS, Chosen, choose, in_word
 from activity.overview.choosing import USUAL as USUAL_OVERVIEW
 from activity.reports import Definition, Report, build, definition_of, period_for
 from activity.reports.listing import by_subject
+from activity.schedules import filling
 from tenants.context import current_tenant
 from tenants.errors import InvalidInput, NotFound
 from tenants.sites import platform_site, tenant_site
@@ -117,6 +118,7 @@ def _context(
         "fields": fields,
         "error": elsewhere or (None if beside else wrong),
         "link": urlencode(finished.filters),
+        "schedule": filling.link_to(finished.name, finished.filters),
         "kept": urlencode(finished.given),
         "formats": offered(),
         "chosen": chosen,

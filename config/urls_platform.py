@@ -5,6 +5,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from accounts import own_activity, views
 from activity import pages
 from activity.jobs.urls import exports
+from activity.schedules.urls import schedules
 from activity.sealing.metrics import metrics
 from activity.sealing.published import published_keys
 from tenants.sites import platform_site
@@ -19,6 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("activity/", own_activity.own_activity, name="own-activity"),
     path("admin/reports/", platform_site.admin_view(pages.reports), name="reports"),
     path("admin/reports/<str:name>/", platform_site.admin_view(pages.report), name="report"),
+    path("admin/schedules/", include(schedules(platform_site))),
     path("admin/exports/", include(exports(platform_site))),
     path("admin/", platform_site.urls),
     path("accounts/", include("accounts.urls")),

@@ -6,7 +6,7 @@ from accounts import own_activity, views
 from activity import pages
 from activity.forgetting.pages import rules
 from activity.jobs.urls import exports
-from activity.schedules import pages as scheduling
+from activity.schedules.urls import schedules
 from activity.sealing.published import published_keys
 from tenants.sites import tenant_site
 
@@ -21,9 +21,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/summary/", tenant_site.admin_view(pages.summary), name="summary"),
     path("admin/reports/", tenant_site.admin_view(pages.reports), name="reports"),
     path("admin/reports/<str:name>/", tenant_site.admin_view(pages.report), name="report"),
-    path("admin/schedules/", tenant_site.admin_view(scheduling.schedules), name="schedules"),
-    path("admin/schedules/new/", tenant_site.admin_view(scheduling.new), name="schedule-new"),
-    path("admin/schedules/<str:key>/", tenant_site.admin_view(scheduling.one), name="schedule"),
+    path("admin/schedules/", include(schedules(tenant_site))),
     path("admin/retention/", tenant_site.admin_view(rules), name="retention"),
     path("admin/exports/", include(exports(tenant_site))),
     path("admin/", tenant_site.urls),

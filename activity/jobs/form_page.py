@@ -15,6 +15,7 @@ from activity.jobs import asking, sources
 from activity.jobs.asked import Asked
 from activity.jobs.counting import Count
 from activity.jobs.pages import may_read, site
+from activity.schedules import filling
 from tenants.errors import TenantryError
 
 _OTHERS: Final = ("source", "format", "compress", "columns", "note", "empty", "large", "count")
@@ -94,6 +95,9 @@ def new_export(request: HttpRequest) -> HttpResponse:
         "is_large": "large" in given,
         "stream": urlencode({"q": form.filters.get("q", ""), "export": form.form, "now": "1"}),
         "parameters": _parameters(form),
+        "schedule": filling.link_to(
+            form.source.name, form.filters, form.form, form.compress, form.columns
+        ),
     }
     status = 400 if request.method == "POST" and form.error else 200
     return render(request, "panel/export_new.html", context, status=status)

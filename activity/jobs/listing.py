@@ -7,6 +7,7 @@ from activity.jobs.asked import asked_of
 from activity.jobs.requesters import actor
 from activity.jobs.sources import title_of
 from activity.models import ExportJob
+from activity.schedules import filling
 
 SHOWN: Final = 50
 OVERSEE: Final = "activity.delete_exportjob"
@@ -24,6 +25,14 @@ class Row:
     note: str
     is_mine: bool
     may_end: bool
+
+    @property
+    def schedule(self) -> str:
+        """The form of a schedule that makes the same again and again."""
+        asked = asked_of(self.job)
+        return filling.link_to(
+            asked.source, asked.filters, asked.form, asked.compression, asked.columns
+        )
 
     @property
     def rate(self) -> int | None:

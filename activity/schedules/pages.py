@@ -1,4 +1,4 @@
-"""Schedules in the panel: the list, and the page on which one is made, changed and previewed."""
+"""Schedules in panel and console: the list, and the page where one is made and changed."""
 
 import uuid
 from collections.abc import Callable, Mapping
@@ -12,19 +12,17 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.html import format_html
 
+from activity.jobs.pages import site
 from activity.models import Schedule
 from activity.schedules import forms, keeping, making, running, showing, wishes
+from activity.schedules.filling import FILLED
 from activity.schedules.preview import Preview, preview
 from activity.schedules.wishes import Wish
 from tenants.errors import InvalidInput, TenantryError
-from tenants.sites import tenant_site
 
 may_read = permission_required(wishes.READ, raise_exception=True)
 
 MOST_RUNS: Final = 20
-
-_PREFILLED: Final = ("name", "source", "search", "columns", "parameters", "form")
-"""What a link to the empty form may fill in, such as the one of a report."""
 
 
 @may_read
@@ -44,7 +42,7 @@ def schedules(request: HttpRequest) -> HttpResponse:
 @may_read
 def new(request: HttpRequest) -> HttpResponse:
     """Show the form of a new schedule; preview it, or keep it."""
-    given = {name: request.GET[name] for name in _PREFILLED if name in request.GET}
+    given = {name: request.GET[name] for name in FILLED if name in request.GET}
     empty = forms.values_of(Wish(name="", source="events", cron="0 7 * * *"))
     return _form(request, {**empty, **given}, None)
 
@@ -128,6 +126,4 @@ def _do(request: HttpRequest) -> Any:
 def _render(
     request: HttpRequest, template: str, context: dict[str, Any], status: int = 200
 ) -> HttpResponse:
-    return render(
-        request, template, {**tenant_site.each_context(request), **context}, status=status
-    )
+    return render(request, template, {**site().each_context(request), **context}, status=status)

@@ -60,3 +60,15 @@ def span_called(text: str) -> Span:
             f"Write {', '.join(_UNITS)}, or last-30 for the last 30 days, {MOST_DAYS:,} at most.",
         )
     return Span(text)
+
+
+def span_like(period: Period) -> Span:
+    """Return the span of a period's kind: a day, a week, a month, or so many last days."""
+    first, last = period.since, period.until
+    if first == last:
+        return Span("day")
+    if first.weekday() == 0 and last == first + timedelta(6):
+        return Span("week")
+    if first.day == 1 and last == (first + timedelta(31)).replace(day=1) - timedelta(1):
+        return Span("month")
+    return Span(f"last-{len(period.days)}")

@@ -103,6 +103,7 @@ TENANTRY_CONSOLE = _SHARED | {
                     _item("Activity", "history", "admin:activity_activityevent_changelist"),
                     _item("Reports", "bar_chart", "reports", "activity.view_activityevent"),
                     _item("Exports", "download", "exports", "activity.view_activityevent"),
+                    _item("Schedules", "schedule_send", "schedules", "activity.view_activityevent"),
                     _MY_ACCOUNT,
                 ]
             }
