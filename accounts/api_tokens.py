@@ -4,23 +4,27 @@ A token is good in the place it was made in, until it expires, is revoked, or it
 deactivated. What it may do is looked at with every request: never more than its person may.
 """
 
+import uuid
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from django.core.cache import cache
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from accounts.mails import send
 from accounts.models import ApiToken, CustomUser
 from accounts.token_texts import SHOWN, Origin, digest_of, new_text, origin_of
 from activity import presence
-from activity.context import current
+from activity.context import current, telling
 from activity.models import Outcome
 from activity.recording import keyed_hash, record
 from activity.subjects import Subject, subject_of
-from tenants.errors import Conflict, InvalidInput
+from tenants.errors import Conflict, InvalidInput, NotFound
 
 SCOPES: Final = {
     "record:read": "Read the events of the record",
@@ -33,6 +37,8 @@ DAYS: Final = (7, 30, 90, 365)
 USUAL_DAYS: Final = 90
 MOST_TOKENS: Final = 20
 """Good tokens of one person: more than anybody keeps an eye on."""
+
+LONGEST_REASON: Final = 300
 
 USED_RESOLUTION: Final = timedelta(minutes=5)
 """``last_used_at`` is at most this old while a token is used: so few are writes."""
@@ -62,20 +68,16 @@ class Refusal(Exception):
 def make(user: CustomUser, name: str, scopes: list[str], days: int) -> tuple[ApiToken, str]:
     """Make a token for a person; returns its row, and its text, which nothing keeps.
 
-    Raises ``InvalidInput`` for a scope or a time that there is not, ``Conflict`` for one too many,
-    and for somebody who is gone.
+    Raises ``InvalidInput`` for a name, a scope or a time that there is not, ``Conflict`` for one
+    too many, and for somebody who is gone.
     """
-    if not scopes or not set(scopes) <= SCOPES.keys():
-        raise InvalidInput("a token needs a scope.", f"Choose of {', '.join(SCOPES)}.")
-    if days not in DAYS:
-        raise InvalidInput("a token cannot last so long.", f"Choose of {DAYS} days.")
+    check_making(name, scopes, days)
     text = new_text()
     now = timezone.now()
     with transaction.atomic():
         # Two requests at once count one after the other.
         presence.hold(user, "token")
-        if good_tokens(user, now).count() >= MOST_TOKENS:
-            raise Conflict(f"somebody has at most {MOST_TOKENS} tokens.", "Revoke one first.")
+        _refuse_too_many(user, now)
         token = ApiToken.objects.create(
             user=user,
             name=name,
@@ -87,15 +89,98 @@ def make(user: CustomUser, name: str, scopes: list[str], days: int) -> tuple[Api
     return token, text
 
 
+def check_making(name: str, scopes: list[str], days: int) -> None:
+    """Refuse what no token can be; change nothing."""
+    try:
+        ApiToken(name=name).clean_fields(
+            exclude=[field.name for field in ApiToken._meta.fields if field.name != "name"]
+        )
+    except ValidationError as error:
+        raise InvalidInput(
+            f"the name cannot be used: {' '.join(error.messages)}", "Say what it is for, shortly."
+        ) from None
+    if not scopes or not set(scopes) <= SCOPES.keys():
+        raise InvalidInput("a token needs a scope.", f"Choose of {', '.join(SCOPES)}.")
+    if days not in DAYS:
+        raise InvalidInput("a token cannot last so long.", f"Choose of {DAYS} days.")
+
+
+def make_for(
+    user: CustomUser, name: str, scopes: list[str], days: int, reason: str
+) -> tuple[ApiToken, str]:
+    """Make a token of somebody else's, as who runs their services does; they are mailed.
+
+    Raises what ``make`` raises, ``InvalidInput`` without a reason, ``Conflict`` for a person who is
+    deactivated.
+    """
+    check_making_for(user, name, scopes, days, reason)
+    with transaction.atomic(), telling(reason=sound_reason(reason)):
+        token, text = make(user, name, scopes, days)
+    # No link and no token: whoever reads their mail can do nothing with it.
+    send(user, "token", "An API token of yours at {place}", token=token)
+    return token, text
+
+
+def check_making_for(
+    user: CustomUser, name: str, scopes: list[str], days: int, reason: str
+) -> None:
+    """Refuse what ``make_for`` refuses; change nothing."""
+    sound_reason(reason)
+    check_making(name, scopes, days)
+    if not user.is_active:
+        raise Conflict("the person is deactivated.", "A token of theirs would open nothing.")
+    _refuse_too_many(user, timezone.now())
+
+
+def sound_reason(reason: str) -> str:
+    """Return a reason on one line; raises ``InvalidInput`` for none, and for a long one."""
+    reason = " ".join(reason.split())
+    if not reason or len(reason) > LONGEST_REASON:
+        raise InvalidInput(
+            "a reason is needed.", f"Say why, in at most {LONGEST_REASON} characters."
+        )
+    return reason
+
+
+def _refuse_too_many(user: CustomUser, now: datetime) -> None:
+    if good_tokens(user, now).count() >= MOST_TOKENS:
+        raise Conflict(f"somebody has at most {MOST_TOKENS} tokens.", "Revoke one first.")
+
+
 def good_tokens(user: CustomUser, now: datetime) -> QuerySet[ApiToken]:
     """Return the tokens of a person that are neither revoked nor expired."""
     return user.api_tokens.filter(revoked_at=None, expires_at__gt=now)
 
 
-def revoke(token: ApiToken) -> bool:
+def found(name: str) -> ApiToken:
+    """Return the token with an id or a beginning; raises ``NotFound``, ``Conflict`` for several."""
+    tokens = ApiToken.objects.select_related("user")
+    try:
+        named = tokens.filter(pk=uuid.UUID(name))
+    except ValueError:
+        named = tokens.filter(beginning=name[:SHOWN]) if "\0" not in name else tokens.none()
+    several = list(named[:6])
+    if len(several) > 1:
+        ids = ", ".join(str(one.pk) for one in several[:5])
+        raise Conflict(f"several tokens begin with {name[:SHOWN]!r}.", f"Give the id: {ids}.")
+    if not several:
+        raise NotFound(
+            f"there is no token {name[:SHOWN]!r}.", "List them: manage.py account token list --all"
+        )
+    return several[0]
+
+
+def revoke(token: ApiToken, reason: str = "") -> bool:
     """End a token at once; returns whether it was not revoked before."""
     ended = ApiToken.objects.filter(pk=token.pk, revoked_at=None)
-    return bool(ended.update(revoked_at=timezone.now()))
+    with telling(reason=reason) if reason else nullcontext():
+        return bool(ended.update(revoked_at=timezone.now()))
+
+
+def revoke_all(user: CustomUser, reason: str = "") -> int:
+    """End every good token of somebody; returns how many that were. One statement."""
+    with telling(reason=reason) if reason else nullcontext():
+        return good_tokens(user, timezone.now()).update(revoked_at=timezone.now())
 
 
 def token_ref(token: ApiToken) -> str:

@@ -3,18 +3,12 @@
 import argparse
 import sys
 
-from accounts import erasure, second_factors
+from accounts import second_factors, whom
 from accounts.models import CustomUser
 from activity.places import place
 from activity.subjects import label_of
 from tenants.commandline import Output, Verb, VerbGroup
-from tenants.errors import InvalidInput, NotFound
-
-
-def _add_place(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--tenant", metavar="SLUG", help="whose people; default: the platform's operators"
-    )
+from tenants.errors import InvalidInput
 
 
 class Coverage(Verb):
@@ -28,7 +22,7 @@ class Coverage(Verb):
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare whose."""
-        _add_place(parser)
+        whom.add_place(parser)
 
     def run(self, options: argparse.Namespace, output: Output) -> None:
         """Print the figures."""
@@ -64,10 +58,8 @@ class Reset(Verb):
 
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare whose and why."""
-        _add_place(parser)
-        parser.add_argument(
-            "--person", required=True, metavar="WHO", help="user name, e-mail address or public ID"
-        )
+        whom.add_place(parser)
+        whom.add_person(parser)
         parser.add_argument("--reason", required=True, help="goes into the record")
         parser.add_argument(
             "--yes", action="store_true", help="do not ask; needed without a terminal"
@@ -76,7 +68,7 @@ class Reset(Verb):
     def run(self, options: argparse.Namespace, output: Output) -> None:
         """Do it, or say that there is nothing to do."""
         with place(options):
-            person = _find(options.person)
+            person = whom.find(options.person)
             name = label_of(person)
             if not second_factors.is_on(person):
                 self._say(output, person, f"{name} has no second factor", changed=False, ended=0)
@@ -113,13 +105,6 @@ class SecondFactor(VerbGroup):
     name = "second-factor"
     help = "Who has a second factor; taking one away from somebody who has lost theirs."
     verbs = (Coverage, Reset)
-
-
-def _find(who: str) -> CustomUser:
-    user: CustomUser | None = CustomUser.objects.filter(public_id=erasure.find(who).id).first()
-    if user is None:
-        raise NotFound(f"{who[:80]!r} has no account any more.", "There is nothing to do.")
-    return user
 
 
 def _confirm(options: argparse.Namespace, name: str, username: str) -> None:
