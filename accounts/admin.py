@@ -106,7 +106,11 @@ class CustomUserAdmin(
             fields += ["is_staff", "is_superuser"]
         if not request.user.is_superuser:  # type: ignore[union-attr]
             fields += ["roles"]
-        return fields
+        if getattr(request, "support", None):
+            # Nothing with which anybody comes in or may do more.
+            fields += ["username", "email", "is_staff", "is_superuser", "roles"]
+            fields += [] if obj is not None and obj.is_active else ["is_active"]
+        return [*dict.fromkeys(fields)]
 
     def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
         """Allow the filters of the list and nothing else: not hashes, letter by letter."""

@@ -28,8 +28,10 @@ class AccountsConfig(AppConfig):
             signins,
             token_admin,
         )
+        from accounts.support import desk, ending
         from activity.forgetting import people
         from activity.overview import attention
+        from tenants import lifecycle, purging, support
         from tenants.administrators import register
         from tenants.archive.contents import leave_out
 
@@ -39,6 +41,9 @@ class AccountsConfig(AppConfig):
         Session.get_session_store_class = store  # type: ignore[method-assign]
         register(administrators.OFFICE)
         people.register(erasure.PEOPLE)
+        support.register(desk.DESK)
+        lifecycle.changed.connect(ending.heed, dispatch_uid="end_support_of_closed")
+        purging.register("support accesses", ending.forget)
         attention.FINDERS.append(ownership.sole_administrator)
         leave_out("django_session", "a session belongs to the place where it was begun")
         leave_out("accounts_apitoken", "a token is good where it was made")

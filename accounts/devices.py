@@ -15,6 +15,8 @@ from accounts.sessions import SessionStore, mark_of
 from activity import context
 from activity.recording import keyed_hash, record
 from activity.text import one_line
+from tenants import support
+from tenants.models import SupportAccess
 
 SEEN_RESOLUTION: Final = timedelta(minutes=5)
 """A device's last time is at most this old while it is used: one write in it, not one a request."""
@@ -22,6 +24,9 @@ SEEN_RESOLUTION: Final = timedelta(minutes=5)
 MOST_SHOWN: Final = 200
 
 _KEPT: Final = "device"
+SUPPORT: Final = "support"
+"""Where a session says that it is support access, and of whom."""
+
 _BROWSERS: Final = {
     "Edg/": "Edge",
     "OPR/": "Opera",
@@ -50,10 +55,14 @@ class Device:
     began: datetime | None
     seen: datetime | None
     is_this: bool
+    operator: str = ""
+    """Who is there as the person, under support access; their browser is theirs."""
 
     @property
     def name(self) -> str:
         """What the browser says it is, in words."""
+        if self.operator:
+            return f"Support access by {self.operator}, operator"
         return name_of(self.user_agent)
 
 
@@ -90,6 +99,11 @@ def note_device(session: SessionStore) -> None:
     session._session[_KEPT] = device  # type: ignore[attr-defined]
 
 
+def support_of(held: dict[str, Any]) -> dict[str, str]:
+    """Return what a session says of the support access that it is; nothing if it is none."""
+    return dict(held.get(SUPPORT) or {})
+
+
 def kept_device(held: dict[str, Any]) -> dict[str, Any]:
     """Return what a session that holds ``held`` keeps of its device; nothing if it keeps none."""
     return dict(held.get(_KEPT, {}))
@@ -105,19 +119,21 @@ def devices_of(person: CustomUser, this_key: str | None) -> list[Device]:
 
 def end(person: CustomUser, ref: str) -> int:
     """End one of the person's sessions; returns how many that were."""
-    return _end(person, [row for row, _ in _open(person) if _ref(row) == ref])
+    return _end(person, [one for one in _open(person) if _ref(one[0]) == ref])
 
 
 def end_others(person: CustomUser, this_key: str | None) -> int:
     """End all of the person's sessions but this one; returns how many."""
-    return _end(person, [row for row, _ in _open(person) if row.session_key != this_key])
+    return _end(person, [one for one in _open(person) if one[0].session_key != this_key])
 
 
-def _end(person: CustomUser, rows: list[Session]) -> int:
-    for row in rows:
+def _end(person: CustomUser, chosen: list[tuple[Session, dict[str, Any]]]) -> int:
+    for row, data in chosen:
         record("session.revoked", target=person, details={"revoked_session_ref": _ref(row)})
-    Session.objects.filter(session_key__in=[row.session_key for row in rows]).delete()
-    return len(rows)
+        if access := support_of(data).get("access"):
+            support.end_access(support.access_with(access), SupportAccess.How.PERSON)
+    Session.objects.filter(session_key__in=[row.session_key for row, _ in chosen]).delete()
+    return len(chosen)
 
 
 def _open(person: CustomUser) -> list[tuple[Session, dict[str, Any]]]:
@@ -140,10 +156,12 @@ def _is_good(person: CustomUser, data: dict[str, Any]) -> bool:
 
 def _device(row: Session, data: dict[str, Any], this_key: str | None) -> Device:
     kept = data.get(_KEPT, {})
+    operator = support_of(data).get("operator", "")
     return Device(
         ref=_ref(row),
-        user_agent=str(kept.get("user_agent", "")),
-        ip=str(kept.get("ip") or ""),
+        operator=operator,
+        user_agent="" if operator else str(kept.get("user_agent", "")),
+        ip="" if operator else str(kept.get("ip") or ""),
         began=_moment(kept.get("began")),
         seen=_moment(kept.get("seen")),
         is_this=row.session_key == this_key,

@@ -14,6 +14,7 @@ from accounts.devices import note_device
 from accounts.models import CustomUser
 from accounts.sessions import SessionStore
 from accounts.signins import note_foreign_session, note_seen
+from accounts.support import serving
 
 
 class PersonMiddleware:
@@ -46,7 +47,11 @@ class PersonMiddleware:
 def _person(request: HttpRequest) -> Any:
     if hasattr(request, "_cached_user"):
         return request._cached_user
+    # Before Django looks: it empties the session of somebody who has another password.
+    held = serving.marked(request.session)
     user = request._cached_user = get_user(request)  # type: ignore[attr-defined]
+    if held:
+        return _supported(request, user, held)
     if user.is_authenticated:
         assert isinstance(user, CustomUser)
         bind_contextvars(actor=str(user.public_id))
@@ -55,3 +60,13 @@ def _person(request: HttpRequest) -> Any:
         assert isinstance(request.session, SessionStore)
         note_device(request.session)
     return user
+
+
+def _supported(request: HttpRequest, user: Any, held: dict[str, str]) -> Any:
+    """Return whom an operator acts as; nothing is noted of the person, who is not here."""
+    person = serving.checked(request, user, held)
+    in_force = getattr(request, "support", None)
+    if in_force is not None:
+        bind_contextvars(actor=str(in_force.access.operator_id), on_behalf_of=str(person.public_id))
+        timezone.activate(person.zone)
+    return person

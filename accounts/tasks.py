@@ -9,6 +9,8 @@ from kombu.exceptions import OperationalError
 
 from accounts.invitations import send_reset_link
 from accounts.models import CustomUser
+from accounts.support import ending
+from accounts.support.announcing import announce
 from tenants.context import current_tenant
 from tenants.tasks import PlatformTask, TenantTask, for_each_active_tenant
 
@@ -38,6 +40,18 @@ def mail_reset_link(user_id: int) -> None:
 def mail_operators_reset_link(user_id: int) -> None:
     """Mail an operator of the platform a link to choose a new password."""
     send_reset_link(CustomUser.objects.get(pk=user_id))
+
+
+@shared_task(base=TenantTask, name="accounts.announce_support")
+def announce_support(access_id: str) -> int:
+    """Tell a tenant's administrators that support access was opened; returns how many."""
+    return announce(access_id)
+
+
+@shared_task(base=PlatformTask, name="accounts.end_support")
+def end_support() -> int:
+    """Write down the end of support access whose time is over; returns how many that were."""
+    return ending.end_over()
 
 
 def mail_reset_link_later(user: CustomUser) -> None:

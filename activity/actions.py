@@ -134,6 +134,17 @@ _ALL: Final = (
     Action("operation.row_added", "{actor} wrote {target} past the platform", Severity.WARNING),
     Action("operation.changed", "{actor} changed {target} past the platform", Severity.WARNING),
     Action("operation.row_removed", "{actor} removed {target} past the platform", Severity.WARNING),
+    Action("tenant.support_allowed", "{actor} allowed support access to {target}", Severity.NOTICE),
+    Action(
+        "tenant.support_forbidden", "{actor} forbade support access to {target}", Severity.NOTICE
+    ),
+    Action("support.opened", "{actor} opened support access to {target}", Severity.WARNING),
+    Action("support.entered", "{actor} began support access to {target}", Severity.WARNING),
+    Action("support.ended", "Support access to {target} ended", Severity.NOTICE),
+    Action("support.refused", "{actor} was refused support access to {target}", Severity.WARNING),
+    Action("support.row_added", "{actor} wrote {target} past the platform", Severity.WARNING),
+    Action("support.changed", "{actor} changed {target} past the platform", Severity.WARNING),
+    Action("support.row_removed", "{actor} removed {target} past the platform", Severity.WARNING),
     Action("tenant.exported", "{actor} exported all of {target}", Severity.WARNING),
     Action("tenant.imported", "{actor} imported {target}", Severity.NOTICE),
     Action(

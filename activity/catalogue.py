@@ -15,6 +15,7 @@ from activity.actions import CATALOGUE, Action
 from activity.described_exports import EXPORTS
 from activity.described_factors import FACTORS
 from activity.described_schedules import SCHEDULES
+from activity.described_support import SUPPORT
 from activity.describing import FLOOD as FLOOD
 from activity.describing import VIEWS as VIEWS
 from activity.describing import VIEWS_APART as VIEWS_APART
@@ -72,7 +73,7 @@ DESCRIPTIONS: Final[dict[str, Description]] = {
         details={
             "method": TEXT,
             "path": TEXT,
-            "why": one_of("not permitted", "forged form", "too many requests"),
+            "why": one_of("not permitted", "forged form", "too many requests", "support access"),
         },
         folding=FLOOD,
     ),
@@ -154,6 +155,7 @@ DESCRIPTIONS: Final[dict[str, Description]] = {
     **EXPORTS,
     **FACTORS,
     **SCHEDULES,
+    **SUPPORT,
     "search.shared": Description(
         "A search that somebody keeps can be used by everybody who may read the record.",
         details={"search": TEXT},

@@ -3,6 +3,7 @@
 import ipaddress
 import uuid
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any, Final
 
 from django.conf import settings
@@ -16,6 +17,14 @@ from tenants.problems import is_api
 
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 """Methods that change nothing (RFC 9110, section 9.2.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """Who really acts where somebody else is signed in, and why they may."""
+
+    actor: Actor
+    reason: str
 
 
 def client_ip(request: HttpRequest) -> str | None:
@@ -49,7 +58,8 @@ def actor_of(user: Any) -> Actor:
 def circumstances(request: HttpRequest, request_id: uuid.UUID) -> Context:
     """Return who acts in ``request`` and from where, as of now.
 
-    Who came by other credentials than a session has left their ``session_ref`` on the request.
+    Who came by other credentials than a session has left their ``session_ref`` on the request, and
+    who acts in the place of the person that is signed in, a ``stand_in``.
     """
     session_ref = getattr(request, "session_ref", "")
     session_key = getattr(getattr(request, "session", None), "session_key", None)
@@ -58,8 +68,13 @@ def circumstances(request: HttpRequest, request_id: uuid.UUID) -> Context:
         # nothing is recorded that stays.
         with suppress(NotInTenant):
             session_ref = keyed_hash("session", session_key)
+    # Who is signed in is worked out now, and says on the way whether somebody stands in for them.
+    actor = actor_of(getattr(request, "user", None))
+    stand_in: StandIn | None = getattr(request, "stand_in", None)
     return Context(
-        actor=actor_of(getattr(request, "user", None)),
+        actor=stand_in.actor if stand_in else actor,
+        on_behalf_of=actor if stand_in else None,
+        reason=stand_in.reason if stand_in else "",
         channel=Channel.API if is_api(request) else Channel.PAGE,
         request_id=request_id,
         ip=client_ip(request),

@@ -258,6 +258,12 @@ class Environment(BaseModel):
         le=3650,
         description="For how many days a deleted tenant can be brought back before it is purged.",
     )
+    TENANTRY_SUPPORT_MINUTES: int = Field(
+        120,
+        ge=15,
+        le=120,
+        description="For how many minutes support access to a tenant may be opened at most.",
+    )
     TENANTRY_EXPORTS_DIRECTORY: (
         Annotated[Path, AfterValidator(lambda path: CHECKOUT / path)] | None
     ) = Field(

@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from accounts import own_activity, views
+from accounts.support import console as support
 from activity import pages
 from activity.jobs.urls import exports
 from activity.schedules.urls import schedules
@@ -22,6 +23,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/reports/<str:name>/", platform_site.admin_view(pages.report), name="report"),
     path("admin/schedules/", include(schedules(platform_site))),
     path("admin/exports/", include(exports(platform_site))),
+    path(
+        "admin/tenants/tenant/<uuid:object_id>/support/",
+        platform_site.admin_view(support.page),
+        name="tenant-support",
+    ),
     path("admin/", platform_site.urls),
     path("accounts/", include("accounts.urls")),
     path("api/v1/", include("activity.api.urls")),

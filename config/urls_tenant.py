@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from accounts import own_activity, views
+from accounts.support import pages as support
 from activity import pages
 from activity.forgetting.pages import rules
 from activity.jobs.urls import exports
@@ -18,6 +19,9 @@ handler500 = "config.errors.server_error"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", views.home, name="home"),
     path("activity/", own_activity.own_activity, name="own-activity"),
+    path("support/enter/<str:key>/", support.enter, name="support-enter"),
+    path("support/end/", support.end, name="support-end"),
+    path("admin/support/", tenant_site.admin_view(support.panel), name="support-panel"),
     path("admin/summary/", tenant_site.admin_view(pages.summary), name="summary"),
     path("admin/reports/", tenant_site.admin_view(pages.reports), name="reports"),
     path("admin/reports/<str:name>/", tenant_site.admin_view(pages.report), name="report"),

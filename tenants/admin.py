@@ -75,7 +75,7 @@ class TenantAdmin(SoundList, ModelAdmin):  # type: ignore[misc]
     search_fields = ("slug", "name", "domains__domain")
     search_help_text = "Slug, name or domain"
     actions: ClassVar[Any] = ["suspend", "resume"]
-    actions_detail: ClassVar[Any] = ["open_domains", "open_deletion"]
+    actions_detail: ClassVar[Any] = ["open_domains", "open_support", "open_deletion"]
     show_full_result_count = False
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
@@ -104,6 +104,11 @@ class TenantAdmin(SoundList, ModelAdmin):  # type: ignore[misc]
     def open_domains(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Lead to the tenant's domains."""
         return redirect("admin:tenants_tenant_domains", object_id=object_id)
+
+    @action(description="Support access", url_path="open-support", permissions=["view"])
+    def open_support(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Lead to support access, a page of the app that knows people."""
+        return redirect("tenant-support", object_id=object_id)
 
     @action(description="Deletion", url_path="open-deletion", permissions=["view"])
     def open_deletion(self, request: HttpRequest, object_id: str) -> HttpResponse:

@@ -13,7 +13,7 @@ import pgtrigger
 from activity.capture.triggers import UntoldTrigger, install
 from activity.capture.unrecorded import leave_unrecorded
 from activity.subjects import Declaration, declare
-from tenants.models import Domain, Operation, Tenant
+from tenants.models import Domain, Operation, SupportAccess, Tenant
 from tenants.triggers import HERE
 
 _TOLD: Final = "pg_catalog.current_setting('tenantry.context', true) <> ''"
@@ -83,11 +83,22 @@ def declare_models() -> None:
         deleted="operation.row_removed",
         ignored=frozenset({"touched_at"}),
     )
+    support = Declaration(
+        noun="support",
+        id="tenant_id",
+        label=("support access to {tenant}",),
+        created="support.row_added",
+        deleted="support.row_removed",
+        actions={"link_hash": "support.changed"},
+        secret=frozenset({"link_hash"}),
+    )
     for model, declaration, trigger in (
         (Tenant, tenant, AnnouncedTrigger("id")),
         (Domain, domain, AnnouncedTrigger("tenant_id")),
         # An operation is its own account of steps, attempts and errors.
         (Operation, operation, NobodysTrigger()),
+        # Opening, entering and ending it are events, of both records.
+        (SupportAccess, support, NobodysTrigger()),
     ):
         declare(model, declaration)
         install(model, trigger)

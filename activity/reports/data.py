@@ -1,6 +1,7 @@
 """Data that left the house, and what operators did here."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, Final
 
 from django.db.models import Q
@@ -13,8 +14,8 @@ from activity.reports.registry import Asked, Column, Definition, Kind, Row, Sour
 
 _TAKEN: Final = (*names("export"), "user.exported", "tenant.exported")
 
-_LIFE: Final = (*names("tenant"), *names("operation"))
-"""What operators do to a tenant, which its own record has too."""
+_LIFE: Final = (*names("tenant"), *names("operation"), *names("support"))
+"""What operators do to a tenant, which its own record has too, and when they looked into it."""
 
 
 def _exports(asked: Asked) -> Iterable[Row]:
@@ -50,10 +51,19 @@ def _support(asked: Asked) -> Iterable[Row]:
             who(event),
             event.on_behalf_of_label,
             sentence(event),
+            _moment((event.details or {}).get("ends_at")),
+            _number((event.details or {}).get("acts")),
             event.channel,
             event.reason,
             str(event.pk),
         )
+
+
+def _moment(value: Any) -> datetime | None:
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def _text(value: Any) -> str:
@@ -99,13 +109,16 @@ register(
         about="Power",
         sentence=(
             "What those who run the platform did in this record, newest first: by command, in the"
-            " database, on behalf of somebody, or to the organisation as a whole."
+            " database, on behalf of somebody under support access, or to the organisation as a"
+            " whole."
         ),
         columns=(
             _WHEN,
             _BY,
             Column("on_behalf_of", "On behalf of"),
             Column("what", "What happened"),
+            Column("until", "Access until", Kind.MOMENT),
+            Column("acts", "Events of the access", Kind.COUNT, "events"),
             _DOOR,
             Column("reason", "Reason"),
             _EVENT,

@@ -18,6 +18,10 @@ def _may(permission: str) -> Any:
     return lambda request: request.user.has_perm(permission)
 
 
+def _is_administrator(request: Any) -> bool:
+    return bool(request.user.is_superuser)
+
+
 def _item(title: str, icon: str, url: str, permission: str | None = None) -> dict[str, Any]:
     item: dict[str, Any] = {"title": title, "icon": icon, "link": reverse_lazy(url)}
     return item | ({"permission": _may(permission)} if permission else {})
@@ -74,6 +78,8 @@ TENANTRY_PANEL = _SHARED | {
                     _item("Exports", "download", "exports", "activity.view_activityevent"),
                     _item("Schedules", "schedule_send", "schedules", "activity.view_activityevent"),
                     _item("Retention", "auto_delete", "retention", "activity.change_retention"),
+                    _item("Support access", "support_agent", "support-panel")
+                    | {"permission": _is_administrator},
                     _MY_ACCOUNT,
                 ]
             }

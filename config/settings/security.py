@@ -39,6 +39,9 @@ CSRF_COOKIE_SAMESITE = "Lax"
 # Half a day: long enough for a mail to be read, short enough for a mailbox that is lost.
 PASSWORD_RESET_TIMEOUT = 12 * 3600
 
+# For how long operators may look into a tenant at most.
+TENANTRY_SUPPORT_MINUTES = ENVIRONMENT.TENANTRY_SUPPORT_MINUTES
+
 # Which key seals the record, and which did: activity.sealing.keys reads and explains them.
 TENANTRY_SEAL_KEY = ENVIRONMENT.TENANTRY_SEAL_KEY
 TENANTRY_SEAL_KEY_FILE = ENVIRONMENT.TENANTRY_SEAL_KEY_FILE

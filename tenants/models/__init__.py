@@ -7,6 +7,7 @@ from tenants.models.figures import TenantFigure
 from tenants.models.operation import Operation
 from tenants.models.record import DailyCheckpoint, RecordCheck, RecordHead, RecordRollup
 from tenants.models.schema import Blueprint, SpareSchema
+from tenants.models.support import SupportAccess
 from tenants.models.tally import Tally
 from tenants.models.tenant import FormerSlug, Tenant
 
@@ -22,6 +23,7 @@ __all__ = [
     "RecordHead",
     "RecordRollup",
     "SpareSchema",
+    "SupportAccess",
     "Tally",
     "Tenant",
     "TenantFigure",

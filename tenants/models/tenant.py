@@ -47,6 +47,12 @@ class Tenant(models.Model):
         max_length=64, default="UTC", help_text="Where the tenant's days begin and end."
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    allows_support = models.BooleanField(
+        default=True,
+        db_default=True,
+        editable=False,
+        help_text="Whether operators may open support access; its administrators decide.",
+    )
     lacks = models.JSONField(
         default=list,
         db_default=models.Value([], models.JSONField()),

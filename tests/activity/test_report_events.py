@@ -290,7 +290,7 @@ def test_exports_and_operators_equal_a_recount(berlin, seed):
         for one in inside()
         if one.channel in ("command", "database")
         or one.on_behalf_of_id
-        or one.action.partition(".")[0] in ("tenant", "operation")
+        or one.action.partition(".")[0] in ("tenant", "operation", "support")
     ]
     assert exports
     assert support

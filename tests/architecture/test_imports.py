@@ -207,6 +207,7 @@ def test_each_schema_holds_exactly_its_tables(acme: Tenant, globex: Tenant) -> N
         "tenants_tally",
         "tenants_blueprint",
         "tenants_spareschema",
+        "tenants_supportaccess",
         "tenants_recordhead",
         "tenants_dailycheckpoint",
         "tenants_recordcheck",

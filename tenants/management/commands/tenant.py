@@ -12,6 +12,7 @@ from tenants.verbs.operating import Operations
 from tenants.verbs.pausing import Resume, Suspend
 from tenants.verbs.reading import List, Show
 from tenants.verbs.renaming import Rename
+from tenants.verbs.supporting import Support
 
 
 class Command(NounCommand):
@@ -33,6 +34,7 @@ class Command(NounCommand):
         Superuser,
         Rename,
         Domains,
+        Support,
         Migrate,
         Operations,
         Doctor,
