@@ -24,8 +24,8 @@ from activity.rollups.comparing import compare
 from activity.sealing import keys, sealer
 from config.environment import CHECKOUT
 from tenants import deletion, hosts, lifecycle, operations
-from tenants.archive import format as archive_format
 from tenants.archive import filling, loading
+from tenants.archive import format as archive_format
 from tenants.archive.loading import Imported, import_archive
 from tenants.archive.reading import archive_at
 from tenants.archive.writing import export
