@@ -28,8 +28,8 @@ class AccountsConfig(AppConfig):
             signins,
             token_admin,
         )
-        from accounts.support import desk, ending
-        from activity.forgetting import people
+        from accounts.support import desk, ending, forgetting, noticing
+        from activity.forgetting import people, places
         from activity.overview import attention
         from tenants import lifecycle, purging, support
         from tenants.administrators import register
@@ -44,7 +44,8 @@ class AccountsConfig(AppConfig):
         support.register(desk.DESK)
         lifecycle.changed.connect(ending.heed, dispatch_uid="end_support_of_closed")
         purging.register("support accesses", ending.forget)
-        attention.FINDERS.append(ownership.sole_administrator)
+        places.PLACES.append(forgetting.accesses)
+        attention.FINDERS += [ownership.sole_administrator, noticing.support_access]
         leave_out("django_session", "a session belongs to the place where it was begun")
         leave_out("accounts_apitoken", "a token is good where it was made")
         leave_out("account_emailconfirmation", "one-time links are not for two places")

@@ -9,7 +9,7 @@ from kombu.exceptions import OperationalError
 
 from accounts.invitations import send_reset_link
 from accounts.models import CustomUser
-from accounts.support import ending
+from accounts.support import sweeping
 from accounts.support.announcing import announce
 from tenants.context import current_tenant
 from tenants.tasks import PlatformTask, TenantTask, for_each_active_tenant
@@ -50,8 +50,8 @@ def announce_support(access_id: str) -> int:
 
 @shared_task(base=PlatformTask, name="accounts.end_support")
 def end_support() -> int:
-    """Write down the end of support access whose time is over; returns how many that were."""
-    return ending.end_over()
+    """Write down the ends of support access that nobody asked for; returns how many."""
+    return sweeping.sweep()
 
 
 def mail_reset_link_later(user: CustomUser) -> None:

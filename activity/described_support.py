@@ -7,8 +7,9 @@ from activity.schemas import COUNT, FLAG, MOMENT, ROW, TEXT, Schema, one_of
 
 _ACCESS: Final[dict[str, Schema]] = {
     "access": TEXT,
+    # By their ids: names are in columns that an erasure empties.
     "operator": TEXT,
-    # On the platform alone, where the person is no more than an id.
+    # On the platform alone, whose target is the tenant.
     "person?": TEXT,
 }
 

@@ -52,7 +52,7 @@ def timetable(sender: Celery, **_: Any) -> None:
     every(60.0, sender.signature("activity.run_schedules"), expires=60)
     # Sessions that have expired, before Europe wakes up.
     every(crontab(hour=3, minute=30), sender.signature("accounts.clear_sessions"))
-    # Support access whose time is over: it opens nothing already, here its end becomes an event.
+    # Support access that has lost its time or its people: its end becomes an event.
     every(60.0, sender.signature("accounts.end_support"), expires=60)
     # Shows /readyz that beat, broker and a worker are there.
     every(15.0, sender.signature("config.worker_seen"), expires=30)

@@ -6,6 +6,7 @@ enough to be looked at: with the ``TENANTRY_DATA`` of that ``make up``, if it ha
 """
 
 import io
+import json
 import os
 import re
 import shutil
@@ -58,6 +59,7 @@ def main(port: int) -> None:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*ARGUMENTS])
         try:
             _take_all(browser, f"http://acme.localhost:{port}")
+            _take_support(browser, port)
             _take_export(browser, f"http://globex.localhost:{port}")
         finally:
             browser.close()
@@ -116,6 +118,24 @@ def _take_export(browser: Browser, origin: str) -> None:
         timeout=60_000
     )
     _keep(page.screenshot(animations="disabled", caret="hide"), "exports")
+
+
+def _take_support(browser: Browser, port: int) -> None:
+    """Take the banner that stands above every page under support access, and end the access."""
+    asked = ("tenant", "support", "open", "acme", "--operator", "olga", "--for", "ann", "--json")
+    found = subprocess.run(
+        [sys.executable, "manage.py", *asked, "--reason", "Ticket 4711: a role is missing"],
+        cwd=IMAGES.parents[1],
+        env={"DJANGO_SETTINGS_MODULE": "config.settings.development", **os.environ},
+        check=True,
+        capture_output=True,
+    )
+    page = _page(browser, viewport={**DESK, "height": 420}, color_scheme="light")
+    page.goto(json.loads(found.stdout)["link"])
+    page.get_by_role("button", name="Begin").click()
+    page.goto(f"http://acme.localhost:{port}/admin/accounts/customuser/")
+    _take(page, "support")
+    page.get_by_role("button", name="End support access").click()
 
 
 def _sign_in(page: Page, who: str = "ann") -> None:

@@ -69,7 +69,7 @@ def tell(
 
     ``inside`` and ``on_platform`` are what its circumstances have there that they have not here.
     """
-    about = {"access": str(access.pk), "operator": access.operator_label, **details}
+    about = {"access": str(access.pk), "operator": str(access.operator_id), **details}
     tenant = access.tenant
     with enter_platform(), context.telling(**on_platform):
         record(

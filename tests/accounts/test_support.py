@@ -1,8 +1,10 @@
 """Announced support access: opened with reason and password, entered once, both names on all."""
 
 import re
+import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -18,6 +20,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from accounts import second_factors
 from accounts.models import CustomUser
 from accounts.support import ending, opening, refusals
+from accounts.tasks import end_support
 from activity.models import ActivityEvent
 from activity.reports import build, period_for
 from tenants import lifecycle
@@ -312,6 +315,48 @@ def test_a_link_begins_nothing_once_what_it_needs_is_gone(loss, browser, acme, o
     assert the_access().entered_at is None
 
 
+def test_a_form_from_elsewhere_begins_nothing_and_ends_nothing(acme, olga):
+    path = open_for(acme, olga)
+    forger = Client(enforce_csrf_checks=True, headers={"host": "acme.localhost:8000"})
+    assert forger.post(path).status_code == 403
+    assert the_access().entered_at is None
+    page = forger.get(path).content.decode()
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
+    assert token
+    assert forger.post(path, {"csrfmiddlewaretoken": token[1]}).status_code == 302
+    assert forger.post("/support/end/").status_code == 403
+    # The token from before is not good in the new session.
+    assert forger.post("/support/end/", {"csrfmiddlewaretoken": token[1]}).status_code == 403
+    assert the_access().ended_at is None
+
+
+def test_of_two_who_take_a_link_at_once_one_comes_in(lab):
+    name = f"zoe-{lab.slug}"
+    with enter_tenant(lab):
+        CustomUser.objects.create_user("ann", "ann@lab.example", PASSWORD)
+    with enter_platform():
+        zoe = CustomUser.objects.create_superuser(name, f"{name}@platform.example", PASSWORD)
+    try:
+        path, both = open_for(lab, zoe), threading.Barrier(2)
+
+        def take() -> int:
+            both.wait(30)
+            try:
+                return Client(headers={"host": f"{lab.slug}.localhost:8000"}).post(path).status_code
+            finally:
+                connection.close()
+
+        with ThreadPoolExecutor(2) as pool:
+            answers = [pool.submit(take) for _ in range(2)]
+            assert sorted(one.result(60) for one in answers) == [302, 409]
+        with enter_tenant(lab):
+            assert Session.objects.count() == 1
+            assert ActivityEvent.objects.filter(action="support.entered").count() == 1
+    finally:
+        with enter_platform():
+            CustomUser.objects.filter(pk=zoe.pk).delete()
+
+
 def test_entering_leaves_whatever_session_there_was(browser, acme, olga, cleo):
     client = browser(acme, cleo)
     before = client.cookies["sessionid"].value
@@ -461,6 +506,18 @@ def test_somebody_may_be_kept_out_and_not_let_back_in(inside, acme, bob):
         assert not CustomUser.objects.get(pk=bob.pk).is_active
 
 
+def test_other_administrators_are_not_for_support_access_to_change(inside, acme, bob):
+    with enter_tenant(acme):
+        CustomUser.objects.filter(pk=bob.pk).update(is_superuser=True)
+    people = "/admin/accounts/customuser/"
+    inside.post(people, {"action": "deactivate", "_selected_action": bob.pk, "index": "0"})
+    given = {"display_name": "Bobby", "time_zone": ""}
+    assert inside.post(f"{people}{bob.pk}/change/", given).status_code == 403
+    with enter_tenant(acme):
+        fresh = CustomUser.objects.get(pk=bob.pk)
+    assert (fresh.is_active, fresh.display_name) == (True, bob.display_name)
+
+
 def test_every_page_of_a_tenant_is_judged():
     def names(patterns: Any) -> Any:
         for pattern in patterns:
@@ -489,6 +546,7 @@ def test_the_next_request_is_nobody_s_once_something_is_lost(
     answer = inside.get("/admin/")
     assert answer.status_code == 302
     assert answer["Location"].startswith("/admin/login/")
+    assert "The support access is over." in inside.get("/accounts/login/").content.decode()
     [event] = recorded(acme, "support.ended")
     assert event.details["how"] == how == the_access().ended_how
     assert [one.details["how"] for one in platform_events("support.ended")] == [how]
@@ -557,11 +615,21 @@ def test_the_sweep_writes_down_what_is_over(acme, globex, olga, recorded):
             " - %(by)s WHERE tenant_id = %(acme)s",
             {"by": timedelta(hours=1), "acme": acme.pk},
         )
-    assert ending.end_over() == 1
-    assert ending.end_over() == 0
+    assert end_support() == 1
+    assert end_support() == 0
     [event] = recorded(acme, "support.ended")
     assert (event.details["how"], event.actor_kind) == ("expired", "service")
     assert not recorded(globex, "support.ended")
+
+
+@pytest.mark.parametrize(
+    ("loss", "how"), [(_demote_olga, "operator lost"), (_deactivate_ann, "person lost")]
+)
+def test_the_sweep_ends_what_has_lost_somebody(loss, how, inside, acme, olga, ann, recorded):
+    assert end_support() == 0
+    loss(acme, olga, ann)
+    assert end_support() == 1
+    assert [one.details["how"] for one in recorded(acme, "support.ended")] == [how]
 
 
 def test_what_was_done_is_counted_and_reported(inside, acme, olga, recorded):

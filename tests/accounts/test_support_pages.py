@@ -13,6 +13,8 @@ from django.db.models.functions import Now
 from django.test import Client
 
 from accounts.models import CustomUser
+from accounts.support import opening
+from accounts.tasks import end_support
 from activity.models import ActivityEvent
 from tenants.context import enter_platform, enter_tenant
 from tenants.models import SupportAccess, Tenant
@@ -57,6 +59,7 @@ def test_administrators_forbid_it_and_what_runs_ends(
     panel.post(PANEL, {"act": "forbid"})
     assert not allows(acme)
     assert allows(globex)
+    assert the_access().ended_how == "forbidden"
     assert inside.get("/admin/").status_code == 302
     [event] = recorded(acme, "tenant.support_forbidden")
     assert (event.actor_id, event.changes) == (
@@ -153,6 +156,67 @@ def test_the_end_of_an_erased_person_is_told_without_their_name(
     assert (event.target_id, event.target_label) == (str(cleo.public_id), "")
 
 
+def test_the_overview_says_who_is_here(browser, acme, globex, bob, sam, inside):
+    said = browser(acme, bob).get("/admin/").content.decode()
+    assert f"olga, operator, is here under support access: {REASON}" in said
+    assert REASON not in browser(globex, sam).get("/admin/").content.decode()
+    inside.post("/support/end/")
+    assert REASON not in browser(acme, bob).get("/admin/").content.decode()
+
+
+def test_erasing_the_person_ends_it_and_leaves_no_name(inside, acme, olga, ann, bob, recorded):
+    from accounts import erasure
+    from activity.forgetting import erasing
+
+    inside.post("/", {"display_name": "Ann Renamed", "time_zone": ""})
+    with enter_tenant(acme):
+        CustomUser.objects.filter(pk=bob.pk).update(is_superuser=True)
+        person = erasure.person_with(str(ann.public_id))
+        erasing.begin(person, "asked for")
+        erasing.finish(person)
+    # The session is gone with the person, so no request tells that the access is lost.
+    assert inside.get("/admin/").status_code == 302
+    assert end_support() == 1
+    assert the_access().ended_how == "person lost"
+    for event in recorded(acme, "support.opened", "support.entered", "support.ended"):
+        assert "Ann" not in f"{event.target_label}{event.on_behalf_of_label}"
+
+
+def test_erasing_leaves_no_name_in_the_rows(acme, globex, olga, cleo, recorded):
+    from accounts import erasure
+    from activity.forgetting import erasing
+
+    with enter_platform():
+        CustomUser.objects.filter(pk=olga.pk).update(display_name="Olga Quistgaard")
+        CustomUser.objects.create_superuser("paul", "paul@platform.example", "x" * 20)
+        named = CustomUser.objects.get(pk=olga.pk)
+        opening.open_access(acme, named, "ann", reason="cleo cannot sign in", minutes=15)
+        opening.open_access(globex, named, "sam", reason="cleo of Acme asked", minutes=15)
+    with enter_tenant(acme):
+        person = erasure.person_with(str(cleo.public_id))
+        erasing.begin(person, "asked for")
+        erasing.finish(person)
+    rows = "SELECT string_agg(support::text, ' ') FROM public.tenants_supportaccess support"
+    with enter_platform(), connection.cursor() as cursor:
+        cursor.execute(f"{rows} WHERE tenant_id = %s", [acme.pk])
+        [said] = cursor.fetchone()
+        assert "cleo" not in said
+        assert "Olga Quistgaard" in said
+        # Globex has nothing to do with it: somebody there may be called so.
+        cursor.execute(f"{rows} WHERE tenant_id = %s", [globex.pk])
+        assert "cleo" in cursor.fetchone()[0]
+
+        person = erasure.person_with(str(olga.public_id))
+        erasing.begin(person, "asked for")
+        erasing.finish(person)
+        cursor.execute(rows)
+        assert "Quistgaard" not in cursor.fetchone()[0]
+    for tenant in (acme, globex):
+        for event in recorded(tenant, "support.opened"):
+            assert "Quistgaard" not in f"{vars(event)}"
+    assert "Quistgaard" not in f"{[vars(one) for one in platform_events('support.opened')]}"
+
+
 # The rows
 
 
@@ -215,7 +279,7 @@ def test_commands_open_list_and_end(browser, acme, olga, ann, recorded):
     opened = run("open", *asked, "--minutes", "15")
     assert opened["operator"] == "olga"
     [event] = recorded(acme, "support.opened")
-    assert (event.actor_kind, event.details["operator"]) == ("command", "olga")
+    assert (event.actor_kind, event.details["operator"]) == ("command", str(olga.public_id))
     client = browser(acme)
     assert client.post(opened["link"].partition(":8000")[2]).status_code == 302
     client.post("/", {"display_name": "Ann Renamed", "time_zone": ""})

@@ -15,7 +15,7 @@ STATEMENTS = {
     # page: (of an administrator, of a reader, whose permissions take two)
     "home": (4, 4),
     "my activity": (6, 6),
-    "overview": (19, 21),
+    "overview": (20, 22),
     "people": (8, 10),
     "person": (8, 9),
     "history": (9, 11),
