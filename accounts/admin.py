@@ -4,18 +4,16 @@ from typing import Any, ClassVar
 
 from django.contrib import admin, messages
 from django.contrib.auth.models import Permission
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.http import HttpRequest
 from unfold.admin import ModelAdmin
-from unfold.decorators import action, display
+from unfold.decorators import display
 
 from accounts import administrators
 from accounts.factor_admin import WithSecondFactor
 from accounts.forgetting_pages import Forgettable
 from accounts.forms import CustomUserChangeForm, CustomUserCreationForm, RolesForm
-from accounts.invitations import invite
+from accounts.invitation_admin import Invitable
 from accounts.models import ApiToken, CustomUser
 from accounts.people_filters import PowerFilter, StateFilter
 from activity import denials
@@ -26,6 +24,7 @@ from tenants.sites import SoundList, platform_site, tenant_site
 
 
 class CustomUserAdmin(
+    Invitable,
     Forgettable,
     WithSecondFactor,
     LinkedToRecord,
@@ -49,7 +48,7 @@ class CustomUserAdmin(
     readonly_fields = ("public_id", "last_login", "last_seen", "date_joined", "second_factor")
     actions: ClassVar[Any] = ["activate", "deactivate"]
     actions_detail: ClassVar[Any] = [
-        "send_link",
+        *Invitable.invitation_actions,
         *WithSecondFactor.factor_actions,
         *Forgettable.forgetting_actions,
     ]
@@ -156,18 +155,7 @@ class CustomUserAdmin(
         """Save the roles, the last thing that can fail, and send a link to whoever is new."""
         super().save_related(request, form, formsets, change)
         if not change:
-            self._invite(request, form.instance)
-
-    @staticmethod
-    def _invite(request: HttpRequest, user: CustomUser) -> None:
-        if invite(user):
-            messages.success(request, f"{user.email} was sent a link to choose a password.")
-        else:
-            messages.error(
-                request,
-                f"The mail to {user.email} could not be sent. Try again from their page: "
-                "Send link to choose a password.",
-            )
+            self.invite(request, form.instance)
 
     @display(description="Person", ordering="username", header=True)
     def person(self, user: CustomUser) -> Any:
@@ -229,23 +217,6 @@ class CustomUserAdmin(
                 f"{kept} {_people(kept)} left as before: yourself, or administrators whom only an "
                 "administrator may change.",
             )
-
-    @action(description="Send link to choose a password", url_path="send-link", icon="mail")
-    def send_link(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Ask whether to mail somebody a one-time link, then do it.
-
-        The theme makes actions links, and following a link must not send anything.
-        """
-        user = self.get_object(request, object_id)
-        if user is None:
-            raise Http404
-        if not self.has_change_permission(request, user):
-            raise PermissionDenied
-        if request.method == "POST":
-            self._invite(request, user)
-            return redirect("admin:accounts_customuser_change", object_id)
-        context = {**self.admin_site.each_context(request), "title": str(user), "person": user}
-        return render(request, "accounts/send_link.html", context)
 
 
 def _may_touch(request: HttpRequest, user: Any) -> bool:

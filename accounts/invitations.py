@@ -8,8 +8,11 @@ is used, when the person signs in, changes their address, or after ``PASSWORD_RE
 from allauth.account.forms import default_token_generator
 from allauth.account.utils import user_pk_to_url_str
 from django.conf import settings
+from django.db import transaction
 from django.urls import reverse
 
+from accounts.api_tokens import revoke_all
+from accounts.devices import end_others
 from accounts.mails import send
 from accounts.models import CustomUser
 from activity.recording import record
@@ -35,6 +38,20 @@ def invite(user: CustomUser) -> bool:
     """
     record("user.invited", target=user)
     return send(user, "invitation", "Your account at {place}", link=link_for(user))
+
+
+def force_new_password(user: CustomUser) -> tuple[int, int, bool]:
+    """Void somebody's password, end sessions and API tokens at once, and send them a link.
+
+    Returns how many sessions and tokens ended, and whether the mail server took the mail. For when
+    somebody else may know the password.
+    """
+    with transaction.atomic():
+        sessions = end_others(user, None)
+        tokens = revoke_all(user)
+        user.set_unusable_password()
+        user.save(update_fields=["password"])
+        return sessions, tokens, invite(user)
 
 
 def send_reset_link(user: CustomUser) -> bool:

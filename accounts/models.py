@@ -8,7 +8,7 @@ from django.contrib.auth.models import AbstractUser, Group
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
-from django.db import models
+from django.db import models, transaction
 from django.db.models import Q
 from django.db.models.functions import Lower, Now
 from django.utils import timezone
@@ -146,15 +146,25 @@ class CustomUser(AbstractUser):
         is_known = self.pk is not None and not self._state.adding
         if is_known and not (args or kwargs.get("force_insert")):
             kwargs["force_update"] = kwargs.get("update_fields") is None
-        with self._telling_of_password(kwargs.get("update_fields")), presence.held(self):
+        fields = kwargs.get("update_fields")
+        ends = is_known and not self.is_active and (fields is None or "is_active" in fields)
+        together = transaction.atomic() if ends else nullcontext()
+        with self._telling_of_password(fields), presence.held(self), together:
             super().save(*args, **kwargs)
+            if ends:
+                self._end_tokens()
+
+    def _end_tokens(self) -> None:
+        """End the tokens of who is deactivated, for good: let in again, they make new ones."""
+        now = timezone.now()
+        self.api_tokens.filter(revoked_at=None, expires_at__gt=now).update(revoked_at=now)
 
     def _telling_of_password(self, fields: Any) -> AbstractContextManager[object]:
         """Say that a new password is by a one-time link, or that a hash is all that is new."""
         if self._state.adding:
             return nullcontext()
         # Django empties _password when it saves; a better hash of the same password never sets it.
-        is_new = self._password is not None  # type: ignore[attr-defined]
+        is_new = self._password is not None or not self.has_usable_password()  # type: ignore[attr-defined]
         if not is_new and fields is not None and list(fields) == ["password"]:
             return context.telling(actor=self._as_actor(), meaning="user.password_rehashed")
         if is_new and context.current().actor.kind == ActorKind.ANONYMOUS:

@@ -280,8 +280,8 @@ class TestUse:
             elif way == "expired":
                 ApiToken.objects.update(expires_at=timezone.now())
             elif way == "deactivated":
-                bob.is_active = False
-                bob.save()
+                # By the panel it would be revoked as well.
+                CustomUser.objects.filter(pk=bob.pk).update(is_active=False)
             else:
                 ApiToken.objects.all().delete()
 

@@ -695,6 +695,7 @@ def every_address(acme, globex, ann) -> list[str]:
                 "token_id": token.pk,
                 "job": job.pk,
                 "export_id": job.pk,
+                "schedule_id": job.pk,
                 "code": "not-found",
             }
             found += [filled(route, values) for route in routes]
