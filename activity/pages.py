@@ -25,10 +25,12 @@ from tenants.sites import platform_site, tenant_site
 MOST_ROWS: Final = 1_000
 """A page shows no more rows of a report than a browser can bear; a file has all."""
 
+MOST_PAGES: Final = 1_000
+
 USUAL: Final = "30"
 """How many days a report shows when nobody chose."""
 
-_OF_THE_PAGE: Final = {"since", "until", "days", "export", "compress"}
+_OF_THE_PAGE: Final = {"since", "until", "days", "export", "compress", "page"}
 """What stands in the address beside the parameters of a report."""
 
 may_read = permission_required("activity.view_activityevent", raise_exception=True)
@@ -66,14 +68,40 @@ def report(request: HttpRequest, name: str) -> HttpResponseBase:
     if "export" in request.GET:
         return _file(request, definition, chosen, given)
     wrong: InvalidInput | None = None
+    page = _page(request.GET.get("page", "1"))
     try:
-        finished = build(name, chosen.period, given, most=MOST_ROWS)
+        finished = build(name, chosen.period, given, most=page * MOST_ROWS)
     except InvalidInput as error:
         wrong = error
-        finished = build(name, chosen.period, most=MOST_ROWS)
-    context = _context(definition, finished, chosen, given, wrong)
+        finished = build(name, chosen.period, most=page * MOST_ROWS)
+    context = _context(definition, finished, chosen, given, wrong) | _of_page(finished, page)
     viewing.report_viewed(finished)
     return _render(request, "panel/report.html", context, 400 if wrong or chosen.error else 200)
+
+
+def _page(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= MOST_PAGES):
+        raise _no_page()
+    return int(text)
+
+
+def _no_page() -> InvalidInput:
+    return InvalidInput("the report has no such page.", "Open its first page.")
+
+
+def _of_page(finished: Report, page: int) -> dict[str, Any]:
+    """Return the rows of one page, and the numbers of those before and after it."""
+    first = (page - 1) * MOST_ROWS
+    if first and first >= len(finished.rows):
+        raise _no_page()
+    shown = replace(finished, rows=finished.rows[first:])
+    return {
+        "rows": report_pages.cells(shown),
+        "first_row": first + 1,
+        "last_row": len(finished.rows),
+        "page_before": page - 1,
+        "page_after": page + 1 if finished.is_cut else 0,
+    }
 
 
 def _chosen(request: HttpRequest, definition: Definition) -> Chosen:
@@ -112,7 +140,6 @@ def _context(
         "title": definition.title,
         "definition": definition,
         "report": finished,
-        "rows": report_pages.cells(finished),
         "charts": report_pages.charts(definition, finished),
         "ranks": report_pages.ranks(definition, finished),
         "fields": fields,

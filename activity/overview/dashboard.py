@@ -23,6 +23,7 @@ from activity.reading.events import narrow
 from activity.reading.links import link_to
 from activity.reading.query import parse
 from activity.reports import ADMIN_ACTIONS, Report
+from activity.reports.people import MOST_PEOPLE
 from activity.rollups.reading import people_in
 
 MOST_CHANGES: Final = 10
@@ -133,6 +134,8 @@ def _figures(
     than = "the day before" if len(period.days) == 1 else f"in the {length_in_words(period)} before"
     active, active_before = people_in(period), people_in(earlier)
     report = reverse("report", args=["most-active"])
+    # All of them, which the report has only when it is asked for as many.
+    most = f"&most={active}" if active > MOST_PEOPLE else ""
     counted = [
         _counted("Sign-ins", sign_ins, "sign_ins", period, than, "session.started"),
         _counted("Failed sign-ins", failures, "failed_sign_ins", period, than, "session.failed"),
@@ -144,7 +147,7 @@ def _figures(
             value=active,
             before=active_before,
             than=than,
-            link=f"{report}?since={period.since}&until={period.until}",
+            link=f"{report}?since={period.since}&until={period.until}{most}",
         ),
         *counted,
     )

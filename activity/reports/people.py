@@ -7,6 +7,7 @@ from typing import Final
 from django.utils import timezone
 
 from activity.periods import Period, zone
+from activity.reports.parameters import number
 from activity.reports.registry import (
     Asked,
     Chart,
@@ -56,7 +57,8 @@ def _last_day(month: date) -> date:
 
 
 def _most_active(asked: Asked) -> Iterable[Row]:
-    people = reading.tallies("person", asked.period, MOST_PEOPLE)
+    most = asked["most"] if asked.most is None else min(asked["most"], asked.most)
+    people = reading.tallies("person", asked.period, most)
     return ((one.label, one.events, one.sign_ins, one.changes) for one in people)
 
 
@@ -107,7 +109,7 @@ register(
         name="most-active",
         title="Most active people",
         about="People",
-        sentence=f"Who did most, the first {MOST_PEOPLE}.",
+        sentence=f"Who did most, the first {MOST_PEOPLE} unless more are asked for.",
         columns=(
             Column("person", "Person"),
             Column("events", "Events", Kind.COUNT, "events"),
@@ -115,6 +117,16 @@ register(
             Column("admin_changes", "Changes to people and roles", Kind.COUNT, "changes"),
         ),
         rows=_most_active,
+        parameters=(
+            number(
+                "most",
+                "People at most",
+                "How many people are listed at most.",
+                least=1,
+                most=1_000_000,
+                usual=MOST_PEOPLE,
+            ),
+        ),
         chart=Chart(Draw.RANKS, "person", ("events",)),
     ),
 )

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from datetime import date, timedelta
+from html import unescape
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -11,7 +12,7 @@ from django.db import connection
 from django.utils import timezone
 
 from accounts.models import CustomUser
-from activity import rollups
+from activity import pages, rollups
 from activity.context import Actor, ActorKind
 from activity.models import ActivityEvent, RollupCursor, Schedule
 from activity.overview import attention
@@ -53,6 +54,29 @@ def figures_of(shown):
 
 
 # Where the numbers lead
+
+
+def test_the_people_behind_the_number_are_as_many_as_it_says(browser, acme, ann, monkeypatch):
+    monkeypatch.setattr(pages, "MOST_ROWS", 50)
+    today = last_days(1).until
+    roll_up(acme, *((today, "session.started", f"p{n:03}", 1) for n in range(130)))
+    with enter_tenant(acme):
+        people = figures_of(dashboard(last_days(7)))["People active"]
+    assert people.value == 130
+    client, link, named = browser(acme, ann), people.link, set()
+    while link:
+        page = client.get(link).text
+        table = page[page.index("<tbody>") : page.index("</tbody>")]
+        named |= set(re.findall(r"<td>(p\d+)</td>", table))
+        after = re.search(r'href="(\?[^"]*)" rel="next"', page)
+        link = people.link.partition("?")[0] + unescape(after[1]) if after else ""
+    assert len(named) == 130
+    assert client.get(f"{people.link}&page=4").status_code == 400
+    for nonsense in ("0", "x", "-1", "1001", "9" * 30):
+        assert client.get(f"{people.link}&page={nonsense}").status_code == 400
+    before = client.get(f"{people.link}&page=2").text
+    assert "Rows 51 to 100." in before
+    assert 'rel="prev"' in before
 
 
 def test_each_number_links_to_the_very_rows_it_counts(browser, acme, ann, bob):

@@ -264,5 +264,5 @@ def test_a_long_report_is_cut_on_the_page_and_whole_as_a_file(browser, acme, bob
     page = client.get(REPORT.format("sign-ins")).text
     file = b"".join(client.get(REPORT.format("sign-ins"), {"export": "csv"})).decode()
 
-    assert "The first 3 rows. An export has them all." in page
+    assert "Rows 1 to 3. An export has them all." in page
     assert len(file.splitlines()) == 31
