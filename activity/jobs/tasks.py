@@ -4,7 +4,7 @@ from typing import Final
 
 from celery import shared_task
 
-from activity.jobs import running, sweeping
+from activity.jobs import running, sweeping, unserved
 from tenants.tasks import PlatformTask, TenantTask
 
 # Seconds. A hundred million events take an hour or two.
@@ -46,7 +46,9 @@ def run_exports() -> int:
 @shared_task(base=PlatformTask, name="activity.expire_exports")
 def expire_exports() -> int:
     """Have files deleted whose time is over; returns how many tenants have exports."""
-    return sweeping.expire_everywhere()
+    places = sweeping.expire_everywhere()
+    unserved.expire()
+    return places
 
 
 @shared_task(base=TenantTask, name="activity.expire_exports_in_tenant")
