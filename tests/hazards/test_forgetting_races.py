@@ -17,11 +17,13 @@ from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
-from accounts import api_tokens, factor_codes, second_factors, token_pages
+from accounts import adapter, api_tokens, factor_codes, second_factors, token_pages
 from accounts.models import ApiToken, CustomUser, Membership
 from activity.forgetting import erasing, settling, tasks
 from activity.forgetting.people import Person, people
-from activity.models import ActivityEvent, SavedSearch, Schedule
+from activity.jobs import asking
+from activity.jobs.requesters import NotAllowed
+from activity.models import ActivityEvent, ExportJob, SavedSearch, Schedule
 from activity.presence import AccountGone
 from activity.reading import saved
 from activity.recording import record
@@ -346,6 +348,52 @@ def test_l13_a_page_says_that_the_account_is_gone(
         assert not Session.objects.exists()
         assert erasing.sweep() == 1
         assert is_gone(lab)
+
+
+def test_l13_a_sign_in_leaves_no_session_of_whom_is_gone(
+    lab: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with enter_tenant(lab):
+        user, _ = lived()
+        whom = people().find(EMAIL)
+    client = Client(headers={"host": f"{lab.slug}.localhost:8000"}, raise_request_exception=False)
+
+    def authenticate(*given: Any, **named: Any) -> Any:
+        # The password was right.
+        found = right(*given, **named)
+        elsewhere(lab, lambda: erasing.begin(whom, "request 1"))
+        return found
+
+    right = adapter.authenticate
+    monkeypatch.setattr(adapter, "authenticate", authenticate)
+    answer = client.post("/accounts/login/", {"login": EMAIL, "password": "x" * 20})
+
+    assert answer.status_code == 409
+    with enter_tenant(lab):
+        assert not CustomUser.objects.filter(pk=user.pk).exists()
+        assert not Session.objects.exists()
+        assert erasing.sweep() == 1
+        assert is_gone(lab)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_l13_an_export_that_is_being_asked_for_is_ended(lab: Tenant, somebody: Somebody) -> None:
+    with enter_tenant(lab):
+        lived()
+        CustomUser.objects.filter(email=EMAIL).update(is_staff=True, is_superuser=True)
+        user = CustomUser.objects.get(email=EMAIL)
+        CustomUser.objects.create_superuser("chief", "chief@lab.example", "y" * 20)
+        somebody.do(lambda: asking.request("events", {"q": f"actor:{EMAIL}"}, "csv", by=user))
+        with pytest.raises(settling.Unsettled):
+            erase()
+        somebody.commit()
+        assert erasing.sweep() == 1
+        [job] = ExportJob.objects.all()
+        assert job.state == ExportJob.State.FAILED
+        assert NAME not in job.requester_label
+        assert is_gone(lab)
+    with enter_tenant(lab), pytest.raises(NotAllowed, match="no account here any more"):
+        asking.request("events", {}, "csv", by=user)
 
 
 def test_l13_a_role_is_not_given_to_whom_is_erased_meanwhile(
