@@ -11,126 +11,35 @@ import difflib
 import os
 import re
 from collections.abc import Mapping
-from ipaddress import ip_address
-from pathlib import Path
-from typing import Annotated, Any, Literal
-from urllib.parse import parse_qsl, urlsplit
-from zoneinfo import ZoneInfo
+from typing import Any, Literal
 
 from django.core.exceptions import ImproperlyConfigured
 from dotenv import dotenv_values
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+from config.environment_values import CHECKOUT as CHECKOUT
+from config.environment_values import (
+    Below,
+    Bucket,
+    Database,
+    HostName,
+    HostNames,
+    Mail,
+    NameServers,
+    PrivateKey,
+    PublicKeys,
+    Redis,
+    TimeZone,
+    Token,
+    Witness,
+    Words,
+)
+
 PREFIX = "TENANTRY_"
 
 
 class InvalidEnvironment(ImproperlyConfigured):
     """One or more environment variables cannot be used; the message has a line for each."""
-
-
-def _split_commas(value: Any) -> Any:
-    return tuple(part.strip() for part in value.split(",") if part.strip())
-
-
-def _hostname(value: str) -> str:
-    labels = value.lower().rstrip(".").split(".")
-    if not all(re.fullmatch(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", label) for label in labels):
-        raise ValueError("expected a host name such as example.com, without scheme, port or path")
-    return ".".join(labels)
-
-
-def _hostnames(values: tuple[str, ...]) -> tuple[str, ...]:
-    # What admits every host is left to config.checks, which says why not (tenantry.E003).
-    return tuple(value if value in ("*", ".") else _hostname(value) for value in values)
-
-
-def _url_with_scheme(*schemes: str) -> AfterValidator:
-    def check(value: str) -> str:
-        if not value.startswith(tuple(f"{scheme}://" for scheme in schemes)):
-            raise ValueError(
-                "expected a URL that starts with " + " or ".join(f"{s}://" for s in schemes)
-            )
-        try:
-            _ = urlsplit(value).port
-        except ValueError:
-            raise ValueError(
-                "expected a URL with a number as its port and with special characters of the"
-                " password percent-encoded"
-            ) from None
-        return value
-
-    return AfterValidator(check)
-
-
-def _time_zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (KeyError, ValueError, OSError):
-        raise ValueError("expected a time zone of the tz database such as Europe/Berlin") from None
-    return value
-
-
-def _name_servers(values: tuple[str, ...]) -> tuple[str, ...]:
-    for value in values:
-        try:
-            parts = urlsplit(f"//{value}")
-            _ = ip_address(parts.hostname or ""), parts.port
-            is_alone = parts.netloc == value and "@" not in value
-        except ValueError:
-            is_alone = False
-        if not is_alone:
-            raise ValueError(
-                "expected IP addresses such as 9.9.9.9 or [2620:fe::fe]:53, separated by commas"
-            )
-    return values
-
-
-def _split_words(value: Any) -> Any:
-    return tuple(re.findall(r"[^\s,]+", value))
-
-
-_KEY = r"[^\s+]+\+[0-9a-f]{8}\+[A-Za-z0-9+/=]+"
-
-
-def _private_key(value: str) -> str:
-    # Whether name, id and key belong together is asked by config.checks (tenantry.E007).
-    if not re.fullmatch(r"PRIVATE\+KEY\+" + _KEY, value):
-        raise ValueError(
-            "expected PRIVATE+KEY+name+id+key, the line that manage.py activity keygen prints"
-        )
-    return value
-
-
-def _public_keys(values: tuple[str, ...]) -> tuple[str, ...]:
-    if not all(re.fullmatch(_KEY, value) for value in values):
-        raise ValueError(
-            "expected public keys of the form name+id+key, separated by spaces or commas"
-        )
-    return values
-
-
-def _with_a_host(value: str) -> str:
-    parts = urlsplit(value)
-    if not parts.hostname or parts.fragment or parts.username or re.search(r"\s", value):
-        raise ValueError("expected a URL such as https://witness.example.com/notes")
-    return value
-
-
-def _bucket(value: str) -> str:
-    parts = urlsplit(value)
-    asked = dict(parse_qsl(parts.query, keep_blank_values=True))
-    endpoint = urlsplit(asked.pop("endpoint", "https://example.com"))
-    is_known = asked.keys() <= {"region"} and endpoint.scheme in ("https", "http")
-    if not (parts.hostname and is_known and endpoint.hostname) or re.search(r"\s|#", value):
-        raise ValueError("expected a URL such as s3://key:secret@bucket/prefix?region=eu-central-1")
-    return value
-
-
-def _token(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9._~-]{32,200}", value):
-        raise ValueError("expected 32 to 200 letters and digits, as openssl rand -hex 24 prints")
-    return value
 
 
 class Environment(BaseModel):
@@ -144,72 +53,62 @@ class Environment(BaseModel):
         description="Signs sessions and links; at least 50 random characters. "
         "Development makes one in the data directory; production needs it.",
     )
-    SECRET_KEY_FALLBACKS: Annotated[tuple[str, ...], BeforeValidator(_split_words)] = Field(
+    SECRET_KEY_FALLBACKS: Words = Field(
         (),
         description="Values that SECRET_KEY had before, separated by spaces or commas. Sessions, "
         "links and second factors of then stay good while they stand here.",
     )
-    TENANTRY_SEAL_KEY: Annotated[str, AfterValidator(_private_key)] | None = Field(
+    TENANTRY_SEAL_KEY: PrivateKey | None = Field(
         None,
         description="Signs the checkpoints of the record: what `manage.py activity keygen` prints. "
         "Development makes one in the data directory; production needs it, or the file.",
     )
-    TENANTRY_SEAL_KEY_FILE: Annotated[Path, AfterValidator(lambda path: CHECKOUT / path)] | None = (
-        Field(
-            None,
-            description="A file with that key, in place of the variable. Nobody but its owner may "
-            "have access to it.",
-        )
+    TENANTRY_SEAL_KEY_FILE: Below | None = Field(
+        None,
+        description="A file with that key, in place of the variable. Nobody but its owner may "
+        "have access to it.",
     )
-    TENANTRY_SEAL_KEYS: Annotated[
-        tuple[str, ...], BeforeValidator(_split_words), AfterValidator(_public_keys)
-    ] = Field(
+    TENANTRY_SEAL_KEYS: PublicKeys = Field(
         (),
         description="Public keys that signed the record before, separated by spaces or commas. "
         "They stay published, so that old checkpoints can be checked.",
     )
-    TENANTRY_WITNESS_FILE: Annotated[Path, AfterValidator(lambda path: CHECKOUT / path)] | None = (
-        Field(
-            None,
-            description="A file to which workers append each checkpoint of the record, best on "
-            "another machine's disk. Not given: none.",
-        )
+    TENANTRY_WITNESS_FILE: Below | None = Field(
+        None,
+        description="A file to which workers append each checkpoint of the record, best on "
+        "another machine's disk. Not given: none.",
     )
-    TENANTRY_WITNESS_URL: (
-        Annotated[str, _url_with_scheme("https", "http"), AfterValidator(_with_a_host)] | None
-    ) = Field(
+    TENANTRY_WITNESS_URL: Witness | None = Field(
         None,
         description="An address to which workers send each checkpoint of the record by POST; "
         "in production https. Not given: none.",
     )
-    TENANTRY_METRICS_TOKEN: Annotated[str, AfterValidator(_token)] | None = Field(
+    TENANTRY_METRICS_TOKEN: Token | None = Field(
         None,
         description="What a monitoring system sends as bearer token to be given /metrics of the "
         "platform's host; 32 or more letters and digits. Not given: there is no such page.",
     )
-    ALLOWED_HOSTS: Annotated[
-        tuple[str, ...], BeforeValidator(_split_commas), AfterValidator(_hostnames)
-    ] = Field(
+    ALLOWED_HOSTS: HostNames = Field(
         (),
         description="Comma-separated host names served besides the base domain and its subdomains. "
         "Custom domains of tenants need no entry: they are looked up.",
     )
-    DATABASE_URL: Annotated[str, _url_with_scheme("postgres", "postgresql")] | None = Field(
+    DATABASE_URL: Database | None = Field(
         None, description="PostgreSQL 18. Not given: an embedded server (development only)."
     )
-    DATABASE_OWNER_URL: Annotated[str, _url_with_scheme("postgres", "postgresql")] | None = Field(
+    DATABASE_OWNER_URL: Database | None = Field(
         None,
         description="The same database as the role that owns the schemas, on a direct connection. "
         "For migrations and workers; without it DATABASE_URL is the owner's.",
     )
-    REDIS_URL: Annotated[str, _url_with_scheme("redis", "rediss", "unix")] | None = Field(
+    REDIS_URL: Redis | None = Field(
         None, description="Redis 6.2 or newer. Not given: an embedded server (development only)."
     )
     PORT: int = Field(8000, ge=1, le=65535, description="The port on which `make up` serves.")
-    TENANTRY_BASE_DOMAIN: Annotated[str, AfterValidator(_hostname)] = Field(
+    TENANTRY_BASE_DOMAIN: HostName = Field(
         "localhost", description="The platform's own host; tenants live on <slug>.<base domain>."
     )
-    TENANTRY_DATA: Annotated[Path, AfterValidator(lambda path: CHECKOUT / path)] = Field(
+    TENANTRY_DATA: Below = Field(
         CHECKOUT / ".data",
         description="Directory of the embedded servers, development secrets and mail.",
     )
@@ -226,9 +125,7 @@ class Environment(BaseModel):
         description="How many reverse proxies stand in front and append to X-Forwarded-For. "
         "With 0 the header is ignored.",
     )
-    TENANTRY_DNS_SERVERS: Annotated[
-        tuple[str, ...], BeforeValidator(_split_commas), AfterValidator(_name_servers)
-    ] = Field(
+    TENANTRY_DNS_SERVERS: NameServers = Field(
         (),
         description="Comma-separated name servers, ip or ip:port, that are asked for proofs of "
         "custom domains. Not given: the system's.",
@@ -264,19 +161,15 @@ class Environment(BaseModel):
         le=120,
         description="For how many minutes support access to a tenant may be opened at most.",
     )
-    TENANTRY_EXPORTS_DIRECTORY: (
-        Annotated[Path, AfterValidator(lambda path: CHECKOUT / path)] | None
-    ) = Field(
+    TENANTRY_EXPORTS_DIRECTORY: Below | None = Field(
         None,
         description="Directory of exports that are made in the background; web and workers need "
         "the same. Not given: exports in the data directory.",
     )
-    TENANTRY_EXPORTS_URL: Annotated[str, _url_with_scheme("s3"), AfterValidator(_bucket)] | None = (
-        Field(
-            None,
-            description="A bucket for them, S3 or alike: s3://key:secret@bucket/prefix?region=… "
-            "and &endpoint=https://…; needs requirements/s3.txt. Not given: that directory.",
-        )
+    TENANTRY_EXPORTS_URL: Bucket | None = Field(
+        None,
+        description="A bucket for them, S3 or alike: s3://key:secret@bucket/prefix?region=… "
+        "and &endpoint=https://…; needs requirements/s3.txt. Not given: that directory.",
     )
     TENANTRY_EXPORT_DAYS: int = Field(
         7, ge=1, le=90, description="For how many days the file of an export is kept."
@@ -306,7 +199,7 @@ class Environment(BaseModel):
         le=86400,
         description="Seconds between two roll-ups of the record. Development: 10.",
     )
-    TENANTRY_TIME_ZONE: Annotated[str, AfterValidator(_time_zone)] = Field(
+    TENANTRY_TIME_ZONE: TimeZone = Field(
         "UTC", description="Time zone of the platform, and of tenants made without one."
     )
     TENANTRY_LOG_FORMAT: Literal["console", "json"] = Field(
@@ -315,7 +208,7 @@ class Environment(BaseModel):
     TENANTRY_LOG_LEVEL: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="The least severe log lines to write."
     )
-    TENANTRY_EMAIL_URL: Annotated[str, _url_with_scheme("smtp", "smtps", "file")] | None = Field(
+    TENANTRY_EMAIL_URL: Mail | None = Field(
         None,
         description="smtp://user:password@host:587 (STARTTLS), smtps://…:465 or file:///directory. "
         "Not given: files in the data directory in development, no mail in production.",
