@@ -32,8 +32,8 @@ from activity.schedules.wishes import Wish
 from activity.verifying import verify
 from tenants.context import enter_tenant
 from tenants.models import Tenant
+from tests.activity.settling import settle
 from tests.activity.test_forgetting import EMAIL, NAME, found_anywhere, lived
-from tests.activity.test_sealing import settle
 
 WISH = Wish(name="Sign-ins", source="sign-ins", cron="daily", delivery="storage")
 

@@ -38,7 +38,7 @@ def ask(
     running: Running, path: str = "/accounts/login/", *, cookie: str = ""
 ) -> tuple[int, str | None]:
     """Return the status of a page, and when it says to try again."""
-    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=120)
     headers = {"Host": f"acme.localhost:{running.port}", "Cookie": cookie}
     try:
         connection.request("GET", path, headers=headers)
