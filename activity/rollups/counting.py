@@ -113,19 +113,20 @@ def _through(name: str) -> str:
 
 
 def _added(name: str) -> str:
-    """Two such arrays added up: past its end each has its total."""
+    """Two such arrays added up: past its end each has its total.
+
+    Nearly always only one day is added to, the last one or one after it: what is before stays.
+    """
     array = f"{name}_through"
-    places = ", ".join(
-        f"coalesce(tally.{array}[{n}], tally.{name})"
-        f" + coalesce(EXCLUDED.{array}[{n}], EXCLUDED.{name})"
-        for n in range(1, 32)
-    )
-    return (
-        f"{array} = CASE WHEN EXCLUDED.{array} = '{{}}' THEN tally.{array}"
-        f" WHEN tally.{array} = '{{}}' THEN EXCLUDED.{array} ELSE (ARRAY[{places}])"
-        f"[:greatest(cardinality(tally.{array}), cardinality(EXCLUDED.{array}))] END,"
-        f" {name} = tally.{name} + EXCLUDED.{name}"
-    )
+    old, new = f"tally.{array}", f"EXCLUDED.{array}"
+    return f"""{array} = CASE WHEN {new} = '{{}}' THEN {old} WHEN {old} = '{{}}' THEN {new}
+        WHEN EXCLUDED.days & EXCLUDED.days - 1 = 0 AND cardinality({old}) <= cardinality({new})
+        THEN {old}[:cardinality({new}) - 1] || array_fill(tally.{name},
+            ARRAY[greatest(cardinality({new}) - 1 - cardinality({old}), 0)])
+            || tally.{name} + EXCLUDED.{name}
+        ELSE (SELECT array_agg(coalesce(old, tally.{name}) + coalesce(new, EXCLUDED.{name}))
+            FROM unnest({old}, {new}) AS both_of (old, new)) END,
+        {name} = tally.{name} + EXCLUDED.{name}"""
 
 
 def _summed(name: str) -> str:
@@ -154,6 +155,7 @@ WITH fresh AS MATERIALIZED ({fresh}), months AS (
         days = tally.days | EXCLUDED.days, last_at = greatest(tally.last_at, EXCLUDED.last_at),
         label = CASE WHEN EXCLUDED.label = '' OR EXCLUDED.label LIKE 'erased-%%'
             THEN coalesce(nullif(tally.label, ''), EXCLUDED.label) ELSE EXCLUDED.label END
+    RETURNING subject, month, days, coalesce(old.days, 0) AS known
 )
 {then}
 """
@@ -166,35 +168,37 @@ ON CONFLICT (build, action, day, outcome, facet)
 DO UPDATE SET events = total.events + EXCLUDED.events
 """
 
-# What a statement reads it reads as it was before: whom the tallies know already.
-_KNOWN: Final = """
-SELECT FROM activity_monthlytally known
-WHERE known.build = %(build)s AND known.kind = 'person' AND known.subject = fresh.subject
-"""
+def _days_of_week(month: str) -> str:
+    """The bits of a month's days that are in a week."""
+    first = f"greatest(week, {month})"
+    last = f"least(week + 6, ({month} + interval '1 month')::date - 1)"
+    return f"(((1 << ({last} - {first} + 1)) - 1) << ({first} - {month}))"
 
-_DAYS_OF_WEEK: Final = """
-((1 << (least(week.first + 6, (known.month + interval '1 month')::date - 1)
-        - greatest(week.first, known.month) + 1)) - 1) << (greatest(week.first, known.month)
-        - known.month)
-"""
-"""The bits of a month's days that are in a week."""
 
+def _was_here(month: str) -> str:
+    """The days of a week that a tally of a month had before: a statement does not see its own."""
+    return f"""coalesce((SELECT known.days & {_days_of_week("known.month")}
+        FROM activity_monthlytally known WHERE known.build = %(build)s AND known.kind = 'person'
+        AND known.month = {month} AND known.subject = active.subject), 0)"""
+
+
+_MONTHS_OF_WEEK: Final = ("date_trunc('month', week)::date", "date_trunc('month', week + 6)::date")
+
+# Of each person the days that their tally did not have before. A week that is in two months is
+# asked of both.
 _FIRST: Final = f"""
-SELECT subject, day, 'day' AS span FROM fresh WHERE NOT EXISTS ({_KNOWN}
-    AND known.month = date_trunc('month', fresh.day)::date
-    AND known.days & (1 << (extract(day FROM fresh.day)::int - 1)) <> 0)
+WITH active AS MATERIALIZED (
+    SELECT subject, month, known, month + n AS day, date_trunc('week', month + n)::date AS week
+    FROM added, generate_series(0, 30) AS n WHERE days <> known AND days & ~known & (1 << n) <> 0
+)
+SELECT subject, day, 'day' AS span FROM active
 UNION ALL
-SELECT subject, day, 'month' FROM (
-    SELECT subject, min(day) AS day FROM fresh GROUP BY subject, date_trunc('month', day)
-) AS fresh WHERE NOT EXISTS ({_KNOWN} AND known.month = date_trunc('month', fresh.day)::date)
+SELECT subject, min(day), 'month' FROM active WHERE known = 0 GROUP BY subject, month
 UNION ALL
-SELECT subject, day, 'week' FROM (
-    SELECT subject, min(day) AS day FROM fresh GROUP BY subject, date_trunc('week', day)
-) AS fresh, LATERAL (SELECT date_trunc('week', fresh.day)::date AS first) AS week
-WHERE NOT EXISTS ({_KNOWN}
-    AND known.month IN (date_trunc('month', week.first)::date,
-                        date_trunc('month', week.first + 6)::date)
-    AND known.days & ({_DAYS_OF_WEEK}) <> 0)
+SELECT subject, min(day), 'week' FROM active GROUP BY subject, week
+HAVING CASE WHEN {_MONTHS_OF_WEEK[0]} = {_MONTHS_OF_WEEK[1]}
+    THEN bool_and(known & {_days_of_week("month")} = 0)
+    ELSE {" + ".join(map(_was_here, _MONTHS_OF_WEEK))} = 0 END
 """
 
 PEOPLE_OF_TALLIES: Final = _COUNTED_AS.replace(
