@@ -20,7 +20,7 @@ from django.utils import timezone
 
 from benchmarks.entries.requests import TENANTRY
 from benchmarks.entry import Entry
-from benchmarks.ground import Place
+from benchmarks.thousand import TENANTS, THOUSAND, sweeps
 from benchmarks.worker import Turns, contestant
 
 _HERE = "benchmarks.entries.folding"
@@ -29,8 +29,6 @@ _SLUG = "folded"
 _LONG = "foldedlong"
 _HISTORY = 200_000
 _NEW = 1_000
-_TENANTS = 1_000
-_THOUSAND = Place(TENANTRY.settings, "bench_fold_sweep", f"{_HERE}:thousand")
 
 _GROUP = """
 SELECT max(actor_label), sum(events) FROM (
@@ -214,38 +212,6 @@ def added_fold() -> Turns:
     yield from _added(lambda: rollups.fold(timezone.now()))
 
 
-def thousand() -> Turns:
-    """Make a thousand tenants, seal and count them."""
-    from django.core.management import call_command
-
-    from activity import rollups
-    from activity.sealing import sealer
-    from tenants.context import enter_platform, enter_tenant
-    from tenants.provisioning import create
-    from tenants.requests import TenantRequest
-
-    call_command("migrate", verbosity=0)
-    yield None
-    for position in range(_TENANTS):
-        with enter_tenant(create(TenantRequest(slug=f"tenant{position}")).tenant):
-            sealer.seal_now()
-            rollups.fold_now()
-    with enter_platform():
-        sealer.seal_now()
-        rollups.fold_now()
-    yield {}
-
-
-def _sweeps(sweep: Callable[[], Any]) -> Turns:
-    sweep()
-    yield None
-    while True:
-        started = time.perf_counter()
-        for _ in range(5):
-            sweep()
-        yield (time.perf_counter() - started) / 5 * 1000
-
-
 def each() -> Turns:
     """Ask every tenant in its schema, one after the other: what one writes first."""
     from activity.rollups import cursors
@@ -261,7 +227,7 @@ def each() -> Turns:
                 if served is None or served.number != cursors.newest_segment():
                     raise RuntimeError("a tenant is behind.")
 
-    yield from _sweeps(ask)
+    yield from sweeps(ask)
 
 
 def sweep() -> Turns:
@@ -272,7 +238,7 @@ def sweep() -> Turns:
         if sweeping.behind():
             raise RuntimeError("a tenant is behind.")
 
-    yield from _sweeps(ask)
+    yield from sweeps(ask)
 
 
 ENTRIES = [
@@ -299,13 +265,13 @@ ENTRIES = [
     ),
     Entry(
         name="fold-sweep",
-        sentence=f"How long it takes to find who of {_TENANTS:,} idle tenants is to be counted.",
+        sentence=f"How long it takes to find who of {TENANTS:,} idle tenants is to be counted.",
         unit="ms",
         more_is_better=False,
         is_seldom=True,
         contestants=[
-            contestant("asking each", _THOUSAND, f"{_HERE}:each"),
-            contestant("Tenantry's sweep", _THOUSAND, f"{_HERE}:sweep"),
+            contestant("asking each", THOUSAND, f"{_HERE}:each"),
+            contestant("Tenantry's sweep", THOUSAND, f"{_HERE}:sweep"),
         ],
     ),
 ]

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Final
 
 from django.db import connection
 from django.utils import timezone
@@ -24,7 +24,7 @@ from django.utils import timezone
 from benchmarks.entries import folding
 from benchmarks.entries.requests import TENANTRY
 from benchmarks.entry import Entry
-from benchmarks.ground import Place
+from benchmarks.thousand import TENANTS, THOUSAND, sweeps
 from benchmarks.worker import Turns, contestant
 
 _HERE = "benchmarks.entries.sealing"
@@ -32,8 +32,6 @@ _EVENTS: Final = 100_000
 _FEW: Final = 10_000
 _WRITERS: Final = 16
 _SECONDS: Final = 3.0
-_TENANTS: Final = 1_000
-_THOUSAND = Place(TENANTRY.settings, "bench_sweep", f"{_HERE}:thousand")
 
 
 @contextmanager
@@ -227,45 +225,18 @@ def sealed() -> Turns:
     yield from _writing("whilesealed", seals=True)
 
 
-def thousand() -> Turns:
-    """Make a thousand tenants, and seal them."""
-    from django.core.management import call_command
-
-    from activity.sealing import sealer
-    from tenants.context import enter_tenant
-    from tenants.provisioning import create
-    from tenants.requests import TenantRequest
-
-    call_command("migrate", verbosity=0)
-    yield None
-    for position in range(_TENANTS):
-        with enter_tenant(create(TenantRequest(slug=f"tenant{position}")).tenant):
-            sealer.seal(timezone.now())
-    yield {}
-
-
-def _sweeps(sweep: Callable[[], Any]) -> Turns:
-    sweep()
-    yield None
-    while True:
-        started = time.perf_counter()
-        for _ in range(5):
-            sweep()
-        yield (time.perf_counter() - started) / 5 * 1000
-
-
 def everybody() -> Turns:
     """Ask every tenant, as the first sweep of a process does."""
     from activity.sealing.unsealed import Sweep
 
-    yield from _sweeps(lambda: Sweep().unsealed())
+    yield from sweeps(lambda: Sweep().unsealed())
 
 
 def few() -> Turns:
     """Ask those who may have something, as every other sweep does."""
     from activity.sealing.unsealed import Sweep
 
-    yield from _sweeps(Sweep().unsealed)
+    yield from sweeps(Sweep().unsealed)
 
 
 ENTRIES = [
@@ -309,13 +280,13 @@ ENTRIES = [
     ),
     Entry(
         name="seal-sweep",
-        sentence=f"How long it takes to find who of {_TENANTS:,} idle tenants must be sealed.",
+        sentence=f"How long it takes to find who of {TENANTS:,} idle tenants must be sealed.",
         unit="ms",
         more_is_better=False,
         is_seldom=True,
         contestants=[
-            contestant("asking everybody", _THOUSAND, f"{_HERE}:everybody"),
-            contestant("asking few", _THOUSAND, f"{_HERE}:few"),
+            contestant("asking everybody", THOUSAND, f"{_HERE}:everybody"),
+            contestant("asking few", THOUSAND, f"{_HERE}:few"),
         ],
     ),
 ]
