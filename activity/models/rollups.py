@@ -22,7 +22,8 @@ class DailyTotal(models.Model):
 
     Rows without an action count people: those who were active on that day for the first time in
     the ``day``, ``week`` or ``month`` that ``facet`` names, so that a sum over a week or a month is
-    how many different people it had.
+    how many different people it had. By the facets ``network`` and ``name`` they say how many
+    failed sign-ins the one that had most had: a day of few has no attack.
     """
 
     # The action first: a report of few actions reads nothing else, and PostgreSQL 18 skips from
@@ -46,7 +47,11 @@ class Kind(models.TextChoices):
     """Of what a tally is."""
 
     PERSON = "person"
+    YEAR = "year"
+    """Of a person, their events in a year, by its months: who did most is read of these."""
     NETWORK = "network"
+    NAME = "name"
+    """Of failed sign-ins, by groups of the accounts that they were tried at."""
     OBJECT = "object"
     ADMIN = "admin"
     """Of changes to people and roles: by somebody, by one action."""
@@ -58,7 +63,8 @@ class MonthlyTally(models.Model):
     """What somebody or something did or had done in a month, and by which of its days.
 
     The n-th place of an array says how many there were through the n-th day, so that any span of
-    days is one subtraction. Arrays end at the last day that adds something.
+    days is one subtraction. Arrays end at the last day that adds something. Of a year, days are
+    months.
     """
 
     # Plain numbers first: a report of whole months reads no further than these.
@@ -94,6 +100,9 @@ class RollupCursor(models.Model):
     number = models.BigIntegerField(default=0, help_text="The newest segment that is counted.")
     size = models.BigIntegerField(default=0, help_text="How many events of the record that is.")
     zone = models.CharField(max_length=64, help_text="Whose days are counted.")
+    rules = models.PositiveSmallIntegerField(
+        default=1, db_default=1, help_text="By which it was counted."
+    )
     folded_at = models.DateTimeField(null=True)
     # Days up to cut_day, which ended at cut_at, have lost events to retention: their figures stay.
     cut_day = models.DateField(null=True)

@@ -4,25 +4,39 @@ from collections.abc import Iterable
 from typing import Final
 
 from activity.reports import parameters
-from activity.reports.reading import NETWORK, TIMES, WITHIN, called, fetched
+from activity.reports.reading import (
+    NAMED_SOURCE,
+    SOURCE,
+    SPANS,
+    TIMES,
+    WITHIN_SPAN,
+    called,
+    fetched_of,
+)
 from activity.reports.registry import Asked, Column, Definition, Kind, Row, Source, register
+from activity.rollups import failures
 
 _SPRAYING: Final = "one source, many accounts"
 _MANY_SOURCES: Final = "one account, many sources"
 _GUESSING: Final = "one source, one account"
 
 # By source and account first: most pairs are few attempts, which are counted once for all three.
+# Two hundred a day for a year are grouped in memory.
 _CLUSTERS: Final = f"""
+SET LOCAL work_mem = '64MB';
 WITH pair AS MATERIALIZED (
-    SELECT (event.occurred_at AT TIME ZONE %(zone)s)::date AS day, {NETWORK} AS source,
-           coalesce(nullif(event.target_id, ''), event.details ->> 'identifier_hash') AS account,
+    SELECT (occurred_at AT TIME ZONE %(zone)s)::date AS day, {SOURCE} AS source,
+           coalesce(nullif(target_id, ''), details ->> 'identifier_hash') AS account,
            sum({TIMES})::bigint AS attempts,
-           min(event.occurred_at) AS first_at, max(event.occurred_at) AS last_at
-    FROM activity_activityevent event
-    WHERE event.action = 'session.failed' AND {WITHIN}
+           min(occurred_at) AS first_at, max(occurred_at) AS last_at
+    FROM {SPANS}
+    CROSS JOIN LATERAL (
+        SELECT * FROM activity_activityevent event
+        WHERE event.action = 'session.failed' AND {WITHIN_SPAN} OFFSET 0
+    ) AS event
     GROUP BY 1, 2, 3
 )
-SELECT day, '{_SPRAYING}', source, NULL AS account, sum(attempts)::bigint AS attempts,
+SELECT day, '{_SPRAYING}', {NAMED_SOURCE}, NULL AS account, sum(attempts)::bigint AS attempts,
        count(account), 1, min(first_at), max(last_at)
 FROM pair WHERE source IS NOT NULL
 GROUP BY day, source HAVING count(account) >= %(least)s
@@ -32,7 +46,7 @@ SELECT day, '{_MANY_SOURCES}', NULL, account, sum(attempts)::bigint,
 FROM pair WHERE account IS NOT NULL
 GROUP BY day, account HAVING count(source) >= %(least)s
 UNION ALL
-SELECT day, '{_GUESSING}', source, account, attempts, 1, 1, first_at, last_at
+SELECT day, '{_GUESSING}', {NAMED_SOURCE}, account, attempts, 1, 1, first_at, last_at
 FROM pair WHERE account IS NOT NULL AND source IS NOT NULL AND attempts >= %(attempts)s
 ORDER BY 1 DESC, 5 DESC, 2, 3, 4 LIMIT %(most)s
 """  # noqa: S608 (our own words)
@@ -41,8 +55,11 @@ NOBODY: Final = "an unknown account"
 
 
 def _clusters(asked: Asked) -> Iterable[Row]:
-    values = {"least": asked["least"], "attempts": asked["attempts"], "most": asked.most}
-    rows = fetched(_CLUSTERS, asked.period, **values)
+    least, attempts = asked["least"], asked["attempts"]
+    # Whoever tried one account often was some network, and tried some account.
+    spans = failures.spans(asked.period, network=min(least, attempts), name=least)
+    values = {"least": least, "attempts": attempts, "most": asked.most}
+    rows = fetched_of(_CLUSTERS, spans, **values) if spans else []
     names = called({account for _, _, _, account, *_ in rows if account})
     for day, pattern, source, account, *figures in rows:
         name = names.get(account, NOBODY) if account else ""

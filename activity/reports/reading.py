@@ -30,11 +30,17 @@ TIMES: Final = (
 )
 """How often what an event tells of was done: a flood is one event with a count."""
 
-NETWORK: Final = (
-    "CASE family(event.ip) WHEN 6 THEN network(set_masklen(event.ip, 64))::text"
-    " ELSE host(event.ip) END"
-)
+SOURCE: Final = "CASE family(ip) WHEN 6 THEN network(set_masklen(ip, 64))::inet ELSE ip END"
 """Where an event is from: an address, of version 6 the network that one subscriber has."""
+NAMED_SOURCE: Final = "CASE family(source) WHEN 6 THEN source::text ELSE host(source) END"
+
+SPANS: Final = """unnest(%(firsts)s::uuid[], %(lasts)s::uuid[], %(starts)s::timestamptz[],
+        %(ends)s::timestamptz[]) AS span (first_id, last_id, start_at, end_at)"""
+WITHIN_SPAN: Final = (
+    "event.id >= span.first_id AND event.id < span.last_id"
+    " AND event.occurred_at >= span.start_at AND event.occurred_at < span.end_at"
+)
+"""The condition that an event is of one of several periods, for ``fetched_of``."""
 
 
 def newest(asked: Asked, condition: Q) -> QuerySet[ActivityEvent]:
@@ -54,6 +60,17 @@ def fetched(statement: str, period: Period, **values: Any) -> list[Row]:
     """Return the rows of a statement that may name the period's bounds and the local zone."""
     with connection.cursor() as cursor:
         cursor.execute(statement, {**_bounds(period), "zone": zone().key, **values})
+        rows: list[Row] = cursor.fetchall()
+    return rows
+
+
+def fetched_of(statement: str, periods: list[Period], **values: Any) -> list[Row]:
+    """Return the rows of a statement about several periods that have no day in common."""
+    bounds = [_bounds(period) for period in periods]
+    spans = {f"{name}s": [one[name] for one in bounds] for name in ("first", "last")}
+    moments = {f"{name}s": [one[name] for one in bounds] for name in ("start", "end")}
+    with connection.cursor() as cursor:
+        cursor.execute(statement, {**spans, **moments, "zone": zone().key, **values})
         rows: list[Row] = cursor.fetchall()
     return rows
 

@@ -31,7 +31,7 @@ class Difference:
     """A figure that is not what a recount says."""
 
     figure: str
-    """Which it is: ``total``, ``facet``, ``people``, ``month``, or a kind of tally."""
+    """Which it is: ``total``, ``facet``, ``people``, ``most``, ``month``, or a kind of tally."""
     day: date
     subject: str
     """Whose or of what it is, such as ``session.started success``."""
@@ -96,7 +96,10 @@ def _first(cursor: RollupCursor) -> Difference | None:
     }
     found = []
     with connection.cursor() as sql:
-        for figure, (recounted, counted, gone) in recounting.FIGURES.items():
+        figures = recounting.FIGURES
+        if cursor.rules >= counting.RULES:
+            figures = {**figures, **recounting.NEWER}
+        for figure, (recounted, counted, gone) in figures.items():
             parts = {"recounted": recounted, "counted": counted, "gone": gone}
             sql.execute(recounting.JOINED.format(events=recounting.EVENTS, **parts), asked)
             found += [Difference(figure, *row) for row in sql.fetchall()]

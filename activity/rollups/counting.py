@@ -2,13 +2,18 @@
 """What is counted, as SQL: the rules of every figure in one place.
 
 Statements count a run of consecutive segments of one cluster into one build. They take the
-parameters of ``activity.rollups.folding.Run``. One statement for each kind of figure: each reads
+parameters of ``activity.rollups.folding``. One statement for each kind of figure: each reads
 the run once and only the columns it needs, which is faster than to carry all of them along.
 """
 
 from typing import Final
 
 from activity.actions import names
+from activity.rollups import days
+from activity.rollups.tallying import COUNTS, Rows, of_one_day, of_places, tallied, yearly
+
+RULES: Final = 2
+"""Which rules these are. Figures that were counted by others are counted anew."""
 
 ADMIN_ACTIONS: Final = names("user", "group")
 """What changes people and roles."""
@@ -85,8 +90,6 @@ DO UPDATE SET events = total.events + EXCLUDED.events
 RETURNING day
 """
 
-COUNTS: Final = ("events", "sign_ins", "failures", "changes")
-
 
 def _newest(label: str, salt: str) -> str:
     """The label of the newest event that still has one."""
@@ -101,121 +104,6 @@ def _fresh(subject: str, label: str, counted: dict[str, str], condition: str) ->
         f"SELECT {subject} AS subject, {DAY} AS day, {label} AS label, {counts},"
         f" max(occurred_at) AS last_at FROM {EVENTS} WHERE {condition} GROUP BY 1, 2"
     )
-
-
-def _through(name: str) -> str:
-    """How many through each day, up to the last one that adds something."""
-    days = ", ".join(f"coalesce(sum({name}) FILTER (WHERE at <= {n}), 0)" for n in range(1, 32))
-    return (
-        f"CASE WHEN max({name}) > 0 THEN"
-        f" (ARRAY[{days}]::int[])[:max(at) FILTER (WHERE {name} > 0)] ELSE '{{}}' END"
-    )
-
-
-def _added(name: str) -> str:
-    """Two such arrays added up: past its end each has its total.
-
-    Nearly always only one day is added to, the last one or one after it: what is before stays.
-    """
-    array = f"{name}_through"
-    old, new = f"tally.{array}", f"EXCLUDED.{array}"
-    return f"""{array} = CASE WHEN {new} = '{{}}' THEN {old} WHEN {old} = '{{}}' THEN {new}
-        WHEN EXCLUDED.days & EXCLUDED.days - 1 = 0 AND cardinality({old}) <= cardinality({new})
-        THEN {old}[:cardinality({new}) - 1] || array_fill(tally.{name},
-            ARRAY[greatest(cardinality({new}) - 1 - cardinality({old}), 0)])
-            || tally.{name} + EXCLUDED.{name}
-        ELSE (SELECT array_agg(coalesce(old, tally.{name}) + coalesce(new, EXCLUDED.{name}))
-            FROM unnest({old}, {new}) AS both_of (old, new)) END,
-        {name} = tally.{name} + EXCLUDED.{name}"""
-
-
-def _summed(name: str) -> str:
-    """Two numbers added up that have no array in a kind: planning those would take longer."""
-    return f"{name} = tally.{name} + EXCLUDED.{name}"
-
-
-def _tallied(kind: str, arrays: tuple[str, ...], fresh: str, then: str) -> str:
-    """Add what is fresh to the tallies, and go on with ``then``, which may read ``fresh``."""
-    columns = ", ".join(COUNTS)
-    through = ", ".join(_through(name) if name in arrays else "'{}'" for name in COUNTS)
-    return f"""
-WITH fresh AS MATERIALIZED ({fresh}), months AS (
-    SELECT subject, date_trunc('month', day)::date AS month, extract(day FROM day)::int AS at,
-           label, {columns}, last_at FROM fresh
-), added AS (
-    INSERT INTO activity_monthlytally AS tally
-        (build, kind, month, subject, label, days, last_at, {columns},
-         {", ".join(f"{name}_through" for name in COUNTS)})
-    SELECT %(build)s, '{kind}', month, subject, (array_agg(label ORDER BY at DESC))[1],
-           bit_or(1 << (at - 1)), max(last_at),
-           {", ".join(f"sum({name})" for name in COUNTS)}, {through}
-    FROM months GROUP BY month, subject
-    ON CONFLICT (build, kind, month, subject) DO UPDATE SET
-        {", ".join(_added(name) if name in arrays else _summed(name) for name in COUNTS)},
-        days = tally.days | EXCLUDED.days, last_at = greatest(tally.last_at, EXCLUDED.last_at),
-        label = CASE WHEN EXCLUDED.label = '' OR EXCLUDED.label LIKE 'erased-%%'
-            THEN coalesce(nullif(tally.label, ''), EXCLUDED.label) ELSE EXCLUDED.label END
-    RETURNING subject, month, days, coalesce(old.days, 0) AS known
-)
-{then}
-"""
-
-
-_COUNTED_AS: Final = """
-INSERT INTO activity_dailytotal AS total (build, action, day, outcome, facet, events)
-SELECT %(build)s, '', day, '', span, count(*) FROM ({first}) AS first GROUP BY day, span
-ON CONFLICT (build, action, day, outcome, facet)
-DO UPDATE SET events = total.events + EXCLUDED.events
-"""
-
-def _days_of_week(month: str) -> str:
-    """The bits of a month's days that are in a week."""
-    first = f"greatest(week, {month})"
-    last = f"least(week + 6, ({month} + interval '1 month')::date - 1)"
-    return f"(((1 << ({last} - {first} + 1)) - 1) << ({first} - {month}))"
-
-
-def _was_here(month: str) -> str:
-    """The days of a week that a tally of a month had before: a statement does not see its own."""
-    return f"""coalesce((SELECT known.days & {_days_of_week("known.month")}
-        FROM activity_monthlytally known WHERE known.build = %(build)s AND known.kind = 'person'
-        AND known.month = {month} AND known.subject = active.subject), 0)"""
-
-
-_MONTHS_OF_WEEK: Final = ("date_trunc('month', week)::date", "date_trunc('month', week + 6)::date")
-
-# Of each person the days that their tally did not have before. A week that is in two months is
-# asked of both.
-_FIRST: Final = f"""
-WITH active AS MATERIALIZED (
-    SELECT subject, month, known, month + n AS day, date_trunc('week', month + n)::date AS week
-    FROM added, generate_series(0, 30) AS n WHERE days <> known AND days & ~known & (1 << n) <> 0
-)
-SELECT subject, day, 'day' AS span FROM active
-UNION ALL
-SELECT subject, min(day), 'month' FROM active WHERE known = 0 GROUP BY subject, month
-UNION ALL
-SELECT subject, min(day), 'week' FROM active GROUP BY subject, week
-HAVING CASE WHEN {_MONTHS_OF_WEEK[0]} = {_MONTHS_OF_WEEK[1]}
-    THEN bool_and(known & {_days_of_week("month")} = 0)
-    ELSE {" + ".join(map(_was_here, _MONTHS_OF_WEEK))} = 0 END
-"""
-
-PEOPLE_OF_TALLIES: Final = _COUNTED_AS.replace(
-    "{first}",
-    """
-WITH active AS MATERIALIZED (
-    SELECT subject, month + n AS day FROM activity_monthlytally, generate_series(0, 30) AS n
-    WHERE build = %(build)s AND kind = 'person' AND days & (1 << n) <> 0
-)
-SELECT subject, day, 'day' AS span FROM active
-UNION ALL
-SELECT subject, min(day), 'week' FROM active GROUP BY subject, date_trunc('week', day)
-UNION ALL
-SELECT subject, min(day), 'month' FROM active GROUP BY subject, date_trunc('month', day)
-""",
-)
-"""The rows that count people, from tallies alone: for those that were taken over."""
 
 
 def _sum(condition: str) -> str:
@@ -259,11 +147,33 @@ _OBJECTS: Final = _fresh(
     "action = ANY (%(changes)s) AND outcome = 'success' AND target_id <> ''",
 )
 
-STATEMENTS: Final = (
-    TOTALS,
-    _tallied("person", COUNTS, _PEOPLE, _COUNTED_AS.replace("{first}", _FIRST)),
-    _tallied("admin", ("events",), _ADMIN, "SELECT"),
-    _tallied("network", ("sign_ins", "failures"), _NETWORKS, "SELECT"),
-    _tallied("object", ("changes",), _OBJECTS, "SELECT"),
+
+# An account is one of 1,024 groups of accounts: that none of a group was tried often says as much
+# of each, and a list of names that somebody made up does not become as many rows.
+_NAMES: Final = _fresh(
+    """(SELECT ((get_byte(hash, 0) << 2) | (get_byte(hash, 1) >> 6))::text
+        FROM sha256(convert_to(coalesce(nullif(target_id, ''), details ->> 'identifier_hash'),
+            'UTF8')) AS hash)""",
+    "''",
+    {"events": "sum(weight)"},
+    "action = 'session.failed'"
+    " AND coalesce(nullif(target_id, ''), details ->> 'identifier_hash') IS NOT NULL",
 )
-"""What counts a run, in this order: people who are new are told from tallies as they were."""
+
+
+def _tallies(rows: Rows) -> tuple[str, ...]:
+    both = ("sign_ins", "failures")
+    return (
+        tallied("person", COUNTS, _PEOPLE, rows, beside=yearly(rows), then=days.FIRST),
+        tallied("admin", ("events",), _ADMIN, rows, then="SELECT"),
+        tallied("network", both, _NETWORKS, rows, then=days.most("network")),
+        tallied("object", ("changes",), _OBJECTS, rows, then="SELECT"),
+        tallied("name", ("events",), _NAMES, rows, then=days.most("name")),
+    )
+
+
+TALLIES: Final = _tallies(of_places)
+"""What counts a run, after its totals."""
+
+TALLIES_OF_ONE_DAY: Final = _tallies(of_one_day)
+"""What counts a run of which all events are of one local day, as they are but for a backlog."""

@@ -8,6 +8,7 @@ from django.db.models import Max
 from activity import periods
 from activity.models import RollupCursor, Segment
 from activity.models.rollups import FIRST_BUILD
+from activity.rollups.counting import RULES
 from tenants.context import current_scope
 
 SERVED: Final = "coalesce((SELECT build FROM activity_rollupcursor WHERE is_served), 1)"
@@ -15,13 +16,13 @@ SERVED: Final = "coalesce((SELECT build FROM activity_rollupcursor WHERE is_serv
 
 _TOLD: Final = """
 INSERT INTO public.tenants_recordrollup AS told
-    (record, number, size, zone, is_rebuilding, folded_at, compared_at, difference)
-SELECT %s, number, size, zone, (SELECT count(*) > 1 FROM activity_rollupcursor), folded_at,
+    (record, number, size, zone, rules, is_rebuilding, folded_at, compared_at, difference)
+SELECT %s, number, size, zone, rules, (SELECT count(*) > 1 FROM activity_rollupcursor), folded_at,
        compared_at, difference
 FROM activity_rollupcursor WHERE is_served
 ON CONFLICT (record) DO UPDATE SET
     number = EXCLUDED.number, size = EXCLUDED.size, zone = EXCLUDED.zone,
-    is_rebuilding = EXCLUDED.is_rebuilding, folded_at = EXCLUDED.folded_at,
+    rules = EXCLUDED.rules, is_rebuilding = EXCLUDED.is_rebuilding, folded_at = EXCLUDED.folded_at,
     compared_at = EXCLUDED.compared_at, difference = EXCLUDED.difference
 """
 
@@ -29,6 +30,11 @@ ON CONFLICT (record) DO UPDATE SET
 def served() -> RollupCursor | None:
     """Return the cursor of the figures that reports read; ``None`` before the first fold."""
     return RollupCursor.objects.filter(is_served=True).first()
+
+
+def knows(rules: int) -> bool:
+    """Tell whether the figures that reports read were counted by these rules, or newer ones."""
+    return RollupCursor.objects.filter(is_served=True, rules__gte=rules).exists()
 
 
 def growing() -> RollupCursor | None:
@@ -44,7 +50,8 @@ def lock(*, wait: bool = True) -> list[RollupCursor]:
     """
     if not RollupCursor.objects.exists():
         RollupCursor.objects.bulk_create(
-            [RollupCursor(build=FIRST_BUILD, zone=periods.zone().key)], ignore_conflicts=True
+            [RollupCursor(build=FIRST_BUILD, zone=periods.zone().key, rules=RULES)],
+            ignore_conflicts=True,
         )
     cursors = RollupCursor.objects.select_for_update(skip_locked=not wait).order_by("build")
     found = sorted(cursors, key=lambda cursor: not cursor.is_served)

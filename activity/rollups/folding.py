@@ -152,12 +152,12 @@ def _run(cursor: RollupCursor, run: list[Segment]) -> dict[str, Any]:
 
 def _count(run: dict[str, Any]) -> set[date]:
     """Count one run; returns the days that have events of it."""
-    totals, *others = counting.STATEMENTS
     with connection.cursor() as cursor:
         # Compiling would take longer than most runs do. What groups in memory does not sort.
         cursor.execute("SET LOCAL jit = off; SET LOCAL work_mem = '64MB'")
-        cursor.execute(totals, run)
+        cursor.execute(counting.TOTALS, run)
         days = {day for (day,) in cursor.fetchall()}
-        for statement in others:
+        run["days"] = sorted(days)
+        for statement in counting.TALLIES if len(days) > 1 else counting.TALLIES_OF_ONE_DAY:
             cursor.execute(statement, run)
     return days

@@ -4,7 +4,7 @@ Days are the cursor's days: the tenant's, but for the minutes after its time zon
 which the figures of before are served.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from typing import Any, Final, NamedTuple
 
@@ -12,7 +12,8 @@ from django.db import connection
 
 from activity.models.rollups import Kind
 from activity.periods import Period
-from activity.rollups import cursors, sweeping
+from activity.rollups import cursors, pieces, sweeping
+from activity.rollups.counting import RULES
 
 ORDERS: Final = ("events", "sign_ins", "failures", "changes", "last_at")
 
@@ -61,17 +62,6 @@ WHERE build = {cursors.SERVED} AND action = '' AND facet = %(span)s
 AND day BETWEEN %(since)s AND %(until)s GROUP BY 1
 """  # noqa: S608
 
-
-_WHOLE: Final = """
-SELECT subject, month, last_at, events, sign_ins, failures, changes FROM activity_monthlytally
-WHERE build = {served} AND kind = %s AND month BETWEEN %s AND %s
-"""
-
-_PART: Final = """
-SELECT subject, month, last_at, {parts} FROM activity_monthlytally
-WHERE build = {served} AND kind = %s AND month = %s AND days & %s <> 0
-"""
-
 # The newest label: of an event, one look into an index for each, and where that is gone or erased
 # of a tally.
 _NAMED: Final = """
@@ -80,16 +70,30 @@ coalesce(nullif((
     WHERE event.actor_id = summed.subject ORDER BY event.id DESC LIMIT 1
 ), ''), {label})
 """
-_TALLIES: Final = """
-WITH summed AS (
-    SELECT subject, sum(events)::bigint AS events, sum(sign_ins)::bigint AS sign_ins,
+_SUMS: Final = """sum(events)::bigint AS events, sum(sign_ins)::bigint AS sign_ins,
            sum(failures)::bigint AS failures, sum(changes)::bigint AS changes,
-           max(last_at) AS last_at, max(month) AS month
-    FROM ({parts}) AS part GROUP BY subject ORDER BY {order} DESC, subject LIMIT %s
+           max(last_at) AS last_at, max(month) AS month"""
+_TALLIES: Final = f"""
+WITH summed AS (
+    SELECT subject, {_SUMS}
+    FROM ({{parts}}) AS part GROUP BY subject ORDER BY {{order}} DESC, subject LIMIT %s
 )
-SELECT subject, {label}, events, sign_ins, failures, changes, last_at
-FROM summed ORDER BY {order} DESC, subject
-"""
+SELECT subject, {{label}}, events, sign_ins, failures, changes, last_at
+FROM summed ORDER BY {{order}} DESC, subject
+"""  # noqa: S608
+
+# Of whom most is known by their events alone, the rest is looked up.
+_FIRST: Final = f"""
+WITH ranked AS (
+    SELECT subject FROM ({{ranked}}) AS part
+    GROUP BY subject ORDER BY sum(events) DESC, subject LIMIT %s
+), summed AS (
+    SELECT ranked.subject, {_SUMS}
+    FROM ranked CROSS JOIN LATERAL ({{parts}}) AS part GROUP BY ranked.subject
+)
+SELECT subject, {{label}}, events, sign_ins, failures, changes, last_at
+FROM summed ORDER BY events DESC, subject
+"""  # noqa: S608
 
 _LABEL: Final = """(
     SELECT label FROM activity_monthlytally AS named WHERE named.build = {served}
@@ -144,14 +148,14 @@ def people_per_month(period: Period) -> list[tuple[date, int]]:
 
     Each month is counted as a whole.
     """
-    months = list(_months(period))
-    counts = _people("month", months[0], _last_day(months[-1]))
+    months = list(pieces.months(period))
+    counts = _people("month", months[0], pieces.last_day(months[-1]))
     return [(month, counts.get(month, 0)) for month in months]
 
 
 def people_in(period: Period) -> int:
     """Return how many different people did something in a period."""
-    statement, asked = _parts(Kind.PERSON, period)
+    statement, asked = pieces.of(Kind.PERSON, period)
     [[count]] = _rows(_DISTINCT.format(parts=statement), asked)
     return int(count)
 
@@ -169,10 +173,12 @@ def tallies(
     """
     if order not in ORDERS:
         raise ValueError(f"{order} is no order of tallies.")
-    statement, asked = _parts(Kind(kind), period)
     label = _LABEL.format(served=cursors.SERVED)
     if kind == Kind.PERSON and most is not None:
         label = _NAMED.format(label=label)
+        if order == "events" and cursors.knows(RULES):
+            return _most_active(period, most, label)
+    statement, asked = pieces.of(Kind(kind), period)
     whole = _TALLIES.format(parts=statement, order=order, label=label)
     return [Tallied(*row) for row in _rows(whole, [*asked, most, str(kind)])]
 
@@ -180,7 +186,7 @@ def tallies(
 def admin_changes(period: Period) -> list[AdminChange]:
     """Return who changed people and roles, by which action and how often: the newest day first."""
     counts: dict[tuple[date, str, str], int] = {}
-    months = list(_months(period))
+    months = list(pieces.months(period))
     for month, subject, label, through in _rows(_ADMIN, [months[0], months[-1]]):
         action = subject.split(" ")[1]
         for place, before in enumerate([0, *through[:-1]]):
@@ -211,41 +217,12 @@ def folded_size() -> int:
     return cursor.size if cursor else 0
 
 
-def _parts(kind: Kind, period: Period) -> tuple[str, list[Any]]:
-    """The rows of a period: of whole months, and of the parts of its first and last."""
-    whole: list[date] = []
-    parts: list[str] = []
-    asked: list[Any] = []
-    for month in _months(period):
-        first, last = max(month, period.since), min(_last_day(month), period.until)
-        if (first, last) == (month, _last_day(month)):
-            whole.append(month)
-            continue
-        bits = ((1 << (last - first).days + 1) - 1) << first.day - 1
-        columns = _between(kind, first.day, last.day)
-        parts.append(_PART.format(parts=columns, served=cursors.SERVED))
-        asked += [str(kind), month, bits]
-    if whole:
-        parts.append(_WHOLE.format(served=cursors.SERVED))
-        asked += [str(kind), whole[0], whole[-1]]
-    return " UNION ALL ".join(parts), asked
-
-
-def _between(kind: Kind, first: int, last: int) -> str:
-    """How many there were from one day of a month to another, as columns."""
-
-    def counted(name: str) -> str:
-        through = f"coalesce({name}_through[{last}], {name})"
-        return (
-            f"{through} - coalesce({name}_through[{first - 1}], {name})" if first > 1 else through
-        )
-
-    columns = {name: counted(name) for name in ("events", "sign_ins", "failures", "changes")}
-    if kind == Kind.NETWORK:
-        columns["events"] = f"{columns['sign_ins']} + {columns['failures']}"
-    elif kind == Kind.OBJECT:
-        columns["events"] = columns["changes"]
-    return ", ".join(f"{value} AS {name}" for name, value in columns.items())
+def _most_active(period: Period, most: int, label: str) -> list[Tallied]:
+    """Return the people with most events, those with most first."""
+    ranked, rank = pieces.ranked(period)
+    parts, asked = pieces.of(Kind.PERSON, period, "AND subject = ranked.subject")
+    statement = _FIRST.format(ranked=ranked, parts=parts, label=label)
+    return [Tallied(*row) for row in _rows(statement, [*rank, most, *asked, str(Kind.PERSON)])]
 
 
 def _people(span: str, since: date, until: date) -> dict[date, int]:
@@ -254,17 +231,6 @@ def _people(span: str, since: date, until: date) -> dict[date, int]:
 
 def _monday(day: date) -> date:
     return day - timedelta(day.weekday())
-
-
-def _last_day(month: date) -> date:
-    return (month + timedelta(31)).replace(day=1) - timedelta(1)
-
-
-def _months(period: Period) -> Iterator[date]:
-    month = period.since.replace(day=1)
-    while month <= period.until:
-        yield month
-        month = _last_day(month) + timedelta(1)
 
 
 def _rows(statement: str, asked: Any) -> list[Any]:

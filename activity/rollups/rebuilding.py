@@ -16,7 +16,7 @@ from django.db import connection, transaction
 
 from activity import periods
 from activity.models import DailyTotal, MonthlyTally, RollupCursor, Segment
-from activity.rollups import counting, cursors, figures
+from activity.rollups import counting, cursors, days, figures, tallying
 from activity.rollups.folding import Folded, advance
 from tenants.errors import InvalidInput
 
@@ -26,7 +26,7 @@ _SLACK: Final = timedelta(days=1)
 _TAKE_TOTALS: Final = """
 INSERT INTO activity_dailytotal (build, action, day, outcome, facet, events)
 SELECT %(build)s, action, day, outcome, facet, events FROM activity_dailytotal
-WHERE build = %(served)s AND action > '' AND day <= %(day)s
+WHERE build = %(served)s AND (action > '' OR facet IN ('network', 'name')) AND day <= %(day)s
 """
 
 
@@ -48,24 +48,31 @@ FROM (
     SELECT *, month < %(month)s AS is_whole,
         CASE WHEN month < %(month)s THEN 31 ELSE %(at)s END AS place,
         CASE WHEN month < %(month)s THEN -1 ELSE (1::bigint << %(at)s)::int - 1 END AS bits
-    FROM activity_monthlytally WHERE build = %(served)s AND month <= %(month)s
+    FROM activity_monthlytally
+    WHERE build = %(served)s AND kind <> 'year' AND month <= %(month)s
 ) AS old
 WHERE days & bits <> 0
 """  # noqa: S608
 
 
 def is_due() -> bool:
-    """Tell whether figures are being counted anew here, or are in other days than the tenant's."""
+    """Tell whether figures are being counted anew here, or have to be.
+
+    They have to when they are in other days than the tenant's, or were counted by older rules.
+    """
     served = cursors.served()
     return served is not None and (
-        cursors.growing() is not None or served.zone != periods.zone().key
+        cursors.growing() is not None
+        or served.zone != periods.zone().key
+        or served.rules < counting.RULES
     )
 
 
 def begin(since: date | None = None) -> None:
     """Begin to count anew, all days or those from ``since`` on; one that is begun goes on.
 
-    Raises ``InvalidInput`` for ``since`` when the time zone has changed: then all days have.
+    Raises ``InvalidInput`` for ``since`` when the time zone has changed, or the rules of counting:
+    then all days have.
     """
     zone = periods.zone().key
     with transaction.atomic():
@@ -75,7 +82,15 @@ def begin(since: date | None = None) -> None:
                 f"the time zone was {served.zone} and is {zone}: every day begins elsewhere.",
                 "Count all of them anew, without --from.",
             )
+        if since is not None and served.rules < counting.RULES:
+            raise InvalidInput(
+                "figures have to be counted by newer rules, of every day.",
+                "Count all of them anew, without --from.",
+            )
         for other in others:
+            if other.rules < counting.RULES:
+                _clear(other.build)
+                continue
             if other.zone == zone and since is None and other.since == other.cut_at:
                 return
             _clear(other.build)
@@ -83,6 +98,7 @@ def begin(since: date | None = None) -> None:
             build=2 if served.build == 1 else 1,
             is_served=False,
             zone=zone,
+            rules=counting.RULES,
             cut_day=served.cut_day,
             cut_at=served.cut_at,
         )
@@ -148,7 +164,8 @@ def _take_over(served: RollupCursor, cursor: RollupCursor, since: date | None) -
     with connection.cursor() as sql:
         sql.execute(_TAKE_TOTALS, asked)
         sql.execute(_TAKE_TALLIES, asked)
-        sql.execute(counting.PEOPLE_OF_TALLIES, asked)
+        sql.execute(days.PEOPLE_OF_TALLIES, asked)
+        sql.execute(tallying.YEARS_OF_TALLIES, asked)
 
 
 def _serve(cursor: RollupCursor, served: RollupCursor) -> None:

@@ -114,7 +114,8 @@ FIGURES: Final = {
         ) AS one WHERE day > coalesce(%(cut_day)s::date, '-infinity') GROUP BY 1, 3""",
         f"""
         SELECT day, '' AS measure, facet AS subject, sum(events) AS n FROM (
-            SELECT date_trunc(facet, day)::date AS day, facet, events {_IN_TOTALS} AND action = ''
+            SELECT date_trunc(facet, day)::date AS day, facet, events {_IN_TOTALS}
+            AND action = '' AND facet IN ('day', 'week', 'month')
         ) AS one WHERE day > coalesce(%(cut_day)s::date, '-infinity') GROUP BY 1, 3""",
         _NONE_GONE,
     ),
@@ -161,6 +162,57 @@ FIGURES: Final = {
         SELECT day, measure, ' ' || measure AS subject, sum(n) AS n
         FROM ({_in_tallies("network")}) AS one GROUP BY 1, 2""",
         _NONE_GONE,
+    ),
+}
+
+_GROUP: Final = """(('x' || left(encode(sha256(convert_to(
+    CASE WHEN target_id <> '' THEN target_id ELSE details ->> 'identifier_hash' END,
+    'UTF8')), 'hex'), 3))::bit(12) >> 2)::int::text"""
+
+
+def _most(measure: str, subject: str, condition: str) -> str:
+    return f"""
+SELECT day, '{measure}' AS measure, 'most of one {measure}' AS subject, max(n) AS n FROM (
+    SELECT day, sum(n) AS n FROM event WHERE {condition} AND {subject} IS NOT NULL
+    GROUP BY day, {subject}
+) AS each GROUP BY day"""
+
+
+_FAILED_SIGN_IN: Final = "action = 'session.failed'"
+_EMPTIED: Final = f"""
+SELECT day, measure, sum(n) AS n FROM event, unnest(ARRAY['network', 'name', 'events']) AS measure
+WHERE {_SIGNED_IN} AND (actor_salt IS NULL OR target_salt IS NULL) GROUP BY 1, 2"""
+
+# Those that older rules did not count.
+NEWER: Final = {
+    "year": (
+        """
+        SELECT date_trunc('month', day)::date AS day, '' AS measure, actor_id AS subject,
+            sum(n) AS n
+        FROM event WHERE actor_kind = 'person'
+        AND date_trunc('month', day) > coalesce(%(cut_day)s::date, '-infinity') GROUP BY 1, 3""",
+        """
+        SELECT (month + (at - 1) * interval '1 month')::date AS day, '' AS measure, subject,
+            through[at] - coalesce(through[at - 1], 0) AS n
+        FROM (SELECT month, subject, events_through AS through FROM activity_monthlytally
+            WHERE build = %(build)s AND kind = 'year') AS of_year,
+            generate_series(1, cardinality(through)) AS at
+        WHERE through[at] <> coalesce(through[at - 1], 0) AND
+            month + (at - 1) * interval '1 month' > coalesce(%(cut_day)s::date, '-infinity')""",
+        _NONE_GONE,
+    ),
+    "name": (
+        _recounted(_GROUP, {"events": "n"}, f"{_FAILED_SIGN_IN} AND {_GROUP} IS NOT NULL"),
+        _in_tallies("name"),
+        _EMPTIED,
+    ),
+    "most": (
+        f"""{_most("network", f"nullif({_NETWORK}, '')", f"{_SIGNED_IN} AND outcome <> 'success'")}
+        UNION ALL {_most("name", _GROUP, _FAILED_SIGN_IN)}""",
+        f"""
+        SELECT day, facet AS measure, 'most of one ' || facet AS subject, events AS n {_IN_TOTALS}
+        AND action = '' AND facet IN ('network', 'name')""",
+        _EMPTIED,
     ),
 }
 

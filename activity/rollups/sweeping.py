@@ -13,19 +13,20 @@ from django.core.cache import cache
 from django.db import connection
 from django.utils import timezone
 
+from activity.rollups.counting import RULES
 from tenants.context import PLATFORM, enter_platform
 
 _LOOKED: Final = "rollups-looked"
 _KEPT_SECONDS: Final = 3_600
 
-# Behind, counted in other days than its tenant's, or being counted anew.
+# Behind, counted in other days than its tenant's or by older rules, or being counted anew.
 _BEHIND: Final = """
 SELECT head.record FROM public.tenants_recordhead head
 LEFT JOIN public.tenants_recordrollup told ON told.record = head.record
 LEFT JOIN public.tenants_tenant tenant ON tenant.id::text = head.record
 WHERE (head.record = %(platform)s OR tenant.state = 'active')
 AND (told.size IS NULL OR told.size < head.size OR told.is_rebuilding
-     OR told.zone <> coalesce(tenant.time_zone, %(zone)s))
+     OR told.rules < %(rules)s OR told.zone <> coalesce(tenant.time_zone, %(zone)s))
 ORDER BY told.folded_at NULLS FIRST
 """
 
@@ -34,9 +35,8 @@ def behind() -> list[str]:
     """Return the records to count, a tenant's UUID or ``platform``; the longest waiting first."""
     with enter_platform(), connection.cursor() as cursor:
         looked = time.time()
-        cursor.execute(
-            _BEHIND, {"platform": PLATFORM, "zone": timezone.get_default_timezone_name()}
-        )
+        zone = timezone.get_default_timezone_name()
+        cursor.execute(_BEHIND, {"platform": PLATFORM, "zone": zone, "rules": RULES})
         found = [record for (record,) in cursor.fetchall()]
         cache.set(_LOOKED, looked, _KEPT_SECONDS)
     return found

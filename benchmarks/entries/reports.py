@@ -177,7 +177,9 @@ def _count() -> None:
         "changes": counting.CHANGES,
     }
     with connection.cursor() as cursor:
-        for statement in counting.STATEMENTS:
+        cursor.execute(counting.TOTALS, run)
+        run["days"] = sorted({day for (day,) in cursor.fetchall()})
+        for statement in counting.TALLIES:
             cursor.execute(statement, run)
         cursor.execute("VACUUM ANALYZE activity_dailytotal")
         cursor.execute("VACUUM ANALYZE activity_monthlytally")
@@ -188,7 +190,7 @@ def _count() -> None:
             [run["id"]],
         )
     RollupCursor.objects.all().delete()
-    RollupCursor.objects.create(zone="UTC", size=_EVENTS)
+    RollupCursor.objects.create(zone="UTC", number=1, size=_EVENTS, rules=counting.RULES)
 
 
 def year() -> Turns:

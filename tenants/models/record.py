@@ -123,6 +123,9 @@ class RecordRollup(models.Model):
     number = models.BigIntegerField(help_text="The newest segment that is counted.")
     size = models.BigIntegerField(help_text="How many events are counted.")
     zone = models.CharField(max_length=64, help_text="In whose days.")
+    rules = models.PositiveSmallIntegerField(
+        default=1, db_default=1, help_text="By which it was counted."
+    )
     is_rebuilding = models.BooleanField(default=False)
     folded_at = models.DateTimeField(null=True)
     compared_at = models.DateTimeField(null=True)

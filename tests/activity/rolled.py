@@ -1,20 +1,23 @@
 """Roll-ups put down as folding would leave them, without events that are sealed."""
 
 from collections import defaultdict
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from activity.models import DailyTotal, MonthlyTally, RollupCursor
-from activity.rollups.counting import ADMIN_ACTIONS
+from activity.rollups.counting import ADMIN_ACTIONS, RULES
 
 
 def put(rows, zone="UTC"):
     """Replace all figures by those of ``rows``: day, action, outcome, kind, id, label, events."""
     for model in (DailyTotal, MonthlyTally, RollupCursor):
         model.objects.all().delete()
-    RollupCursor.objects.create(zone=zone)
+    RollupCursor.objects.create(zone=zone, rules=RULES)
     totals, tallies, labels = _people(rows), defaultdict(lambda: [0] * 31), {}
+    years = defaultdict(lambda: [0] * 12)
     for day, action, outcome, actor, key, label, events in sorted(rows, key=lambda row: row[0]):
         totals[action, day, outcome] += events
+        if actor == "person":
+            years[day.year, key][day.month - 1] += events
         for kind, subject, names in _tallied(action, outcome, actor, key):
             labels[kind, day.replace(day=1), subject] = label
             for name in names:
@@ -26,6 +29,8 @@ def put(rows, zone="UTC"):
         )
     for (kind, month, subject), label in labels.items():
         _put_tally(kind, month, subject, label, tallies)
+    for (year, subject), counts in years.items():
+        _put_year(year, subject, counts)
 
 
 def _people(rows):
@@ -49,6 +54,16 @@ def _tallied(action, outcome, actor, key):
         yield "person", key, names
     if action in ADMIN_ACTIONS:
         yield "admin", f"{actor} {action} {key}", ["events"]
+
+
+def _put_year(year, subject, counts):
+    """What somebody did in a year, through each of its months."""
+    MonthlyTally.objects.create(
+        kind="year", month=date(year, 1, 1), subject=subject, events=sum(counts),
+        days=sum(1 << place for place, count in enumerate(counts) if count),
+        last_at=datetime(year, 12, 31, tzinfo=UTC),
+        events_through=[sum(counts[: place + 1]) for place in range(12)],
+    )  # fmt: skip
 
 
 def _put_tally(kind, month, subject, label, tallies):

@@ -1,5 +1,6 @@
 """Whatever happens in whatever order, roll-ups equal a recount of everything that ever happened."""
 
+import hashlib
 import json
 import os
 import random
@@ -23,7 +24,8 @@ from activity.forgetting.people import Person, pseudonym
 from activity.models import ActivityEvent, MonthlyTally, RollupCursor, Segment
 from activity.periods import Period
 from activity.recording import record
-from activity.rollups import counting, cursors, folding, reading, rebuilding
+from activity.reports import build
+from activity.rollups import counting, cursors, failures, folding, reading, rebuilding
 from activity.rollups.comparing import compare
 from activity.sealing import sealer
 from tenants.context import enter_tenant
@@ -178,8 +180,9 @@ class World:
     def crash(self, seed):
         """A fold or a rebuild that dies after some of its statements."""
         with pytest.MonkeyPatch.context() as patch:
-            cut = counting.STATEMENTS[: seed % 6]
-            patch.setattr(counting, "STATEMENTS", (*cut, "SELECT 1 / 0"))
+            for name in ("TALLIES", "TALLIES_OF_ONE_DAY"):
+                cut = getattr(counting, name)[: seed % 6]
+                patch.setattr(counting, name, (*cut, "SELECT 1 / 0"))
             with suppress(DataError):
                 rollups.fold(timezone.now())
             with suppress(DataError):
@@ -370,6 +373,7 @@ def check(world):
 
     for period in (whole, part):
         check_tallies(world, days, period)
+        check_attacks(world, days, period)
     assert compare().difference is None
     if not world.erased:
         facets = Counter()
@@ -401,6 +405,10 @@ def check_tallies(world, days, period):
                 for each in (read, wanted)
             )
         assert read == wanted, (kind, period)
+        if kind == "person":
+            most = sorted(wanted, key=lambda name: (-wanted[name][0], name))[:2]
+            rows = reading.tallies(kind, period, 2)
+            assert [(row.subject, *row[2:6]) for row in rows] == [(n, *wanted[n]) for n in most]
     assert reading.people_in(period) == len([1 for of, _ in expected if of == "person"])
     for key in world.erased:
         labels = MonthlyTally.objects.filter(label__contains=f"Number{key[-1]}")
@@ -408,6 +416,34 @@ def check_tallies(world, days, period):
         assert {row.label for row in reading.tallies("person", period) if row.subject == key} <= {
             pseudonym(key)
         }
+
+
+def check_attacks(world, days, period):
+    """A report that reads some days alone has the rows of one that reads all."""
+    asked = {"least": "2", "attempts": "2"}
+    rows = build("sign-in-attacks", period, asked).rows
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(failures, "spans", lambda period, **_: [period])
+        assert build("sign-in-attacks", period, asked).rows == rows
+    if world.erased or world.seam[0] or cursors.served().zone != world.tenant.time_zone:
+        return
+    counts = Counter()
+    for key, fact in world.facts.items():
+        if fact.action == "session.failed":
+            counts[days[key], "name", group_of(fact)] += weight(fact)
+        if fact.action in ("session.started", "session.failed") and fact.outcome != "success":
+            counts[days[key], "network", network(fact)] += weight(fact)
+    for least in (2, 500):
+        wanted = {day for (day, _, name), count in counts.items() if name and count >= least}
+        read = {day for span in failures.spans(period, network=least, name=least)
+                for day in span.days}  # fmt: skip
+        assert read == {day for day in wanted if period.since <= day <= period.until}
+
+
+def group_of(fact):
+    """Of the 1,024 groups of accounts, that of the one that was tried."""
+    account = fact.target_id or fact.details.get("identifier_hash")
+    return str(int(hashlib.sha256(account.encode()).hexdigest()[:3], 16) >> 2) if account else ""
 
 
 @contextmanager
