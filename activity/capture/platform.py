@@ -113,6 +113,7 @@ def declare_models() -> None:
         "tenants.Due": "it follows from schedules, whose changes are events",
         "tenants.RecordRollup": "it says how far events are counted",
         "tenants.TenantFigure": "it is counted from the record, and can be counted again",
+        "tenants.TenantMonth": "it is counted from the record, and can be counted again",
         "tenants.Tally": "what it counts becomes an event",
     }.items():
         leave_unrecorded(label, reason)

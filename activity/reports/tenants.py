@@ -22,6 +22,7 @@ from activity.reports.registry import (
     Source,
     register,
 )
+from activity.rollups import pieces
 from tenants.context import current_tenant
 from tenants.errors import NotInTenant
 
@@ -40,11 +41,17 @@ WHERE day BETWEEN %(since)s AND %(until)s AND record <> 'platform' GROUP BY day
 """
 
 _PER_TENANT: Final = """
-WITH figure AS (
+WITH part AS (
+    SELECT record, events, sign_ins, failures, most_people AS people, changes, last_day
+    FROM public.tenants_tenantmonth WHERE month = ANY (%(months)s::date[])
+    UNION ALL
+    SELECT record, events, sign_ins, failures, people, changes, day
+    FROM public.tenants_tenantfigure WHERE day = ANY (%(days)s::date[])
+), figure AS (
     SELECT record, sum(events)::bigint AS events, sum(sign_ins)::bigint AS sign_ins,
            sum(failures)::bigint AS failures, max(people) AS people,
-           sum(changes)::bigint AS changes, max(day) AS last_day
-    FROM public.tenants_tenantfigure WHERE day BETWEEN %(since)s AND %(until)s GROUP BY record
+           sum(changes)::bigint AS changes, max(last_day) AS last_day
+    FROM part GROUP BY record
 )
 SELECT tenant.slug, tenant.name, tenant.state, coalesce(events, 0), coalesce(sign_ins, 0),
        coalesce(failures, 0), coalesce(people, 0), coalesce(changes, 0), last_day
@@ -110,7 +117,9 @@ def _per_day(asked: Asked) -> Iterable[Row]:
 
 
 def _per_tenant(asked: Asked) -> Iterable[Row]:
-    return _fetched(_PER_TENANT, asked)
+    months, parts = pieces.split(asked.period)
+    days = [day for part in parts for day in part.days]
+    return _fetched(_PER_TENANT, asked, months=months, days=days)
 
 
 def _outliers(asked: Asked) -> Iterable[Row]:

@@ -4,15 +4,16 @@ Written in the transaction that counts, from what that has just counted, as tota
 is added: told twice they are the same (``docs/adr/0038-reports-are-registered.md``).
 """
 
+from calendar import monthrange
 from collections.abc import Collection
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 from django.db import connection, transaction
 
 from activity.rollups import counting, cursors
 from tenants.context import current_scope, enter_platform
-from tenants.models import RecordRollup, Tenant, TenantFigure
+from tenants.models import RecordRollup, Tenant, TenantFigure, TenantMonth
 
 _TOLD: Final = f"""
 INSERT INTO public.tenants_tenantfigure AS told
@@ -31,7 +32,24 @@ ON CONFLICT (day, record) DO UPDATE SET
     people = EXCLUDED.people, changes = EXCLUDED.changes
 """  # noqa: S608 (our own words)
 
-_FORGOTTEN: Final = "DELETE FROM public.tenants_tenantfigure WHERE record = %s"
+# Each day by itself: a range would be walked for all records.
+_TOLD_MONTHS: Final = """
+INSERT INTO public.tenants_tenantmonth AS told
+    (month, record, events, sign_ins, failures, most_people, changes, last_day)
+SELECT date_trunc('month', day)::date, record, sum(events), sum(sign_ins), sum(failures),
+    max(people), sum(changes), max(day)
+FROM public.tenants_tenantfigure
+WHERE record = %(record)s AND (%(days)s::date[] IS NULL OR day = ANY (%(days)s::date[]))
+GROUP BY 1, record
+ON CONFLICT (month, record) DO UPDATE SET
+    events = EXCLUDED.events, sign_ins = EXCLUDED.sign_ins, failures = EXCLUDED.failures,
+    most_people = EXCLUDED.most_people, changes = EXCLUDED.changes, last_day = EXCLUDED.last_day
+"""
+
+_FORGOTTEN: Final = """
+WITH days AS (DELETE FROM public.tenants_tenantfigure WHERE record = %(record)s)
+DELETE FROM public.tenants_tenantmonth WHERE record = %(record)s
+"""
 
 
 def tell(days: Collection[date]) -> None:
@@ -43,7 +61,7 @@ def tell(days: Collection[date]) -> None:
 def tell_all() -> None:
     """Tell all days anew: after they were counted anew, or came with an import."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(_FORGOTTEN, [current_scope()])
+        cursor.execute(_FORGOTTEN, {"record": current_scope()})
         _tell(None)
 
 
@@ -51,6 +69,17 @@ def _tell(days: list[date] | None) -> None:
     asked = {"record": current_scope(), "admin": counting.ADMIN_ACTIONS, "days": days}
     with connection.cursor() as cursor:
         cursor.execute(_TOLD, asked)
+        cursor.execute(_TOLD_MONTHS, {**asked, "days": days and _months_of(days)})
+
+
+def _months_of(days: list[date]) -> list[date]:
+    """Return all days of the months that some days are in."""
+    months = {day.replace(day=1) for day in days}
+    return [
+        month + timedelta(n)
+        for month in sorted(months)
+        for n in range(monthrange(month.year, month.month)[1])
+    ]
 
 
 def forget(tenant: Tenant) -> int:
@@ -60,4 +89,6 @@ def forget(tenant: Tenant) -> int:
     """
     with enter_platform():
         told = RecordRollup.objects.filter(record=str(tenant.pk)).delete()[0]
-        return told + TenantFigure.objects.filter(record=str(tenant.pk)).delete()[0]
+        for model in (TenantFigure, TenantMonth):
+            told += model._default_manager.filter(record=str(tenant.pk)).delete()[0]
+        return told

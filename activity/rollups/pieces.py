@@ -51,7 +51,7 @@ def of(kind: Kind, period: Period, condition: str = "") -> tuple[str, list[Any]]
 
     ``condition`` is added to that of each part.
     """
-    whole, parts = _split(period)
+    whole, parts = split(period)
     statements: list[str] = []
     asked: list[Any] = []
     for part in parts:
@@ -69,7 +69,7 @@ def ranked(period: Period) -> tuple[str, list[Any]]:
 
     It reads the tallies of years where that is less.
     """
-    whole, parts = _split(period)
+    whole, parts = split(period)
     statements: list[str] = []
     asked: list[Any] = []
 
@@ -89,7 +89,7 @@ def ranked(period: Period) -> tuple[str, list[Any]]:
     return " UNION ALL ".join(statements), asked
 
 
-def _split(period: Period) -> tuple[list[date], list[Period]]:
+def split(period: Period) -> tuple[list[date], list[Period]]:
     """Return the months that are whole in a period, and the parts of others."""
     whole, parts = [], []
     for month in months(period):

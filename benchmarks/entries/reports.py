@@ -85,7 +85,11 @@ INSERT INTO public.tenants_tenantfigure (day, record, events, sign_ins, failures
 SELECT current_date - back, lpad(to_hex(n), 8, '0') || '-0000-4000-8000-000000000000',
     100 + (n * 31 + back * 17) % 50, 40, 3, 20, 2
 FROM generate_series(1, {tenants}) n, generate_series(0, 394) back;
-ANALYZE public.tenants_tenantfigure;
+INSERT INTO public.tenants_tenantmonth
+SELECT date_trunc('month', day)::date, record, sum(events), sum(sign_ins), sum(failures),
+    max(people), sum(changes), max(day)
+FROM public.tenants_tenantfigure GROUP BY 1, record;
+ANALYZE public.tenants_tenantfigure, public.tenants_tenantmonth;
 """
 
 

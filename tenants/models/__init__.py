@@ -3,7 +3,7 @@
 from tenants.models.deletion import DeletionCertificate
 from tenants.models.domain import Domain
 from tenants.models.due import Due
-from tenants.models.figures import TenantFigure
+from tenants.models.figures import TenantFigure, TenantMonth
 from tenants.models.operation import Operation
 from tenants.models.record import DailyCheckpoint, RecordCheck, RecordHead, RecordRollup
 from tenants.models.schema import Blueprint, SpareSchema
@@ -27,4 +27,5 @@ __all__ = [
     "Tally",
     "Tenant",
     "TenantFigure",
+    "TenantMonth",
 ]

@@ -29,3 +29,28 @@ class TenantFigure(models.Model):
 
     def __str__(self) -> str:
         return f"{self.record} on {self.day}, {self.events} events"
+
+
+class TenantMonth(models.Model):
+    """The figures of a record's days, by month: a year of all tenants is a thirtieth of the rows.
+
+    Written with those of the days, from them.
+    """
+
+    pk = models.CompositePrimaryKey("month", "record")
+    month = models.DateField(help_text="Its first day.")
+    record = models.CharField(max_length=36, help_text="A tenant's UUID, or platform.")
+    events = models.BigIntegerField()
+    sign_ins = models.BigIntegerField()
+    failures = models.BigIntegerField()
+    most_people = models.BigIntegerField(help_text="On the day that had most.")
+    changes = models.BigIntegerField()
+    last_day = models.DateField(help_text="The last one that has figures.")
+
+    class Meta:
+        verbose_name = "figures of a month"
+        verbose_name_plural = "figures of months"
+        ordering: ClassVar[Any] = ["month", "record"]
+
+    def __str__(self) -> str:
+        return f"{self.record} in {self.month:%Y-%m}, {self.events} events"

@@ -16,7 +16,7 @@ from activity.reports.listing import by_subject
 from activity.reports.registry import Asked
 from tenants.context import enter_platform, enter_tenant
 from tenants.errors import InvalidInput, NotInTenant
-from tenants.models import Tenant, TenantFigure
+from tenants.models import Tenant, TenantFigure, TenantMonth
 from tests.api import program, token_of
 from tests.conftest import CANARY, PASSWORD
 
@@ -54,7 +54,19 @@ def figures(acme, globex):
     with enter_platform():
         TenantFigure.objects.all().delete()
         TenantFigure.objects.bulk_create(rows)
+        TenantMonth.objects.all().delete()
+        TenantMonth.objects.bulk_create(months_of(rows))
     return rows
+
+
+def months_of(figures):
+    """The figures of days, by month."""
+    for record, month in sorted({(one.record, one.day.replace(day=1)) for one in figures}):
+        days = [one for one in figures if (one.record, one.day.replace(day=1)) == (record, month)]
+        sums = {name: sum(getattr(one, name) for one in days) for name in FIGURES}
+        sums["most_people"] = max(one.people for one in days)
+        del sums["people"]
+        yield TenantMonth(record=record, month=month, last_day=max(one.day for one in days), **sums)
 
 
 def of_tenants(figures):
@@ -73,12 +85,16 @@ def test_all_tenants_by_day_equal_a_recount(figures):
         )
 
 
-def test_each_tenant_equals_a_recount(figures, acme, globex):
-    rows = {row[0]: row[1:] for row in build("tenants", MARCH).rows}
+@pytest.mark.parametrize(
+    ("since", "until"),
+    [(FIRST, LAST), (date(2026, 2, 10), date(2026, 4, 9)), (date(2026, 3, 1), LAST)],
+)
+def test_each_tenant_equals_a_recount(figures, acme, globex, since, until):
+    rows = {row[0]: row[1:] for row in build("tenants", Period(since, until)).rows}
 
     for tenant in (acme, globex):
         found = [
-            one for one in figures if one.record == str(tenant.pk) and FIRST <= one.day <= LAST
+            one for one in figures if one.record == str(tenant.pk) and since <= one.day <= until
         ]
         assert rows[tenant.slug] == (
             tenant.name,
@@ -124,6 +140,7 @@ def test_outliers_equal_a_recount(figures, acme, globex, times, least):
 def test_a_tenant_without_figures_is_listed_with_zeros(acme, globex):
     with enter_platform():
         TenantFigure.objects.all().delete()
+        TenantMonth.objects.all().delete()
 
         rows = {row[0]: row[3] for row in build("tenants", MARCH).rows}
         assert (rows["acme"], rows["globex"]) == (0, 0)

@@ -28,7 +28,8 @@ from activity.reports import build
 from activity.rollups import counting, cursors, failures, folding, reading, rebuilding
 from activity.rollups.comparing import compare
 from activity.sealing import sealer
-from tenants.context import enter_tenant
+from tenants.context import enter_platform, enter_tenant
+from tenants.models import TenantFigure, TenantMonth
 from tests.activity.bundles import laboratory
 from tests.activity.test_rollups import another_connection
 
@@ -371,6 +372,7 @@ def check(world):
         expected = Counter(start for start, _ in people[span])
         assert {start: n for start, n in read(whole) if n} == expected, span
 
+    check_told(world, days)
     for period in (whole, part):
         check_tallies(world, days, period)
         check_attacks(world, days, period)
@@ -416,6 +418,26 @@ def check_tallies(world, days, period):
         assert {row.label for row in reading.tallies("person", period) if row.subject == key} <= {
             pseudonym(key)
         }
+
+
+def check_told(world, days):
+    """What operators read has every day, and each month is the sum of its days."""
+    with enter_platform():
+        told = TenantFigure.objects.filter(record=str(world.tenant.pk))
+        months = TenantMonth.objects.filter(record=str(world.tenant.pk))
+        figures = {one.day: one for one in told}
+        sums = {one.month: one for one in months}
+    counts = Counter()
+    for key, fact in world.facts.items():
+        counts[days[key]] += weight(fact)
+    assert {day: one.events for day, one in figures.items()} == counts
+    assert set(sums) == {day.replace(day=1) for day in figures}
+    for month, one in sums.items():
+        of_days = [figures[day] for day in figures if day.replace(day=1) == month]
+        for name in ("events", "sign_ins", "failures", "changes"):
+            assert getattr(one, name) == sum(getattr(each, name) for each in of_days)
+        assert one.most_people == max(each.people for each in of_days)
+        assert one.last_day == max(each.day for each in of_days)
 
 
 def check_attacks(world, days, period):
