@@ -259,7 +259,7 @@ class World:
         self.see()
         for key in self.erased:
             places.rollups(self.person(key))
-            erasing._own_events(self.person(key), Counter(), lambda *_: None)
+            erasing._own_events(self.person(key), lambda *_: None)
             places.rollups(self.person(key))
 
     def person(self, key):
