@@ -41,9 +41,9 @@ def months(period: Period) -> Iterator[date]:
         month = last_day(month) + timedelta(1)
 
 
-def last_day(month: date) -> date:
-    """Return the last day of a month."""
-    return (month + timedelta(31)).replace(day=1) - timedelta(1)
+def last_day(day: date) -> date:
+    """Return the last day of the month that a day is in."""
+    return (day.replace(day=1) + timedelta(31)).replace(day=1) - timedelta(1)
 
 
 def of(kind: Kind, period: Period, condition: str = "") -> tuple[str, list[Any]]:

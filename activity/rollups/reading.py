@@ -173,14 +173,16 @@ def tallies(
     """
     if order not in ORDERS:
         raise ValueError(f"{order} is no order of tallies.")
-    label = _LABEL.format(served=cursors.SERVED)
-    if kind == Kind.PERSON and most is not None:
+    label, of = _LABEL.format(served=cursors.SERVED), [str(kind)]
+    if kind == Kind.NETWORK:
+        label, of = "''", []
+    elif kind == Kind.PERSON and most is not None:
         label = _NAMED.format(label=label)
         if order == "events" and cursors.knows(RULES):
-            return _most_active(period, most, label)
+            return _most_active(_to_its_end(period), most, label)
     statement, asked = pieces.of(Kind(kind), period)
     whole = _TALLIES.format(parts=statement, order=order, label=label)
-    return [Tallied(*row) for row in _rows(whole, [*asked, most, str(kind)])]
+    return [Tallied(*row) for row in _rows(whole, [*asked, most, *of])]
 
 
 def admin_changes(period: Period) -> list[AdminChange]:
@@ -223,6 +225,16 @@ def _most_active(period: Period, most: int, label: str) -> list[Tallied]:
     parts, asked = pieces.of(Kind.PERSON, period, "AND subject = ranked.subject")
     statement = _FIRST.format(ranked=ranked, parts=parts, label=label)
     return [Tallied(*row) for row in _rows(statement, [*rank, most, *asked, str(Kind.PERSON)])]
+
+
+def _to_its_end(period: Period) -> Period:
+    """Return a period up to the end of its last month, if nobody did anything after it.
+
+    A month that is not over is as good as a whole one then, of which fewer rows tell.
+    """
+    last = pieces.last_day(period.until)
+    counts = _people("day", period.until + timedelta(1), last)
+    return period if counts else Period(period.since, last)
 
 
 def _people(span: str, since: date, until: date) -> dict[date, int]:
