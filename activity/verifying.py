@@ -9,17 +9,14 @@ It does not agree with checkpoints that were kept outside the record: in ``publi
 them are compared, and with witnesses, whose files the caller brings.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
-
-from django.db import connection
+from typing import Any
 
 from activity import differences
-from activity.differences import Row, Wrong
-from activity.leaves import leaf_hash_sql
+from activity.differences import Wrong
 from activity.models import Segment
-from activity.sealing import heads, keys, notes, sealer, starts, tiles
+from activity.sealing import heads, keys, notes, rows, sealer, starts, tiles
 from activity.sealing.heads import Kept
 from activity.sealing.notes import BadSignature, NoteError, UnknownKey
 from activity.sealing.outside import Outside
@@ -27,9 +24,6 @@ from activity.sealing.tree import HASH, GrownTile, Tree, split
 from activity.sealing.unsealed import count_past
 from tenants.context import current_scope
 from tenants.moments import one_moment
-
-_BATCH: Final = 64
-"""Segments that are read at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,42 +43,6 @@ class Verdict:
     unsealed: int
     wrong: Wrong | None
     since: int = 0
-
-
-# An erased part: no salt, a commitment, and nothing in its fields.
-_CONSISTENT = """
-(CASE WHEN actor_salt IS NOT NULL THEN actor_commitment IS NULL
-      ELSE actor_commitment IS NOT NULL AND ip IS NULL AND session_ref = '' AND user_agent = ''
-           AND actor_label = '' AND on_behalf_of_label = '' END
- AND
- CASE WHEN target_salt IS NOT NULL THEN target_commitment IS NULL
-      ELSE target_commitment IS NOT NULL AND target_label = '' AND reason = ''
-           AND changes = '{}' AND details = '{}' END)
-"""
-
-# One row more than there should be, so that one too many is noticed and a million are not read.
-_ROWS = f"""
-SELECT xid, id, {_CONSISTENT} AS consistent,
-       coalesce({leaf_hash_sql()}, sha256(''::bytea)) AS hash
-FROM activity_activityevent
-WHERE cluster = %(cluster)s AND (xid, id) > (%(after_xid)s, %(after_id)s::uuid)
-  AND (xid, id) <= (%(xid)s, %(id)s::uuid)
-ORDER BY xid, id LIMIT %(most)s
-"""
-
-_SUMMED = f"""
-SELECT count(*), coalesce(string_agg(hash, ''::bytea ORDER BY xid, id), ''::bytea),
-       coalesce(bool_and(consistent), true),
-       (array_agg(xid ORDER BY xid, id))[count(*)], (array_agg(id ORDER BY xid, id))[count(*)]
-FROM ({_ROWS}) rows
-"""
-
-_LEVELS = "SELECT level, count(*), sum(length(hashes)) FROM activity_tile GROUP BY level"
-
-_CUTS = """
-SELECT coalesce(sum((details ->> 'events')::bigint), 0) FROM activity_activityevent
-WHERE action = 'record.cut'
-"""
 
 
 class _Found(Exception):
@@ -128,7 +86,7 @@ class _Run:
         events = 0
         try:
             self._begin()
-            for segment in _segments(after=self.segments):
+            for segment in rows.segments(after=self.segments):
                 self._segment(segment)
                 events = self.tree.size - self.start.size
             self._end()
@@ -161,7 +119,7 @@ class _Run:
     def _segment(self, segment: Segment) -> None:
         self._bounds(segment)
         checkpoint = self._checkpoint(segment)
-        count, leaves, consistent, *last = self._rows(segment)
+        count, leaves, consistent, *last = rows.summed(segment, self._position(segment.cluster))
         stored = _stored(0, segment.first, segment.size)
         is_whole = count == segment.events and tuple(last) == (segment.xid, segment.event_id)
         if not is_whole and not (segment.cut and stored):
@@ -235,51 +193,26 @@ class _Run:
             raise _found("foreign", what, segment)
         return checkpoint
 
-    def _asked(self, segment: Segment) -> dict[str, Any]:
-        xid, event_id = self.positions.get(segment.cluster, (-1, sealer.NOTHING))
-        return {
-            "tenant": current_scope(),
-            "cluster": segment.cluster,
-            "after_xid": xid,
-            "after_id": event_id,
-            "xid": segment.xid,
-            "id": segment.event_id,
-            "most": segment.events + 1,
-        }
-
-    def _rows(self, segment: Segment) -> tuple[Any, ...]:
-        with connection.cursor() as cursor:
-            cursor.execute(_SUMMED, self._asked(segment))
-            count, leaves, *others = cursor.fetchone()
-        return (count, bytes(leaves), *others)
-
-    def _one_by_one(self, segment: Segment) -> list[Row]:
-        with connection.cursor() as cursor:
-            cursor.execute(_ROWS, self._asked(segment))
-            return [
-                Row(str(event_id), bytes(leaf), consistent)
-                for _, event_id, consistent, leaf in cursor.fetchall()
-            ]
-
     def _different(self, segment: Segment, stored: bytes | None) -> _Found:
         if stored is None:
             return _found("missing", "hashes of its events are not there", segment)
-        rows = self._one_by_one(segment)
+        events = rows.one_by_one(segment, self._position(segment.cluster))
         is_last = not Segment.objects.filter(number__gt=segment.number).exists()
         kept = Tree(self.tree.size, self.tree.edge)
         kept.append(stored)
         if kept.root() != notes.parsed(segment.note)[0].root:
             kept = Tree(self.tree.size, self.tree.edge)
-            kept.append(b"".join(row.leaf for row in rows[: segment.events]))
+            kept.append(b"".join(row.leaf for row in events[: segment.events]))
             if kept.root() == notes.parsed(segment.note)[0].root:
                 what = "hashes of its events were altered; the events are as they were sealed"
                 return _found("altered", what, segment)
-        return _Found(differences.first(segment, rows, split(stored), is_last=is_last))
+        return _Found(differences.first(segment, events, split(stored), is_last=is_last))
 
     def _inconsistent(self, segment: Segment) -> _Found:
+        events = rows.one_by_one(segment, self._position(segment.cluster))
         number, row = next(
             (number, row)
-            for number, row in enumerate(self._one_by_one(segment), start=segment.first)
+            for number, row in enumerate(events, start=segment.first)
             if not row.consistent
         )
         what = "part of it is neither whole nor erased: fields, salt and commitment disagree"
@@ -306,66 +239,37 @@ class _Run:
         if self.last and not heads.is_newest(self.last):
             what = "the platform's copy of its newest checkpoint is not there, or is another"
             raise _found("missing", what, self.last)
-        with connection.cursor() as cursor:
-            cursor.execute(_LEVELS)
-            stored = {level: (count, int(length)) for level, count, length in cursor.fetchall()}
-            expected, level, size = {}, 0, self.tree.size
-            while size:
-                expected[level] = (-(-size // 256), size * HASH)
-                level, size = level + 1, size // 256
-            if stored != expected:
-                what = (
-                    f"the hashes are not those of {self.tree.size} events: the end of the record"
-                    " is missing, or hashes were added"
-                )
-                raise _Found(Wrong("truncated", what, segment=None, number=self.tree.size))
-            cursor.execute(_CUTS)
-            [cut] = cursor.fetchone()
+        expected, level, size = {}, 0, self.tree.size
+        while size:
+            expected[level] = (-(-size // 256), size * HASH)
+            level, size = level + 1, size // 256
+        if rows.levels() != expected:
+            what = (
+                f"the hashes are not those of {self.tree.size} events: the end of the record"
+                " is missing, or hashes were added"
+            )
+            raise _Found(Wrong("truncated", what, segment=None, number=self.tree.size))
+        cut = rows.cut()
         if cut != self.cut:
             what = f"{self.cut} events are said to be removed by retention, and {cut} were"
             raise _Found(Wrong("missing", what))
-        self._strangers()
-
-    def _strangers(self) -> None:
-        """Find an event of another cluster that is in no segment: all those came by an import."""
-        known = ", ".join(["(%s::bigint, %s::bigint, %s::uuid)"] * len(self.positions))
-        joined = f"LEFT JOIN (VALUES {known}) AS p (cluster, xid, id) USING (cluster)"
-        past = "AND (p.xid IS NULL OR (event.xid, event.id) > (p.xid, p.id))"
-        values = [one for cluster, at in self.positions.items() for one in (cluster, *at)]
-        with connection.cursor() as cursor:
-            cursor.execute(
-                f"SELECT event.id FROM activity_activityevent event {joined if known else ''}"
-                f" WHERE cluster <> %s {past if known else ''} ORDER BY event.id LIMIT 1",
-                [*values, self.own],
-            )
-            found = cursor.fetchone()
+        found = rows.stranger(self.positions, self.own)
         if found and self.segments:
             what = "it is of another database cluster and in no segment"
-            raise _Found(Wrong("foreign", what, event_id=str(found[0])))
+            raise _Found(Wrong("foreign", what, event_id=found))
 
     def _unsealed(self) -> int:
-        return count_past(self.own, *self.positions.get(self.own, (-1, sealer.NOTHING)))
+        return count_past(self.own, *self._position(self.own))
+
+    def _position(self, cluster: int) -> rows.Position:
+        """Return up to where segments reach in a cluster."""
+        return self.positions.get(cluster, (-1, sealer.NOTHING))
 
 
 def _found(
     kind: str, what: str, segment: Segment, number: int | None = None, event_id: str = ""
 ) -> _Found:
     return _Found(Wrong(kind, what, segment.number, number, event_id))
-
-
-def _segments(after: int) -> Iterator[Segment]:
-    """Yield the segments behind a number, in order, a few at a time."""
-    # From the very first one, also one with a number that no sealer gives.
-    last: int | None = after or None
-    while True:
-        chosen = Segment.objects.order_by("number")
-        if last is not None:
-            chosen = chosen.filter(number__gt=last)
-        batch = list(chosen[:_BATCH])
-        yield from batch
-        if len(batch) < _BATCH:
-            return
-        last = batch[-1].number
 
 
 def _stored(level: int, start: int, stop: int) -> bytes | None:
