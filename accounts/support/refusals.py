@@ -49,13 +49,12 @@ REFUSED: Final = frozenset(
         # The record, or a person, as a file.
         *("accounts_customuser_take_out", "summary", "export-new", "export-link"),
         *("export-manifest", "schedule-new"),
-        # Programs come by a token of their own.
-        *("api-events", "api-event", "api-proof", "api-checkpoint", "activity-catalogue"),
-        *("api-reports", "api-report", "api-exports", "api-export", "api-export-cancel"),
-        *("api-export-download", "api-export-manifest", "api-schema", "api-problem"),
     }
 )
-"""Pages that are closed, also for looking. What is in neither list is closed as well."""
+"""Pages that are closed, also for looking. What is in neither list is closed as well.
+
+So is all of the API: programs come by a token of their own.
+"""
 
 
 def _always(request: HttpRequest) -> bool:
@@ -86,6 +85,8 @@ SIGNING_OUT: Final = ("account_logout", "logout")
 def is_allowed(request: HttpRequest) -> bool:
     """Tell whether support access reaches as far as a request."""
     name = _name(request)
+    if is_api(request):
+        return False
     if request.method in SAFE_METHODS:
         # The admin's nameless addresses lead from short forms to long ones.
         return (name in LOOKING or not name) and "export" not in request.GET

@@ -14,7 +14,7 @@ from django.contrib.sessions.models import Session
 from django.core import mail
 from django.db import connection
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import URLResolver, get_resolver
 
 from accounts import second_factors
 from accounts.models import CustomUser
@@ -518,14 +518,13 @@ def test_other_administrators_are_not_for_support_access_to_change(inside, acme,
 
 
 def test_every_page_of_a_tenant_is_judged():
-    def names(patterns: Any) -> Any:
+    def names(patterns: Any, before: str = "") -> Any:
         for pattern in patterns:
+            address = f"{before}{pattern.pattern}"
             if isinstance(pattern, URLResolver):
-                yield from names(pattern.url_patterns)
-            else:
-                assert isinstance(pattern, URLPattern)
-                if pattern.name:
-                    yield pattern.name
+                yield from names(pattern.url_patterns, address)
+            elif pattern.name and not address.startswith("api/"):
+                yield pattern.name
 
     there = set(names(get_resolver("config.urls_tenant").url_patterns))
     assert there == refusals.LOOKING | refusals.REFUSED
