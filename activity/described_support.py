@@ -14,7 +14,8 @@ _ACCESS: Final[dict[str, Schema]] = {
 }
 
 HOW: Final = (
-    *("operator", "platform", "tenant", "person", "expired", "forbidden", "closed"),
+    *("operator", "platform", "tenant", "person", "expired", "unused"),
+    *("forbidden", "closed"),
     *("operator lost", "person lost"),
 )
 """How an access ends, as ``tenants.models.SupportAccess.How`` has it."""
@@ -42,8 +43,9 @@ SUPPORT: Final[dict[str, Description]] = {
     ),
     "support.ended": Description(
         "The operator is out: they, another operator, an administrator of the tenant or the person"
-        " ended it, its time was over, the tenant forbade it or was closed, or operator or person"
-        " may no longer come. Acts are the events of the tenant's record that were caused.",
+        " ended it, its time was over or its link was not used, the tenant forbade it or was"
+        " closed, or operator or person may no longer come. Acts are the events of the tenant's"
+        " record that were caused.",
         details={
             **_ACCESS,
             "how": one_of(*HOW),

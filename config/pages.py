@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import DatabaseError
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
@@ -20,4 +21,15 @@ def place(request: HttpRequest) -> dict[str, Any]:
         return {}
     tenant = current_tenant()
     shown = {"place": tenant.name if tenant else "Tenantry platform", "tenant": tenant}
-    return shown | {"support": SimpleLazyObject(lambda: serving.in_force(request))}
+    return shown | {"support": SimpleLazyObject(lambda: _support(request))}
+
+
+def _support(request: HttpRequest) -> serving.InForce | None:
+    """Return under which support access a page is shown.
+
+    The page of an error may be shown where nothing can be asked any more: it has to be shown.
+    """
+    try:
+        return serving.in_force(request)
+    except DatabaseError:
+        return None

@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Any, Final
 
 from django.db import transaction
-from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from accounts.support import telling
@@ -16,6 +15,7 @@ from activity.reading.events import first_id_at
 from tenants.context import enter_platform, enter_unserved
 from tenants.hosts import owned
 from tenants.models import SupportAccess, Tenant
+from tenants.models.support import SupportAccessQuerySet
 
 How = SupportAccess.How
 
@@ -54,12 +54,16 @@ def end_all(tenant: Tenant, how: str) -> int:
         return sum(end(access, how) for access in found)
 
 
-def end_over(accesses: QuerySet[SupportAccess] | None = None) -> int:
-    """Write down the end of accesses whose time is over; returns how many that were."""
+def end_over(accesses: SupportAccessQuerySet | None = None) -> int:
+    """Write down the end of accesses whose time, or that of their link, is over; return how many.
+
+    ``accesses`` are among which to look; all if there are none.
+    """
     with enter_platform():
         among = SupportAccess.objects.all() if accesses is None else accesses
-        over = list(among.filter(ended_at__isnull=True, ends_at__lte=Now()))
-    return sum(end(access, How.EXPIRED) for access in over)
+        over, unused = list(among.over()), list(among.unused())
+    ended = sum(end(access, How.EXPIRED) for access in over)
+    return ended + sum(end(access, How.UNUSED) for access in unused)
 
 
 def heed(tenant: Tenant, change: str, **_: Any) -> None:

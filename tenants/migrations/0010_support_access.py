@@ -32,7 +32,7 @@ class Migration(migrations.Migration):
                 ('link_until', models.DateTimeField(help_text='Until when the link can be used.')),
                 ('entered_at', models.DateTimeField(null=True)),
                 ('ended_at', models.DateTimeField(null=True)),
-                ('ended_how', models.CharField(blank=True, choices=[('operator', 'by the operator'), ('platform', 'by another operator'), ('tenant', 'by an administrator of the tenant'), ('person', 'by the person'), ('expired', 'its time was over'), ('forbidden', 'the tenant no longer allows it'), ('closed', 'the tenant was closed'), ('operator lost', 'the operator may no longer'), ('person lost', 'the person may no longer sign in, or has another password')], max_length=20)),
+                ('ended_how', models.CharField(blank=True, choices=[('operator', 'by the operator'), ('platform', 'by another operator'), ('tenant', 'by an administrator of the tenant'), ('person', 'by the person'), ('expired', 'its time was over'), ('unused', 'its link was not used in time'), ('forbidden', 'the tenant no longer allows it'), ('closed', 'the tenant was closed'), ('operator lost', 'the operator may no longer'), ('person lost', 'the person may no longer sign in, or has another password')], max_length=20)),
                 ('acts', models.PositiveIntegerField(help_text="How many events of the tenant's record tell what was done.", null=True)),
             ],
             options={

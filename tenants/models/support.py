@@ -29,6 +29,10 @@ class SupportAccessQuerySet(models.QuerySet["SupportAccess"]):
         """Accesses whose time is over, and whose end is not written down yet."""
         return self.unended().filter(ends_at__lte=Now())
 
+    def unused(self) -> "SupportAccessQuerySet":
+        """Accesses that nobody can begin any more, and nobody has begun."""
+        return self.running().filter(entered_at__isnull=True, link_until__lte=Now())
+
 
 class SupportAccess(models.Model):
     """That an operator may act as one person of a tenant, for a reason and until a moment.
@@ -44,6 +48,7 @@ class SupportAccess(models.Model):
         TENANT = "tenant", "by an administrator of the tenant"
         PERSON = "person", "by the person"
         EXPIRED = "expired", "its time was over"
+        UNUSED = "unused", "its link was not used in time"
         FORBIDDEN = "forbidden", "the tenant no longer allows it"
         CLOSED = "closed", "the tenant was closed"
         OPERATOR_LOST = "operator lost", "the operator may no longer"

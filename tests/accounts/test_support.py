@@ -12,9 +12,11 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.contrib.sessions.models import Session
 from django.core import mail
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import URLResolver, get_resolver
+from django.utils.functional import SimpleLazyObject
 
 from accounts import second_factors
 from accounts.models import CustomUser
@@ -22,7 +24,8 @@ from accounts.support import ending, opening, refusals
 from accounts.tasks import end_support
 from activity.models import ActivityEvent
 from activity.reports import build, period_for
-from tenants import lifecycle
+from config import pages
+from tenants import deletion, lifecycle
 from tenants.context import enter_platform, enter_tenant
 from tenants.errors import Conflict
 from tenants.models import SupportAccess, Tenant
@@ -248,7 +251,7 @@ def test_a_link_is_good_once_here_and_in_time(browser, acme, globex, olga, recor
     ]
 
 
-def test_a_link_that_is_not_used_at_once_is_void(browser, acme, olga):
+def test_a_link_that_is_not_used_at_once_is_void(browser, acme, olga, recorded):
     path = open_for(acme, olga)
     with enter_platform():
         row = SupportAccess.objects.get()
@@ -256,6 +259,10 @@ def test_a_link_that_is_not_used_at_once_is_void(browser, acme, olga):
     answer = browser(acme).post(path)
     assert answer.status_code == 409
     assert "not used in time" in answer.content.decode()
+    # It keeps nobody from opening another, and its end is told.
+    open_for(acme, olga, "bob")
+    [event] = recorded(acme, "support.ended")
+    assert (event.details["how"], event.details["acts"]) == ("unused", 0)
 
 
 def _forbid(acme: Tenant, olga: CustomUser, ann: CustomUser) -> None:
@@ -594,12 +601,17 @@ def test_signing_out_ends_it(way, inside, acme, recorded):
     assert not recorded(acme, "session.ended")
 
 
-def test_suspending_ends_it_for_good(inside, acme, recorded):
+@pytest.mark.parametrize(
+    ("close", "open_again"),
+    [(lifecycle.suspend, lifecycle.resume), (deletion.schedule, deletion.undelete)],
+)
+def test_closing_the_tenant_ends_it_for_good(close, open_again, inside, acme, recorded):
     with enter_platform():
-        lifecycle.suspend(acme, reason="unpaid")
+        close(acme, reason="unpaid")
+    assert the_access().ended_how == "closed"
     assert inside.get("/admin/").status_code == 403
     with enter_platform():
-        lifecycle.resume(acme)
+        open_again(acme)
     assert inside.get("/admin/").status_code == 302
     assert [one.details["how"] for one in recorded(acme, "support.ended")] == ["closed"]
 
@@ -618,6 +630,28 @@ def test_the_sweep_writes_down_what_is_over(acme, globex, olga, recorded):
     [event] = recorded(acme, "support.ended")
     assert (event.details["how"], event.actor_kind) == ("expired", "service")
     assert not recorded(globex, "support.ended")
+
+
+def test_a_page_costs_two_statements_more_and_only_there(inside, browser, acme, ann):
+    """The access with its tenant, and the operator. Nobody was here, so no device is looked at."""
+
+    def sent(client: Client) -> int:
+        client.get("/admin/auth/group/")
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get("/admin/auth/group/").status_code == 200
+        return len(queries)
+
+    assert sent(inside) == sent(browser(acme, ann)) + 2
+
+
+def test_the_page_of_an_error_is_shown_where_nothing_can_be_asked(rf):
+    request = rf.get("/")
+
+    def broken() -> Any:
+        raise OperationalError("the server closed the connection")
+
+    request.user = SimpleLazyObject(broken)
+    assert not pages.place(request)["support"]
 
 
 @pytest.mark.parametrize(

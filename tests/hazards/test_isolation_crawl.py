@@ -37,6 +37,7 @@ from activity.models import ActivityEvent, ExportJob, Schedule
 from activity.recording import record
 from activity.reports import REPORTS
 from activity.subjects import Subject
+from tenants import support
 from tenants.context import enter_platform, enter_tenant
 from tenants.models import Operation, Tenant
 from tenants.sites import platform_site, tenant_site
@@ -239,18 +240,21 @@ def _actions(site: AdminSite, model: Any) -> list[str]:
 class Visitor:
     """Somebody at a host. ``session_of`` is where their cookie is from, if not from there.
 
-    ``token_of`` is where their API token is from, if they come with that and no session.
+    ``token_of`` is where their API token is from, if they come with that and no session. Under
+    ``support`` it is an operator who acts as them.
     """
 
     at: str
     person: str = ""
     session_of: str = ""
     token_of: str = ""
+    support: bool = False
 
     def __str__(self) -> str:
         session = f" with a session of {self.session_of}" if self.session_of else ""
         token = f" with a token of {self.token_of}" if self.token_of else ""
-        return f"{self.person or 'nobody'} at {self.at}{session}{token}"
+        support = " under support access" if self.support else ""
+        return f"{self.person or 'nobody'} at {self.at}{session}{token}{support}"
 
     @property
     def is_stranger(self) -> bool:
@@ -264,6 +268,7 @@ VISITORS = [
     Visitor("acme", "bob"),
     Visitor("acme", "ann"),
     Visitor("globex", "sam"),
+    Visitor("acme", "ann", support=True),
     Visitor("globex", "ann", session_of="acme"),
     Visitor("acme", "sam", session_of="globex"),
     Visitor("acme", "olga", session_of="platform"),
@@ -294,6 +299,11 @@ class Ground:
         if visitor.token_of:
             text = self.planted[visitor.token_of].tokens[visitor.person]
             client.defaults["HTTP_AUTHORIZATION"] = f"Bearer {text}"
+        elif visitor.support:
+            opened = support.open_access(
+                self.places[visitor.at], "olga", visitor.person, reason="looking", minutes=30
+            )
+            assert client.post(opened.link.partition(":8000")[2]).status_code == 302
         elif visitor.person:
             with _inside(self.places[visitor.session_of or visitor.at]):
                 client.force_login(CustomUser.objects.get(username=visitor.person))
