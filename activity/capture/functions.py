@@ -16,6 +16,23 @@ from activity.subjects import Action, Declaration, Flip, Link, OneOf, declaratio
 from tenants.quoting import literal
 from tenants.triggers import HERE
 
+_EVENT: Final = "activity_activityevent"
+
+_CONTEXT: Final = {
+    "actor_kind": ("kind", "varchar(16)"),
+    "actor_id": ("id", "varchar(64)"),
+    "actor_label": ("label", "varchar(200)"),
+    "on_behalf_of_id": ("behalf_id", "varchar(64)"),
+    "on_behalf_of_label": ("behalf_label", "varchar(200)"),
+    "ip": ("ip", "inet"),
+    "user_agent": ("agent", "varchar(400)"),
+    "channel": ("channel", "varchar(16)"),
+    "request_id": ("request", "uuid"),
+    "session_ref": ("session", "varchar(32)"),
+    "reason": ("reason", "varchar(500)"),
+}
+"""Column of an event → where the context has it, and its type."""
+
 VARIABLES: Final = [
     ("r", "record"),
     ("c", "jsonb"),
@@ -25,10 +42,11 @@ VARIABLES: Final = [
     ("d", "jsonb"),
     ("subject", "text"),
     ("called", "text"),
+    # Filled before the INSERT: an assignment is prepared once in a transaction, and what an INSERT
+    # works out is prepared for every row.
+    *((f"e_{column}", kind) for column, (_, kind) in _CONTEXT.items()),
 ]
-"""The row, who acts, what was found, and what it was found of."""
-
-_EVENT: Final = "activity_activityevent"
+"""The row, who acts, what was found, what it was found of, and who acts as an event says it."""
 
 
 def row_function(model: type[models.Model]) -> str:
@@ -41,7 +59,7 @@ def row_function(model: type[models.Model]) -> str:
         [
             f"IF TG_OP = 'UPDATE' AND NOT ({differs}) THEN RETURN NULL; END IF;",
             "IF TG_OP = 'DELETE' THEN r := OLD; ELSE r := NEW; END IF;",
-            f"c := {HERE}.capture_context();",
+            *_who(),
             *(_of_tie(model, known, told) if known.is_tie else _of_row(model, known, fields, told)),
             "RETURN NULL;",
         ]
@@ -103,7 +121,7 @@ def link_function(model: type[models.Model]) -> str:
     return "\n".join(
         [
             f"IF TG_OP = 'UPDATE' AND NOT ({differs}) THEN RETURN NULL; END IF;",
-            f"c := {HERE}.capture_context();",
+            *_who(),
             *steps,
             "RETURN NULL;",
         ]
@@ -113,6 +131,15 @@ def link_function(model: type[models.Model]) -> str:
 def _of_holder(model: type[models.Model], link: Link, row: str) -> str:
     holder: Any = model._meta.get_field(link.holder).related_model
     return value(model, f"{link.holder}.{declaration_of(holder).id}", row)
+
+
+def _who() -> Iterator[str]:
+    """Yield what finds out who acts, in the forms that columns of an event have."""
+    yield f"c := {HERE}.capture_context();"
+    for column, (name, kind) in _CONTEXT.items():
+        told = f"(c ->> '{name}')::{kind}"
+        said = f"coalesce({told}, '')" if kind.startswith("varchar") else told
+        yield f"e_{column} := {said};"
 
 
 def _differs(field: Any) -> str:
@@ -134,8 +161,8 @@ def _history(model: type[models.Model], told: list[Any]) -> str:
         f"INSERT INTO {table(history.model)} ({columns}, history_date, history_type,"
         " history_user_id, actor_label, request_id, history_change_reason)"
         f" VALUES ({values}, pg_catalog.clock_timestamp(), {kind},"
-        " (c ->> 'id')::varchar(64), coalesce((c ->> 'label')::varchar(200), ''),"
-        " (c ->> 'request')::uuid, (c ->> 'reason')::varchar(100));"
+        " (c ->> 'id')::varchar(64), e_actor_label, e_request_id,"
+        " (c ->> 'reason')::varchar(100));"
     )
 
 
@@ -245,23 +272,13 @@ def _events(noun: str, subject: str, called: str) -> Iterator[str]:
         "action": "actions[i]",
         "outcome": "'success'",
         "severity": "severities[i]",
-        "actor_kind": "(c ->> 'kind')::varchar(16)",
-        "actor_id": "coalesce((c ->> 'id')::varchar(64), '')",
-        "actor_label": "coalesce((c ->> 'label')::varchar(200), '')",
-        "on_behalf_of_id": "coalesce((c ->> 'behalf_id')::varchar(64), '')",
-        "on_behalf_of_label": "coalesce((c ->> 'behalf_label')::varchar(200), '')",
         "target_type": literal(noun),
         "target_id": "coalesce(subject::varchar(64), '')",
         "target_label": "coalesce(called, '')",
         "changes": "diffs[i]",
         "details": "'{}'",
-        "ip": "(c ->> 'ip')::inet",
-        "user_agent": "coalesce((c ->> 'agent')::varchar(400), '')",
-        "channel": "(c ->> 'channel')::varchar(16)",
-        "request_id": "(c ->> 'request')::uuid",
-        "session_ref": "coalesce((c ->> 'session')::varchar(32), '')",
-        "reason": "coalesce((c ->> 'reason')::varchar(500), '')",
         "schema_version": "1",
+        **{column: f"e_{column}" for column in _CONTEXT},
     }
     yield "FOR i IN 1 .. coalesce(pg_catalog.array_length(actions, 1), 0) LOOP"
     yield f"INSERT INTO {HERE}.{_EVENT} ({', '.join(columns)})"
