@@ -2,6 +2,7 @@
 
 import uuid
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 import pytest
 from django.db import connection
@@ -88,15 +89,15 @@ def test_no_operator_of_a_session_has_a_say_in_an_id(in_acme):
         cursor.execute("SELECT pg_catalog.current_schema()")
         [(here,)] = cursor.fetchall()
         cursor.execute("CREATE SCHEMA forging")
-        for kind in ("bigint", "integer", "double precision"):
+        for left, right in product(("bigint", "integer", "double precision", "bytea"), repeat=2):
             cursor.execute(
-                f"CREATE FUNCTION forging.one(a {kind}, b {kind}) RETURNS {kind}"
-                f" LANGUAGE sql AS 'SELECT 1::{kind}'"
+                f"CREATE FUNCTION forging.one(a {left}, b {right}) RETURNS {left}"
+                f" LANGUAGE sql AS $$SELECT '1'::{left}$$"
             )
-            for operator in ("|", "&", "*", "/", "%", "+", "-"):
+            for operator in ("|", "&", "<<", "||", "*", "/", "%", "+", "-"):
                 cursor.execute(
                     f"CREATE OPERATOR forging.{operator}"
-                    f" (FUNCTION = forging.one, LEFTARG = {kind}, RIGHTARG = {kind})"
+                    f" (FUNCTION = forging.one, LEFTARG = {left}, RIGHTARG = {right})"
                 )
         cursor.execute(f'SET LOCAL search_path = forging, pg_catalog, "{here}"')
         cursor.execute("SELECT 6 * 7")
