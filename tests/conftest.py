@@ -290,7 +290,7 @@ def no_attempts_yet(acme: Tenant, globex: Tenant) -> None:
 
 def empty(cursor: Any, *tables: str) -> None:
     """Empty tables of the platform and what refers to them, past the triggers that record them."""
-    recorded = ("tenants_tenant", "tenants_domain", "tenants_operation")
+    recorded = ("tenants_tenant", "tenants_domain", "tenants_operation", "tenants_supportaccess")
     for state in ("DISABLE", "ENABLE"):
         for table in recorded:
             cursor.execute(f"ALTER TABLE public.{table} {state} TRIGGER USER")
