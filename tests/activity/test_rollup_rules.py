@@ -19,7 +19,7 @@ from activity.rollups import counting, cursors, failures, reading, rebuilding, s
 from activity.rollups.comparing import compare
 from tenants.context import enter_platform, enter_tenant
 from tenants.errors import InvalidInput
-from tenants.models import Tenant
+from tenants.models import Tenant, TenantMonth
 from tests.activity.test_rollups_property import (
     PEOPLE,
     ZONES,
@@ -205,6 +205,24 @@ def test_who_did_most_is_told_by_years_as_by_months(world):
             told = reading.tallies("person", period, most)
             assert [one[2:] for one in told] == [one[2:] for one in everybody[:most]]
             assert [one.subject for one in told] == [one.subject for one in everybody[:most]]
+
+
+def test_a_month_that_has_no_day_any_more_is_no_month_of_operators_either(world):
+    acts(datetime(YEAR, 6, 30, 22, 30, tzinfo=UTC), PEOPLE[0])
+    world.settle()
+    assert (YEAR, 7) in months_told(world)
+
+    world.move(ZONES.index("UTC"))
+    world.settle()
+
+    assert (YEAR, 7) not in months_told(world)
+    assert (YEAR, 6) in months_told(world)
+
+
+def months_told(world):
+    with enter_platform():
+        rows = TenantMonth.objects.filter(record=str(world.tenant.pk))
+        return {(row.month.year, row.month.month) for row in rows}
 
 
 # Figures that older rules counted
