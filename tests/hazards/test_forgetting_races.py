@@ -165,6 +165,22 @@ def test_l13_an_erasure_waits_for_who_is_at_work(
         assert certificates() == 1
 
 
+def test_l13_who_is_at_work_is_seen_by_a_role_that_may_see_nothing_else(
+    lab: Tenant, somebody: Somebody
+) -> None:
+    with enter_tenant(lab):
+        lived()
+        before = settling.others()
+        somebody.do(read)
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("CREATE ROLE nobody_in_particular")
+            cursor.execute("GRANT nobody_in_particular TO CURRENT_USER WITH INHERIT FALSE")
+            cursor.execute("SET LOCAL ROLE nobody_in_particular")
+            seen = settling.others()
+            transaction.set_rollback(True)
+        assert len(seen - before) == 1
+
+
 def test_l13_it_is_looked_again_until_a_look_finds_nothing(
     lab: Tenant, monkeypatch: pytest.MonkeyPatch
 ) -> None:
