@@ -9,7 +9,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('activity', '0016_rollup_rules'),
+        ('activity', '0015_rollup_rules'),
     ]
 
     operations = [
