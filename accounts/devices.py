@@ -1,5 +1,6 @@
 """Where a person is signed in: their sessions, as devices that they can tell apart and end."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -16,6 +17,7 @@ from activity import context
 from activity.recording import keyed_hash, record
 from activity.text import one_line
 from tenants import support
+from tenants.errors import NotFound
 from tenants.models import SupportAccess
 
 SEEN_RESOLUTION: Final = timedelta(minutes=5)
@@ -131,7 +133,9 @@ def _end(person: CustomUser, chosen: list[tuple[Session, dict[str, Any]]]) -> in
     for row, data in chosen:
         record("session.revoked", target=person, details={"revoked_session_ref": _ref(row)})
         if access := support_of(data).get("access"):
-            support.end_access(support.access_with(access), SupportAccess.How.PERSON)
+            # Without its row it is over already, and the session ends all the same.
+            with suppress(NotFound):
+                support.end_access(support.access_with(access), SupportAccess.How.PERSON)
     Session.objects.filter(session_key__in=[row.session_key for row, _ in chosen]).delete()
     return len(chosen)
 

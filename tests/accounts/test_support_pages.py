@@ -7,6 +7,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
@@ -124,6 +125,16 @@ def test_signing_out_everywhere_else_ends_it_too(browser, acme, ann, inside, rec
     browser(acme, ann).post("/activity/", {"session": "others"})
     assert inside.get("/admin/").status_code == 302
     assert the_access().ended_how == "person"
+
+
+def test_an_access_whose_row_is_gone_is_over(browser, acme, ann, inside):
+    with enter_platform():
+        SupportAccess.objects.all().delete()
+    hers = browser(acme, ann)
+    assert hers.post("/activity/", {"session": "others"}).status_code == 302
+    with enter_tenant(acme):
+        assert Session.objects.count() == 1
+    assert inside.get("/admin/").status_code == 302
 
 
 def test_the_console_lists_and_ends(browser, acme, olga, inside, recorded):
