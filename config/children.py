@@ -15,6 +15,7 @@ from config.processes import Restarts, follow_parent, session_members
 from config.warden import Warden
 
 STOP_SECONDS = 10.0
+_DYING_SECONDS = 5.0
 _COLOURS = (36, 33, 35, 32, 34)
 
 
@@ -193,10 +194,17 @@ def spawn(
 
 
 def kill_session(process: "subprocess.Popen[bytes]") -> None:
-    """Kill a process that leads a session, with all that it started, and reap it."""
+    """Kill a process that leads a session, with all that it started, and reap it.
+
+    Returns when they have let go of their ports, but for who cannot die for seconds.
+    """
     for pid in session_members(process.pid):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + _DYING_SECONDS
+    # Before it is reaped: as long as it is not, its pid is nobody else's.
+    while len(session_members(process.pid)) > 1 and time.monotonic() < deadline:
+        time.sleep(0.01)
     process.wait()
 
 

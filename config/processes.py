@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _PR_SET_PDEATHSIG = 1
+_DEAD = ("Z", "X")
 
 # Loaded once, here: between fork and exec a child must not start loading libraries.
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
@@ -56,6 +57,7 @@ def command_line(pid: int) -> str:
 def session_members(leader: int) -> list[int]:
     """Return the pids of the session that `leader` leads, the leader first.
 
+    Those that are dead and only wait to be reaped are left out, but for the leader.
     Without /proc only the leader's own process group can be told; it is returned as one negative
     number, which `os.kill` understands.
     """
@@ -65,11 +67,11 @@ def session_members(leader: int) -> list[int]:
     for entry in Path("/proc").glob("[0-9]*/stat"):
         try:
             # The name in parentheses may hold anything; the session is the fourth word after it.
-            session = int(entry.read_text().rpartition(")")[2].split()[3])
-        except (OSError, ValueError, IndexError):
+            state, _, _, session = entry.read_text().rpartition(")")[2].split()[:4]
+        except (OSError, ValueError):
             continue  # It has ended since.
         pid = int(entry.parent.name)
-        if session == leader and pid != leader:
+        if int(session) == leader and pid != leader and state not in _DEAD:
             members.append(pid)
     return members
 
