@@ -104,7 +104,7 @@ def test_no_operator_of_a_session_has_a_say_in_an_id(in_acme):
         assert cursor.fetchall() == [(1,)]
         cursor.execute("UPDATE accounts_customuser SET display_name = 'X' WHERE username = 'bob'")
 
-    assert_id_of_the_moment(ActivityEvent.objects.order_by("id").last())
+    assert_id_of_the_moment(ActivityEvent.objects.order_by("occurred_at").last())
 
 
 def assert_stamped(event, *, after):
