@@ -298,7 +298,7 @@ def test_the_tenants_panel_is_not_on_the_platform(
 ) -> None:
     client = browser(None, operator)
 
-    for path in ("/admin/schedules/", "/admin/retention/", "/admin/auth/group/"):
+    for path in ("/admin/summary/", "/admin/retention/", "/admin/auth/group/"):
         assert client.get(path).status_code == 404
         assert ask("localhost", path).status_code in (302, 404)
 
