@@ -11,7 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from config.processes import Restarts, follow_parent, session_members
+from config.processes import (
+    Restarts,
+    follow_parent,
+    interruptible,
+    session_members,
+    uninterrupted,
+)
 from config.warden import Warden
 
 STOP_SECONDS = 10.0
@@ -101,13 +107,14 @@ class Children:
         self._outputs.register(output, selectors.EVENT_READ, running)
         running.start_at = None
         try:
-            running.process = spawn(
-                running.child.command,
-                directory=self._directory,
-                environment=self._environment,
-                output=said,
-            )
-            self._warden.began(running.process.pid)
+            with uninterrupted():
+                running.process = spawn(
+                    running.child.command,
+                    directory=self._directory,
+                    environment=self._environment,
+                    output=said,
+                )
+                self._warden.began(running.process.pid)
         finally:
             os.close(said)
 
@@ -178,9 +185,15 @@ def spawn(
     """Start a program as leader of a session of its own that is told to stop when we die.
 
     What it says goes to the descriptor `output`, its errors too unless they have one of their own.
-    Call it from the main thread, which is the one whose death the kernel watches.
+    Call it from the main thread, which is the one whose death the kernel watches, and within
+    `uninterrupted`.
     """
     us = os.getpid()
+
+    def begin() -> None:
+        interruptible()
+        follow_parent(us, signal.SIGTERM)
+
     return subprocess.Popen(
         command,
         cwd=directory,
@@ -189,7 +202,7 @@ def spawn(
         stdout=output,
         stderr=errors,
         start_new_session=True,
-        preexec_fn=lambda: follow_parent(us, signal.SIGTERM),  # noqa: PLW1509 (one thread)
+        preexec_fn=begin,  # noqa: PLW1509 (one thread)
     )
 
 

@@ -6,6 +6,7 @@ Shared by the embedded servers and by the runner; standard library only, so both
 import contextlib
 import ctypes
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -17,6 +18,30 @@ _DEAD = ("Z", "X")
 
 # Loaded once, here: between fork and exec a child must not start loading libraries.
 _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+
+
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""What tells us to stop."""
+
+
+@contextlib.contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Let interrupts wait until the block ends: put every fork of ours into one.
+
+    Python runs functions of its library around a fork, such as that of logging which gives its lock
+    back, and what is raised in them it only reports. An interrupt there would be lost, and the lock
+    kept. A child begins with the mask of its parent, and takes it off with `interruptible`.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPTS)
+    try:
+        yield
+    finally:
+        interruptible()
+
+
+def interruptible() -> None:
+    """Let interrupts through, also those that have waited."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPTS)
 
 
 def follow_parent(parent: int, signum: int) -> None:

@@ -26,7 +26,7 @@ from config.children import STOP_SECONDS, Child, ChildKeepsDyingError, Children,
 from config.embedded import EmbeddedError, join, leave, locate
 from config.embedded.locations import CHECKOUT, make_directories
 from config.embedded.locks import FileLock, has_guardian
-from config.processes import listener
+from config.processes import INTERRUPTS, listener, uninterrupted
 
 HEALTHY_WITHIN = 60.0
 _GUARDIAN_CHECK = 2.0
@@ -199,22 +199,26 @@ def _prepare(preparation: Preparation, options: Options) -> str:
     """
     started = time.monotonic()
     with tempfile.TemporaryFile() as printed, tempfile.TemporaryFile() as complained:
-        process = spawn(
-            preparation.command,
-            directory=CHECKOUT,
-            environment=_environment_of_children(options),
-            output=printed.fileno(),
-            errors=complained.fileno(),
-        )
+        process = None
         try:
+            with uninterrupted():
+                process = spawn(
+                    preparation.command,
+                    directory=CHECKOUT,
+                    environment=_environment_of_children(options),
+                    output=printed.fileno(),
+                    errors=complained.fileno(),
+                )
             status = process.wait()
         except KeyboardInterrupt:
-            process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(STOP_SECONDS)
+            if process is not None:
+                process.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(STOP_SECONDS)
             raise
         finally:
-            kill_session(process)
+            if process is not None:
+                kill_session(process)
         printed.seek(0)
         complained.seek(0)
         said = printed.read().decode(errors="replace")
@@ -272,7 +276,7 @@ def _interrupt(signum: int, _: object) -> None:
 
 def main() -> int:
     """Run until told to stop; return the exit status: 0 when told, 1 after an error."""
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for signum in INTERRUPTS:
         signal.signal(signum, _interrupt)
     try:
         given = {**dotenv_values(CHECKOUT / ".env"), **os.environ}

@@ -11,7 +11,7 @@ import signal
 import time
 from typing import NoReturn
 
-from config.processes import session_members
+from config.processes import INTERRUPTS, interruptible, session_members, uninterrupted
 
 
 class Warden:
@@ -20,10 +20,11 @@ class Warden:
     def __init__(self, patience: float) -> None:
         """Fork the warden; after our death it waits `patience` seconds before it kills."""
         listening, self._telling = os.pipe()
-        self._pid = os.fork()
-        if self._pid == 0:
-            os.close(self._telling)
-            _watch(listening, patience)
+        with uninterrupted():
+            self._pid = os.fork()
+            if self._pid == 0:
+                os.close(self._telling)
+                _watch(listening, patience)
         os.close(listening)
 
     def began(self, leader: int) -> None:
@@ -46,8 +47,9 @@ class Warden:
 
 def _watch(listening: int, patience: float) -> NoReturn:
     os.setsid()  # Ctrl-C is for the runner alone.
-    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for signum in INTERRUPTS:
         signal.signal(signum, signal.SIG_IGN)
+    interruptible()
     leaders: set[int] = set()
     with os.fdopen(listening) as told:
         for line in told:

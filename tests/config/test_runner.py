@@ -313,6 +313,51 @@ def test_interrupted_during_a_preparation_it_stops_at_once(up: Callable[..., Run
     assert not any(lives(process) for process in below)
 
 
+# Interrupts itself at the moment at which Python only reports what is raised: right after a fork.
+INTERRUPTED_BY_A_FORK = """
+import os, signal, subprocess, sys
+from pathlib import Path
+from config import children, processes, warden
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+signal.signal(signal.SIGINT, interrupt)
+os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGINT))
+child = None
+try:
+    if sys.argv[1] == "warden":
+        child = warden.Warden(1)
+    else:
+        mask = "import signal; print(signal.pthread_sigmask(signal.SIG_BLOCK, ()), flush=True)"
+        with processes.uninterrupted():
+            child = children.spawn(
+                [sys.executable, "-c", mask],
+                directory=Path(), environment=os.environ, output=sys.stdout.fileno(),
+            )
+except KeyboardInterrupt:
+    if child is not None:
+        child.wait()
+    print("interrupted", flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("forked", "said"), [("child", ["set()", "interrupted"]), ("warden", ["interrupted"])]
+)
+def test_an_interrupt_during_a_fork_is_not_lost(forked: str, said: list[str]) -> None:
+    ran = subprocess.run(
+        [*python(INTERRUPTED_BY_A_FORK), forked],
+        cwd=CHECKOUT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert (ran.stdout.splitlines(), ran.stderr) == (said, "")
+
+
 def test_a_second_interrupt_kills_what_does_not_want_to_end(up: Callable[..., Runner]) -> None:
     runner = up(table=[("web", python(WEB)), ("worker", python(STUBBORN))])
     runner.wait_for("Tenantry is up")
