@@ -166,10 +166,8 @@ def tallies(
     """Return what people, networks or objects did or had done, those with most first.
 
     ``order`` is one of ``ORDERS``, and ``most`` how many rows at most. ``last_at`` is the last
-    moment in the months that the period touches. A person is named as
-    they were last; networks
-    are ``192.0.2.0/24`` or ``2001:db8::/48``, empty where an address is not known; objects are
-    ``type:id``.
+    moment in the months that the period touches. A person is named as they were last; networks are
+    ``192.0.2.0/24`` or ``2001:db8::/48``, empty where an address is not known; objects ``type:id``.
     """
     if order not in ORDERS:
         raise ValueError(f"{order} is no order of tallies.")
