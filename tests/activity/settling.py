@@ -35,13 +35,6 @@ def sealed():
     return last.size if last else 0
 
 
-def settle(but=0):
-    """Seal until every event is, but for so many."""
-    seal()
-    until(lambda: sealed() >= ActivityEvent.objects.count() - but, seal)
-    assert sealed() == ActivityEvent.objects.count() - but
-
-
 def settle_with_cuts():
     """Seal until every event is, of a record of which some were cut."""
     until(lambda: not verify().unsealed, seal)
@@ -61,3 +54,11 @@ def settled():
             return cursor.fetchone() == (True,)
 
     until(is_past_the_horizon)
+
+
+def settle():
+    """Seal every event: as one segment, unless there are more than it holds."""
+    settled()
+    seal()
+    until(lambda: sealed() >= ActivityEvent.objects.count(), seal)
+    assert sealed() == ActivityEvent.objects.count()

@@ -23,8 +23,8 @@ from activity.exporting.files import Export, of_events
 from activity.exporting.moments import one_moment
 from activity.models import ActivityEvent, Segment
 from activity.recording import record
-from activity.sealing import sealer
 from tenants.context import current_tenant, enter_tenant
+from tests.activity.settling import settle
 
 PLENTY = 6_000
 
@@ -186,9 +186,7 @@ def export(plenty, tmp_path):
 
 
 def test_the_manifest_is_of_the_file_and_of_the_record(plenty, export):
-    from django.utils import timezone
-
-    sealer.seal(timezone.now())
+    settle()
     record("user.changed", reason="after the seal")
     count = ActivityEvent.objects.count()
 

@@ -28,6 +28,7 @@ from activity.rollups.tasks import aggregate_all, aggregate_tenant
 from activity.sealing import sealer
 from config.environment import CHECKOUT
 from tenants.context import enter_platform, enter_tenant
+from tests.activity.settling import settle as seal_everything
 from tests.activity.test_rollups import fold, recount, rolled_up, settle
 
 SECONDS = float(os.environ.get("TEST_HAMMER_SECONDS", "4"))
@@ -135,7 +136,7 @@ def test_f01_a_transaction_of_a_backlog_is_bounded(lab, monkeypatch):
         for _ in range(5):
             record("session.started")
             record("session.ended")
-            sealer.seal(timezone.now())
+            seal_everything()
         settle()
         RollupCursor.objects.all().delete()
         some = rollups.fold(timezone.now(), 1)
@@ -149,7 +150,7 @@ def test_f02_the_same_message_twice_at_once_and_late_counts_once(lab):
         settle()
         for _ in range(20):
             record("session.started")
-        sealer.seal(timezone.now())
+        seal_everything()
 
     def deliver(_):
         try:
@@ -170,7 +171,7 @@ def test_f04_two_beats_count_nothing_twice_and_one_that_was_stopped_catches_up(l
     with enter_tenant(lab):
         for _ in range(10):
             record("session.started")
-        sealer.seal(timezone.now())
+        seal_everything()
     with enter_platform():
         assert str(lab.pk) in sweeping.behind()
         aggregate_all.delay()
@@ -186,7 +187,7 @@ def test_f05_without_redis_the_sweep_finds_who_is_behind(lab, monkeypatch):
     with enter_tenant(lab):
         settle()
         record("session.started")
-        sealer.seal(timezone.now())
+        seal_everything()
         newest = Segment.objects.latest("number").number
     with enter_platform():
         cache.clear()
