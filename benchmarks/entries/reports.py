@@ -212,7 +212,8 @@ def year() -> Turns:
         cursor.execute("ALTER TABLE public.tenants_tenant DISABLE TRIGGER USER")
         cursor.execute(_TOLD.format(tenants=_TENANTS))
         cursor.execute("ALTER TABLE public.tenants_tenant ENABLE TRIGGER USER")
-    whole = last_days(365)
+    with enter_tenant(tenant):
+        whole = last_days(365)
     assert set(NAMES) == set(REPORTS), sorted(set(NAMES) ^ set(REPORTS))
     yield None
     while True:
