@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from django.db import connection
+from django.db import connection, transaction
 
 from benchmarks.entries.pages import PERSON
 from benchmarks.entries.requests import TENANTRY
@@ -163,7 +163,7 @@ def _fill() -> None:
 def _count() -> None:
     """Count all of it, as folding one run of segments does."""
     from activity.models import RollupCursor
-    from activity.rollups import counting
+    from activity.rollups import counting, folding
     from activity.sealing import sealer
 
     run: dict[str, Any] = {
@@ -180,11 +180,9 @@ def _count() -> None:
         "admin": counting.ADMIN_ACTIONS,
         "changes": counting.CHANGES,
     }
+    with transaction.atomic():
+        folding.count(run)
     with connection.cursor() as cursor:
-        cursor.execute(counting.TOTALS, run)
-        run["days"] = sorted({day for (day,) in cursor.fetchall()})
-        for statement in counting.TALLIES:
-            cursor.execute(statement, run)
         cursor.execute("VACUUM ANALYZE activity_dailytotal")
         cursor.execute("VACUUM ANALYZE activity_monthlytally")
         # As if all of it were sealed.

@@ -25,6 +25,7 @@ from activity.reports import build
 from activity.sealing import sealer
 from activity.tasks import aggregate_tenant
 from tenants.context import enter_tenant
+from tests.activity import settling
 from tests.activity.settling import until
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -115,6 +116,24 @@ def happen_on(own, actor_id="somebody-else"):
             " '', '', '', '', '', '', '{}', '{}', '', 'page', gen_random_uuid(), '', '', 1)",
             [actor_id],
         )
+
+
+def test_tallies_that_were_empty_when_they_were_analyzed_are_found_by_their_key(lab):
+    with enter_tenant(lab), connection.cursor() as cursor:
+        MonthlyTally.objects.all().delete()
+        cursor.execute("VACUUM ANALYZE activity_monthlytally")
+        # A week that is in two months, of both of which a person's tally is looked up.
+        for day in (datetime(2025, 9, 30, 12, tzinfo=UTC), datetime(2025, 10, 2, 12, tzinfo=UTC)):
+            happen(at=day)
+        settling.settle()
+        cursor.execute("SELECT pg_stat_force_next_flush()")
+        with transaction.atomic():
+            rollups.fold(timezone.now())
+            cursor.execute(
+                "SELECT seq_scan, idx_scan > 0 FROM pg_stat_xact_user_tables"
+                " WHERE relid = 'activity_monthlytally'::regclass"
+            )
+            assert cursor.fetchone() == (0, True)
 
 
 def test_every_event_is_counted_once_however_often_one_folds(lab):
