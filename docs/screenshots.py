@@ -46,6 +46,7 @@ with enter_tenant(tenant_to_enter("globex")), connection.cursor() as cursor:
             f"INSERT INTO {table} ({copied}) SELECT {copied} FROM {table}, "
             "generate_series(1, %s) WHERE id = %s", [times, event.pk],
         )
+    cursor.execute(f"ANALYZE {table}")
 """
 """What a command is given to copy two events of Globex many times."""
 DESK: Final = {"width": 1280, "height": 800}

@@ -196,7 +196,7 @@ def _wait(job: ExportJob, output: Output) -> None:
     with output.progress("waits for a worker") as progress:
         while job.is_open:
             rate = f", {job.rate:,.0f}/s" if job.rate else ""
-            progress(f"rows{rate}", job.rows_done, job.rows_expected)
+            progress(f"rows{rate}", job.rows_done, job.expected)
             time.sleep(0.5)
             job.refresh_from_db()
     if not job.is_ready:

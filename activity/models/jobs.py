@@ -86,11 +86,17 @@ class ExportJob(models.Model):
         return self.state == self.State.READY
 
     @property
+    def expected(self) -> int | None:
+        """About how many rows there will be; ``None`` when there are more than were expected."""
+        # PostgreSQL's estimate, which knows nothing of what was written since its last ANALYZE.
+        return self.rows_expected if self.rows_done <= (self.rows_expected or -1) else None
+
+    @property
     def percent(self) -> int | None:
         """How much is done, as far as it can be known; never all before it is."""
-        if not self.rows_expected or self.state != self.State.RUNNING:
+        if not self.expected or self.state != self.State.RUNNING:
             return None
-        return min(99, 100 * self.rows_done // self.rows_expected)
+        return min(99, 100 * self.rows_done // self.expected)
 
     @property
     def rate(self) -> float | None:
@@ -101,9 +107,9 @@ class ExportJob(models.Model):
     @property
     def left(self) -> timedelta | None:
         """How long it will still take at this rate, if that can be said."""
-        if self.rate is None or not self.rows_expected or self.rows_done > self.rows_expected:
+        if self.rate is None or not self.expected:
             return None
-        return timedelta(seconds=round((self.rows_expected - self.rows_done) / self.rate))
+        return timedelta(seconds=round((self.expected - self.rows_done) / self.rate))
 
 
 def _seconds(since: datetime | None, until: datetime | None) -> float:

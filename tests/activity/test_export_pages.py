@@ -95,6 +95,26 @@ def test_progress_is_shown_with_rate_and_time_left_and_the_list_alone_can_be_fet
     assert "<html" not in answer.content.decode()
 
 
+def test_more_rows_than_were_expected_are_not_said_to_be_of_fewer(acme, ann, browser):
+    with enter_tenant(acme):
+        job = asking.request("events", {}, "csv", by=ann)
+        now = timezone.now()
+        ExportJob.objects.filter(pk=job.pk).update(
+            state="running",
+            attempts=1,
+            rows_done=72_642,
+            rows_expected=28_186,
+            started_at=now - timedelta(seconds=2),
+            progressed_at=now,
+        )
+    answer = browser(acme, ann).get(f"{PAGE}list/")
+
+    assert "72,642 rows ·" in text(answer)
+    assert "28,186" not in text(answer)
+    assert "left" not in text(answer)
+    assert '<progress max="100" aria-label' in answer.content.decode()
+
+
 @pytest.mark.parametrize("path", [PAGE, NEW, f"{PAGE}list/"])
 def test_who_may_not_read_the_record_has_no_page_of_exports(acme, cleo, browser, path):
     assert browser(acme).get(path).status_code == 302
