@@ -6,6 +6,7 @@ a file under a name that anybody looks for.
 """
 
 import os
+import re
 import shutil
 import time
 from collections.abc import Iterator
@@ -27,6 +28,9 @@ logger = structlog.get_logger("tenantry.exports")
 
 _OLD_PART_SECONDS: Final = 2 * 86_400
 """Longer than any attempt may take: such a part is of a process that was killed."""
+
+_LAST: Final = re.compile(r"\w+(?:\.\w+)*", re.ASCII)
+"""The last part of a name: ``1.csv.gz``, also as a storage has made it another's, and no path."""
 
 
 class NotKept(TenantryError):
@@ -109,8 +113,17 @@ def put_text(text: bytes, name: str) -> None:
         raise _refused(error, type(error).__name__) from None
 
 
-def opened(name: str) -> IO[bytes]:
-    """Open a file of the storage; raises ``NotKept`` when it is not there."""
+def opened(job: ExportJob, name: str = "") -> IO[bytes]:
+    """Open the file of a job, or another of its files; raises ``NotKept`` when it is not there.
+
+    Nor is one there that lies elsewhere than in the job's own folder of the place one is in. All
+    tenants share the storage, so what a row says of a file is no reason to open somebody else's.
+    """
+    name = name or job.file
+    folder, _, last = name.rpartition("/")
+    if folder != _folder(job) or not _LAST.fullmatch(last):
+        logger.error("export not its own", job=str(job.pk))
+        raise NotKept("the file is not there any more.", "Ask for the export again.")
     try:
         file: Any = storage().open(name, "rb")
     except Exception as error:

@@ -29,7 +29,7 @@ def answer(job: ExportJob) -> FileResponse | None:
     Then the job is over, and says why.
     """
     try:
-        file = keeping.opened(job.file)
+        file = keeping.opened(job)
     except keeping.NotKept:
         steps.expire(job, "it was gone")
         return None
@@ -45,7 +45,7 @@ def manifest(job: ExportJob) -> FileResponse | None:
     """Return what lies beside the file; ``None`` when the storage has it no more."""
     folder, _, attempt = job.file.partition(".")[0].rpartition("/")
     try:
-        file = keeping.opened(f"{folder}/{attempt}.manifest.json")
+        file = keeping.opened(job, f"{folder}/{attempt}.manifest.json")
     except keeping.NotKept:
         return None
     name = f"{naming.file_name(job)}.manifest.json"

@@ -162,7 +162,7 @@ class FetchExport(Verb):
                     "Ask for one of your own: activity export --background.",
                 )
             _wait(job, output)
-            with keeping.opened(job.file) as file, written(path, output.stdout) as (write, finish):
+            with keeping.opened(job) as file, written(path, output.stdout) as (write, finish):
                 while piece := file.read(_PIECE):
                     write(piece)
                 finish()

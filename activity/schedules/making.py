@@ -85,7 +85,7 @@ def name_of(job: ExportJob) -> str:
 def content_of(job: ExportJob) -> bytes:
     """Return the file, which is small enough to be attached; raises ``NotReady``."""
     try:
-        with keeping.opened(job.file) as file:
+        with keeping.opened(job) as file:
             return file.read()
     except keeping.NotKept as error:
         raise NotReady(error.message) from None
@@ -107,7 +107,7 @@ def keep(schedule: Schedule, job: ExportJob) -> str:
         # Of a process that was killed while it wrote.
         storage.delete(name)
     try:
-        with keeping.opened(job.file) as file:
+        with keeping.opened(job) as file:
             kept = str(storage.save(name, File(file)))
     except keeping.NotKept as error:
         raise NotReady(error.message) from None

@@ -83,16 +83,23 @@ def _refuse_gaps(executor: MigrationExecutor, plan: Iterable[Any]) -> None:
 
 
 def _refuse_other_tables(cursor: Any, schema_name: str, manifest: Manifest) -> None:
-    """Raise unless each table and column of the archive is in the schema, and none is missing."""
+    """Raise unless each table and column of the archive is in the schema, and none is missing.
+
+    Nor may it bring rows of a table that does not move. What such a row says is true where it was
+    written only: a session, a token, or the name of a file in a storage that all tenants share.
+    """
     built = {shape.name: set(shape.columns) for shape in contents.shapes(cursor, schema_name)}
     given = {table.name: set(table.columns) for table in manifest.tables}
     absent = {part.table for part in manifest.left_out}
+    staying = contents.left_out()
     for name in sorted(built.keys() | given.keys()):
         if name not in built:
             raise _other(f"it has a table {name}, which its migrations do not make")
         if name not in given:
-            if name not in absent or name not in contents.left_out():
+            if name not in absent or name not in staying:
                 raise _other(f"it lacks the table {name}")
+        elif name in staying:
+            raise _other(f"it has the table {name}, whose rows do not move")
         elif built[name] != given[name]:
             columns = sorted(column.name for column in built[name] ^ given[name])
             raise _other(f"its table {name} has another column {columns[0]} than it should")

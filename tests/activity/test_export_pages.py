@@ -231,6 +231,24 @@ def test_a_file_that_is_gone_is_said_to_be_gone(acme, ann, browser, recorded):
     assert [e.details["why"] for e in recorded(acme, "export.expired")] == ["it was gone"]
 
 
+@pytest.mark.parametrize("named", ["{theirs}", "{own}/../../{theirs}"])
+def test_a_row_that_names_somebody_elses_file_gives_nothing_of_it(
+    acme, globex, ann, sam, browser, recorded, named
+):
+    """All tenants share the storage, and a row may be forged: in an archive, or by raw SQL."""
+    theirs, job = made(globex, sam), made(acme, ann)
+    with enter_tenant(acme):
+        job.file = named.format(own=f"{acme.pk}/{job.pk}", theirs=theirs.file)
+        job.save(update_fields=["file"])
+    client = browser(acme, ann)
+
+    assert client.get(f"{PAGE}{job.pk}/manifest/").status_code == 302
+    assert "not there any more" in text(client.get(link_to(acme, job, ann), follow=True))
+    assert recorded(acme, "export.downloaded") == []
+    with enter_tenant(globex), keeping.opened(theirs) as file:
+        assert hashlib.sha256(file.read()).hexdigest() == theirs.sha256
+
+
 def test_the_manifest_lies_beside_it(acme, ann, browser):
     job = made(acme, ann)
     _, whole = taken(browser(acme, ann), f"{PAGE}{job.pk}/manifest/")

@@ -51,9 +51,9 @@ def whole(acme, ann, tmp_path):
         job = made(acme, ann, form, q="action:session.started")
         path = tmp_path / f"saved.{form}"
         with enter_tenant(acme):
-            with keeping.opened(job.file) as file:
+            with keeping.opened(job) as file:
                 path.write_bytes(file.read())
-            with keeping.opened(job.file.replace(f".{form}", ".manifest.json")) as file:
+            with keeping.opened(job, job.file.replace(f".{form}", ".manifest.json")) as file:
                 manifest = json.load(file)
             listed = ActivityEvent.objects.filter(action="session.started").order_by("id")
             rows = list(listed.values_list("id", "reason"))

@@ -120,10 +120,21 @@ def test_files_lie_below_the_prefix_of_their_tenant_and_go_with_them(
     assert hashlib.sha256(bucket.objects[f"{prefix}/1.csv"]).hexdigest() == job.sha256
     assert files(exports_of_its_own) == []
     with enter_tenant(acme):
-        with keeping.opened(job.file) as file:
+        with keeping.opened(job) as file:
             assert hashlib.sha256(file.read()).hexdigest() == job.sha256
         steps.expire(job, "its time was over")
     assert bucket.objects == {}
+
+
+@pytest.mark.parametrize("between", ["/", "\\"])
+def test_no_name_leads_out_of_the_folder_of_a_job(acme, globex, ann, sam, bucket, between):
+    """A bucket's storage takes backslashes for slashes, and dots as a file system does."""
+    theirs, job = made(globex, sam), made(acme, ann)
+    up = between.join(["..", "..", *theirs.file.split("/")])
+    with enter_tenant(acme):
+        for name in (theirs.file, f"{acme.pk}/{job.pk}/{up}", f"/{job.file}"):
+            with pytest.raises(keeping.NotKept):
+                keeping.opened(job, name)
 
 
 def test_a_bucket_that_refuses_fails_the_job_with_a_sentence(acme, ann, bucket):

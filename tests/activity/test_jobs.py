@@ -53,7 +53,7 @@ def ann():
 
 
 def body(job):
-    with keeping.opened(job.file) as file:
+    with keeping.opened(job) as file:
         return file.read()
 
 
@@ -89,7 +89,7 @@ def test_e08_a_file_is_made_with_all_that_proves_it(at_lab, exports_of_its_own):
     assert job.bytes == len(text)
     assert job.sha256 == hashlib.sha256(text).hexdigest()
     assert events_of(job) == ["export.requested", "export.finished"]
-    with keeping.opened(f"{at_lab.pk}/{job.pk}/1.manifest.json") as file:
+    with keeping.opened(job, f"{at_lab.pk}/{job.pk}/1.manifest.json") as file:
         manifest = json.load(file)
     assert (manifest["rows"], manifest["bytes"], manifest["sha256"]) == (50, len(text), job.sha256)
     assert manifest["file"] == f"{at_lab.slug}-events-{job.asked_at.date()}.ndjson"

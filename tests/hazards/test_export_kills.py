@@ -205,7 +205,7 @@ def test_f01_workers_killed_amidst_a_file_leave_one_file_with_the_same_bytes(
     with enter_tenant(lab):
         job.refresh_from_db()
         assert (job.state, job.attempts) == ("ready", KILLS + 1)
-        with keeping.opened(job.file) as file:
+        with keeping.opened(job) as file:
             assert hashlib.file_digest(file, "sha256").hexdigest() == wanted.sha256
         assert (job.rows_done, job.bytes, job.sha256) == (wanted.rows, wanted.size, wanted.sha256)
         assert set(files(exports_of_its_own)) == {

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import connection
 
 from tenants.archive import contents
 from tenants.archive.loading import import_archive
+from tenants.context import enter_platform
 from tenants.errors import InvalidInput
+from tenants.models import Tenant
 from tests.tenants.archives import (
     Members,
     Sample,
@@ -365,6 +368,27 @@ def test_altered_by_somebody_who_knows_the_format(
     db: None, sample: Sample, tmp_path: Path, change: Any, word: str
 ) -> None:
     assert word in refusal(forged(sample.content, change), tmp_path, sample)
+
+
+@pytest.mark.parametrize("table", sorted(contents.left_out()))
+@pytest.mark.parametrize("says_so", [True, False])
+def test_with_rows_that_do_not_move(
+    acme: Tenant, sample: Sample, tmp_path: Path, table: str, says_so: bool
+) -> None:
+    """A session, a token or the name of a file, with which somebody would be let in here."""
+    with enter_platform(), connection.cursor() as cursor:
+        [shape] = [one for one in contents.shapes(cursor, acme.schema_name) if one.name == table]
+
+    def with_them(manifest: Manifest, members: Members) -> None:
+        columns = [column.model_dump() for column in shape.columns]
+        manifest["tables"].append({"name": table, "columns": columns, "rows": 0})
+        members[f"tables/{table}.copy"] = b""
+        if not says_so:
+            manifest["left_out"] = [one for one in manifest["left_out"] if one["table"] != table]
+
+    sentence = refusal(forged(sample.content, with_them), tmp_path, sample)
+
+    assert f"the table {table}, whose rows do not move" in sentence
 
 
 def test_a_fault_of_ours_is_not_blamed_on_the_file(
