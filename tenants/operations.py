@@ -39,6 +39,14 @@ SILENT_SECONDS: Final = 60
 
 _LONGEST_ERROR: Final = 2_000
 
+# What a step does may be the other connection's work, for hours, while this transaction waits.
+# Ended for being idle it would take the lock with it, and all that the step has done.
+_LOCK: Final = """
+SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)),
+       set_config('idle_in_transaction_session_timeout', '0', true),
+       set_config('transaction_timeout', '0', true)
+"""
+
 _OWNERS: Final = (
     Operation.Kind.CREATE,
     Operation.Kind.PURGE,
@@ -272,11 +280,8 @@ def _locked(work: Work) -> Iterator[None]:
     """
     with enter_platform(), transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))",
-                [lock_of(work.operation.tenant_id)],
-            )
-            [is_mine] = cursor.fetchone()
+            cursor.execute(_LOCK, [lock_of(work.operation.tenant_id)])
+            is_mine, *_ = cursor.fetchone()
         if not is_mine:
             raise Busy(
                 f'the operation "{work.operation}" is being run by somebody else right now.',

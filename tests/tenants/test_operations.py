@@ -143,6 +143,34 @@ def test_what_is_being_run_is_left_to_who_runs_it(lab: Tenant, taken: list[str])
     assert operations.operation_with(operation.pk).error == ""
 
 
+def test_a_server_that_ends_idle_transactions_does_not_end_a_step(
+    acme: Tenant, taken: list[str]
+) -> None:
+    """While a step waits for its other connection, this one does nothing, maybe for hours."""
+    limits = ("idle_in_transaction_session_timeout", "transaction_timeout")
+
+    def limited() -> list[str]:
+        with connection.cursor() as cursor:
+            found = []
+            for name in limits:
+                cursor.execute(f"SHOW {name}")
+                found.append(cursor.fetchone()[0])
+        return found
+
+    plans.register(KIND, Plan(steps=(Step("one", lambda work: taken.extend(limited())),)))
+    operation = operations.begin(KIND, acme, {})
+    with connection.cursor() as cursor:
+        for name in limits:
+            cursor.execute(f"SET {name} = '5min'")
+    try:
+        operations.carry_on(operation)
+    finally:
+        with connection.cursor() as cursor:
+            for name in limits:
+                cursor.execute(f"RESET {name}")
+    assert taken == ["0", "0"]
+
+
 def test_what_nobody_gives_a_sign_of_life_of_is_found(acme: Tenant, taken: list[str]) -> None:
     waiting = operations.begin(KIND, acme, {})
     assert operations.forgotten() == []
