@@ -290,7 +290,7 @@ def _locked(work: Work) -> Iterator[None]:
         operations = Operation.objects.select_for_update(of=("self",)).select_related("tenant")
         found = operations.filter(pk=work.operation.pk).first()
         if found is None:
-            raise NotFound("the operation is gone.", "Its tenant was never made.")
+            raise Gone("the operation is gone.", "Its tenant was never made.")
         # Whoever holds the object they passed in sees how it went.
         work.operation.__dict__.update(found.__dict__)
         work.tenant = found.tenant
@@ -303,6 +303,10 @@ class Busy(Conflict):
     code = "busy"
 
 
+class Gone(NotFound):
+    """The operation is not there any more: whoever undid it took the row along."""
+
+
 def _save(operation: Operation) -> None:
     # What the database's clock says is read again with the row, at the next step or the end.
     operation.touched_at = Now()
@@ -310,8 +314,8 @@ def _save(operation: Operation) -> None:
 
 
 def _fail(operation: Operation, step: Step, error: Exception) -> None:
-    """Store why a step failed, unless somebody else is at it."""
-    if isinstance(error, Busy | NotFound):
+    """Store why a step failed, unless somebody else is at it or nothing is left to store it in."""
+    if isinstance(error, Busy | Gone):
         return
     said = _said(error)
     text = f"{step.name}: {said}".replace("\x00", "")[:_LONGEST_ERROR]

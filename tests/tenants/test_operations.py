@@ -171,6 +171,20 @@ def test_a_server_that_ends_idle_transactions_does_not_end_a_step(
     assert taken == ["0", "0"]
 
 
+def test_what_a_step_does_not_find_is_stored_as_why_it_failed(
+    acme: Tenant, taken: list[str]
+) -> None:
+    def look(work: Work) -> None:
+        raise NotFound("there is no file.", "Name one.")
+
+    plans.register(KIND, Plan(steps=(Step("look", look),)))
+    operation = operations.begin(KIND, acme, {})
+    with pytest.raises(NotFound):
+        operations.carry_on(operation)
+    operation.refresh_from_db()
+    assert (operation.state, operation.error) == ("failed", "look: there is no file. Name one.")
+
+
 def test_what_nobody_gives_a_sign_of_life_of_is_found(acme: Tenant, taken: list[str]) -> None:
     waiting = operations.begin(KIND, acme, {})
     assert operations.forgotten() == []
