@@ -117,13 +117,15 @@ def hint(operation: Operation) -> None:
 def retry(operation: Operation) -> None:
     """Have a worker carry on an operation that stopped.
 
-    Raises ``Conflict`` for one of which no steps are left.
+    Raises ``Busy`` for one that somebody is running, ``Conflict`` for one of which no steps are
+    left.
     """
-    with enter_platform():
-        waits = Operation.objects.unfinished().filter(pk=operation.pk)
-        if not waits.update(state=Operation.State.WAITING, attempt=0, touched_at=Now()):
+    with _locked(Work(operation=operation)):
+        if not operation.is_unfinished:
             raise Conflict("no steps of it are left.", "Ask for it again if it is needed again.")
-    hint(operation)
+        operation.state, operation.attempt = Operation.State.WAITING, 0
+        _save(operation)
+        hint(operation)
 
 
 def finished(

@@ -13,6 +13,9 @@ from accounts.models import CustomUser
 from tenants import operations, plans, tasks
 from tenants.context import enter_platform, enter_tenant
 from tenants.errors import Conflict, InvalidInput, NotFound
+from tenants.fleet.journal import Journal
+from tenants.fleet.locking import FleetLock
+from tenants.fleet.report import Report
 from tenants.models import Operation, Tenant
 from tenants.plans import Plan, Step, Work
 from tests.tenants.conftest import Run
@@ -133,7 +136,7 @@ def test_what_is_being_run_is_left_to_who_runs_it(lab: Tenant, taken: list[str])
         running = pool.submit(elsewhere)
         try:
             assert inside.wait(60)
-            for act in (operations.carry_on, operations.cancel):
+            for act in (operations.carry_on, operations.cancel, operations.retry):
                 with pytest.raises(Conflict, match="being run by somebody else"):
                     act(operations.operation_with(operation.pk))  # type: ignore[operator]
         finally:
@@ -141,6 +144,34 @@ def test_what_is_being_run_is_left_to_who_runs_it(lab: Tenant, taken: list[str])
         running.result(timeout=60)
     assert operations.operation_with(operation.pk).state == Operation.State.FINISHED
     assert operations.operation_with(operation.pk).error == ""
+
+
+def test_a_run_through_the_fleet_that_goes_on_is_not_said_to_wait(db: None) -> None:
+    """Such a run holds no lock of its row: nothing but the fleet's own keeps others from it."""
+    with FleetLock(wait=False, say=lambda _: None):
+        running = Journal.open({}, Report(jobs=1)).operation
+        with pytest.raises(operations.Busy):
+            operations.retry(running)
+    running.refresh_from_db()
+    assert (running.state, running.attempt) == ("running", 1)
+
+
+def test_what_has_no_steps_left_is_not_handed_to_a_worker(acme: Tenant, taken: list[str]) -> None:
+    done = operations.finished(KIND, acme, {})
+    with pytest.raises(Conflict, match="no steps"):
+        operations.retry(done)
+
+
+def test_a_failed_one_that_is_handed_to_a_worker_has_all_its_attempts_again(
+    acme: Tenant, taken: list[str]
+) -> None:
+    operation = operations.begin(KIND, acme, {"fails_at": "two"})
+    with pytest.raises(Conflict):
+        operations.carry_on(operation)
+    operations.retry(operation)
+    operation.refresh_from_db()
+    assert (operation.state, operation.attempt, operation.done) == ("waiting", 0, 1)
+    assert operations.forgotten(silent_seconds=0) == [operation]
 
 
 def test_a_server_that_ends_idle_transactions_does_not_end_a_step(
