@@ -11,12 +11,10 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Final
 
-import structlog
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
-from django_tenants.utils import quote_schema_name
 
 from tenants import administrators, blueprint, contenttypes, operations, plans, spares
 from tenants.administrators import Appointment
@@ -26,12 +24,11 @@ from tenants.hosts import marker_of, owned
 from tenants.lifecycle import announce
 from tenants.models import Domain, Operation, Tenant
 from tenants.operations import Busy, Progress
-from tenants.owner import may_change_schemas, owner_cursor, require_owner
+from tenants.owner import may_change_schemas, owner_cursor
 from tenants.plans import Plan, Step, Work, unmade
 from tenants.renaming import refuse_taken_slug
 from tenants.requests import TenantRequest, check, existing, hosts_of
-
-logger = structlog.get_logger("tenantry.provisioning")
+from tenants.unmaking import undo, undo_quietly
 
 CREATE: Final = Operation.Kind.CREATE
 
@@ -40,9 +37,6 @@ _WAIT_SECONDS: Final = 10.0
 
 _ALIVE_SECONDS: Final = 2.0
 """A maker who gave a sign of life so lately is not to be disturbed; steps take a tenth of it."""
-
-_UNDO_LOCK_SECONDS: Final = 10
-"""How long undoing waits for whoever uses the schema. Left behind, it is found by ``doctor``."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,7 +157,7 @@ def _carry_on(
     except Busy:
         raise
     except BaseException:
-        _undo_quietly(operation)
+        undo_quietly(operation)
         raise
     if work.tenant is None:
         raise Conflict("the tenant was given up meanwhile.", "Ask for it again.")
@@ -172,14 +166,6 @@ def _carry_on(
         created=work.finished_here,
         administrator=work.transient.get("administrator"),
     )
-
-
-def _undo_quietly(operation: Operation) -> None:
-    """Leave nothing. What cannot be undone now, because the database is away, stays resumable."""
-    try:
-        operations.cancel(operation)
-    except Exception:
-        logger.warning("unfinished tenant left", operation=str(operation.pk), exc_info=True)
 
 
 # The steps
@@ -206,18 +192,6 @@ def _open(work: Work) -> None:
     announce(tenant, "created")
 
 
-def _undo(work: Work) -> None:
-    """Remove what was made so far; the names are free again."""
-    tenant = unmade(work)
-    if owned(Tenant.objects.filter(pk=tenant.pk)):
-        require_owner("drop the schema that was made")
-        with owner_cursor() as cursor:
-            # If the caller's transaction has written there, it waits for us: nobody would end that.
-            cursor.execute(f"SET LOCAL lock_timeout = '{_UNDO_LOCK_SECONDS}s'")
-            cursor.execute(f"DROP SCHEMA {quote_schema_name(tenant.schema_name)} CASCADE")
-    tenant.delete()
-
-
 plans.register(
     CREATE,
     Plan(
@@ -225,6 +199,6 @@ plans.register(
             Step("schema", _build),
             Step("opening", _open),
         ),
-        undo=_undo,
+        undo=undo,
     ),
 )

@@ -11,10 +11,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
-from django_tenants.utils import quote_schema_name
 
 from tenants import operations, plans
 from tenants.archive import building, contents, filling
@@ -22,14 +20,15 @@ from tenants.archive.format import Facts
 from tenants.archive.reading import Archive, archive_at
 from tenants.context import enter_platform, enter_unserved
 from tenants.errors import Conflict, InvalidInput
-from tenants.hosts import owned
+from tenants.hosts import default_host, is_platforms_own, owned
 from tenants.lifecycle import announce
 from tenants.models import Domain, FormerSlug, Operation, Tenant
 from tenants.names import check_slug, normalize_host
 from tenants.operations import Busy, Progress
-from tenants.owner import owner_alias, owner_in, require_owner
+from tenants.owner import require_owner
 from tenants.plans import Plan, Step, Work, unmade
 from tenants.requests import check_time_zone
+from tenants.unmaking import undo, undo_quietly
 
 IMPORT: Final = Operation.Kind.IMPORT
 
@@ -65,7 +64,7 @@ def import_archive(
         except Busy:
             raise
         except BaseException:
-            _undo_quietly(operation)
+            undo_quietly(operation)
             raise
     tenant = work.tenant
     if tenant is None:
@@ -146,8 +145,9 @@ def _begin(archive: Archive, slug: str, path: Path | None) -> Operation:
                 state=Tenant.State.PROVISIONING,
             )
             tenant.save(force_insert=True)
-            default = f"{slug}.{settings.TENANTRY_BASE_DOMAIN}"
-            Domain.objects.create(tenant=tenant, domain=default, is_primary=True, verified_at=Now())
+            Domain.objects.create(
+                tenant=tenant, domain=default_host(slug), is_primary=True, verified_at=Now()
+            )
             # Whose they are has to be proven to this platform too.
             Domain.objects.bulk_create(Domain(tenant=tenant, domain=name) for name in claims)
             return operations.begin(IMPORT, tenant, request)
@@ -160,20 +160,7 @@ def _begin(archive: Archive, slug: str, path: Path | None) -> Operation:
 def _claims(facts: Facts) -> list[str]:
     """Return the customer's own domains, but for those that are this platform's."""
     names = dict.fromkeys(normalize_host(name) for name in facts.domains)
-    base = settings.TENANTRY_BASE_DOMAIN
-    return [
-        name
-        for name in names
-        if name not in settings.TENANTRY_PLATFORM_HOSTS and not name.endswith(f".{base}")
-    ]
-
-
-def _undo_quietly(operation: Operation) -> None:
-    """Leave nothing. What cannot be undone now, because the database is away, stays resumable."""
-    try:
-        operations.cancel(operation)
-    except Exception:
-        operations.logger.warning("An unfinished import was left.", exc_info=True)
+    return [name for name in names if not is_platforms_own(name)]
 
 
 # The steps
@@ -216,18 +203,4 @@ def _open(work: Work) -> None:
     )
 
 
-def _undo(work: Work) -> None:
-    """Remove what was made so far; the names are free again."""
-    tenant = unmade(work)
-    if owned(Tenant.objects.filter(pk=tenant.pk)):
-        require_owner("drop the schema that was made")
-        with (
-            owner_in("public") as owner,
-            transaction.atomic(using=owner_alias()),
-            owner.cursor() as cursor,
-        ):
-            cursor.execute(f"DROP SCHEMA {quote_schema_name(tenant.schema_name)} CASCADE")
-    tenant.delete()
-
-
-plans.register(IMPORT, Plan(steps=(Step("rows", _load), Step("activation", _open)), undo=_undo))
+plans.register(IMPORT, Plan(steps=(Step("rows", _load), Step("activation", _open)), undo=undo))

@@ -495,7 +495,7 @@ def test_what_fails_in_the_middle_leaves_nothing(
 def interrupted(db: None, sample: Sample, monkeypatch: pytest.MonkeyPatch) -> Operation:
     """An import whose process was killed when the rows were in."""
     with monkeypatch.context() as patch:
-        patch.setattr(loading, "_undo_quietly", lambda operation: None)
+        patch.setattr(loading, "undo_quietly", lambda operation: None)
         patch.setattr(loading, "announce", lambda *_, **__: pytest.fail("killed"))
         with pytest.raises(pytest.fail.Exception):
             import_archive(sample.path)
