@@ -14,8 +14,8 @@ from tenants.owner import owner_alias, owner_in
 from tenants.quoting import identifier, qualified
 
 
-def fill(tenant: Tenant, archive: Archive) -> int:
-    """Make the schema and put the rows in, in one transaction of the owner's; returns how many.
+def fill(tenant: Tenant, archive: Archive) -> None:
+    """Make the schema and put the rows in, in one transaction of the owner's.
 
     Raises ``InvalidInput`` for rows that cannot be.
     """
@@ -36,7 +36,6 @@ def fill(tenant: Tenant, archive: Archive) -> int:
         ) from None
     finally:
         contenttypes.forget(schema)
-    return archive.manifest.rows
 
 
 def _copy(cursor: Any, schema: str, archive: Archive) -> None:

@@ -133,6 +133,8 @@ def _begin(archive: Archive, slug: str, path: Path | None) -> Operation:
         "sha256": archive.sha256,
         "state": facts.state,
         "claims": claims,
+        # Here and not in the result: killed after the rows' commit, their step has stored nothing.
+        "rows": archive.manifest.rows,
     }
     try:
         with enter_platform(), transaction.atomic():
@@ -173,7 +175,7 @@ def _load(work: Work) -> None:
         return
     archive = work.transient.get("archive")
     if archive is not None:
-        work.result["rows"] = filling.fill(tenant, archive)
+        filling.fill(tenant, archive)
         return
     if not work.request["file"]:
         raise Conflict(
@@ -186,7 +188,7 @@ def _load(work: Work) -> None:
                 f"{work.request['file']} is another file than the one that was begun with.",
                 "Import that one again, which carries on, or cancel the operation.",
             )
-        work.result["rows"] = filling.fill(tenant, found)
+        filling.fill(tenant, found)
 
 
 def _open(work: Work) -> None:
@@ -196,11 +198,9 @@ def _open(work: Work) -> None:
     with enter_unserved(tenant):
         for function in contents.after_import:
             function()
-    announce(
-        tenant,
-        "imported",
-        details={"rows": work.result.get("rows", 0), "archive_sha256": work.request["sha256"]},
-    )
+    # One that the release before began has it, if at all, in its result.
+    rows = work.request.get("rows", work.result.get("rows", 0))
+    announce(tenant, "imported", details={"rows": rows, "archive_sha256": work.request["sha256"]})
 
 
 plans.register(IMPORT, Plan(steps=(Step("rows", _load), Step("activation", _open)), undo=undo))

@@ -516,6 +516,19 @@ def test_an_interrupted_import_is_carried_on_without_the_file(interrupted: Opera
     assert Tenant.objects.get(slug=SLUG).is_active
 
 
+def test_killed_between_two_commits_it_is_still_said_how_many_rows_came(
+    interrupted: Operation, sample: Sample, recorded: Any
+) -> None:
+    """With a connection for each role the rows can be in and their step not yet done."""
+    Operation.objects.filter(pk=interrupted.pk).update(done=0, result={})
+
+    tenant = import_archive(sample.path).tenant
+
+    [event] = recorded(tenant, "tenant.imported")
+    with archive_at(sample.path) as archive:
+        assert event.details["rows"] == archive.manifest.rows > 0
+
+
 def test_importing_again_carries_on(interrupted: Operation, sample: Sample) -> None:
     assert import_archive(sample.path).tenant.is_active
 
