@@ -93,6 +93,9 @@ class Facts(_Part):
     time_zone: Annotated[str, Field(max_length=64)]
     state: Literal["active", "suspended"]
     created_at: Moment
+    allows_support: bool = True
+    """Written where it is false alone. A reader that does not know it refuses, and forgets nothing:
+    whoever forbids support access is not to have it opened by moving."""
     domains: Annotated[list[Annotated[str, Field(max_length=253)]], Field(max_length=1000)]
 
 
@@ -124,8 +127,8 @@ def member_of(table: str) -> str:
 
 
 def written(manifest: Manifest) -> bytes:
-    """Return the manifest as it is stored: canonical JSON."""
-    return canonical(manifest.model_dump(mode="json"))
+    """Return the manifest as it is stored: canonical JSON, without what is as it always was."""
+    return canonical(manifest.model_dump(mode="json", exclude_defaults=True))
 
 
 def read(content: bytes) -> Manifest:

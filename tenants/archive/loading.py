@@ -144,6 +144,7 @@ def _begin(archive: Archive, slug: str, path: Path | None) -> Operation:
                 name=facts.name,
                 time_zone=facts.time_zone,
                 created_at=facts.created_at,
+                allows_support=facts.allows_support,
                 state=Tenant.State.PROVISIONING,
             )
             tenant.save(force_insert=True)

@@ -127,11 +127,11 @@ def _write_tables(writer: Writer, tenant: Tenant, cursor: Any, report: Progress)
 def _facts(tenant: Tenant, cursor: Any) -> Facts:
     """What the platform knows, as it was in the same moment as the rows."""
     cursor.execute(
-        "SELECT slug, name, time_zone, coalesce(nullif(restored_state, ''), state), created_at"
-        " FROM public.tenants_tenant WHERE id = %s",
+        "SELECT slug, name, time_zone, coalesce(nullif(restored_state, ''), state), created_at,"
+        " allows_support FROM public.tenants_tenant WHERE id = %s",
         [tenant.pk],
     )
-    slug, name, time_zone, state, created_at = cursor.fetchone()
+    slug, name, time_zone, state, created_at, allows_support = cursor.fetchone()
     cursor.execute(
         "SELECT domain FROM public.tenants_domain WHERE tenant_id = %s"
         " AND verified_at IS NOT NULL ORDER BY domain",
@@ -145,6 +145,7 @@ def _facts(tenant: Tenant, cursor: Any) -> Facts:
         time_zone=time_zone,
         state=state,
         created_at=created_at,
+        allows_support=allows_support,
         # Those below the platform's own domain follow from the slug, wherever it is imported.
         domains=[domain for (domain,) in cursor.fetchall() if not domain.endswith(below)],
     )

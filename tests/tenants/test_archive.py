@@ -277,6 +277,36 @@ def test_a_suspended_tenant_comes_back_suspended(db: None, sample: Sample, tmp_p
     assert import_archive(path).tenant.state == "suspended"
 
 
+def test_that_support_access_is_forbidden_is_in_the_archive(lab: Tenant, tmp_path: Path) -> None:
+    with enter_platform():
+        Tenant.objects.filter(pk=lab.pk).update(allows_support=False)
+        export(lab, tmp_path / "forbids.tenant")
+    with archive_at(tmp_path / "forbids.tenant") as archive:
+        assert not archive.manifest.tenant.allows_support
+
+
+def test_who_forbade_support_access_still_does_where_they_come_to(
+    db: None, sample: Sample, tmp_path: Path
+) -> None:
+    def forbid(manifest: dict[str, Any], members: Any) -> None:
+        manifest["tenant"]["allows_support"] = False
+
+    (tmp_path / "forbids").write_bytes(forged(sample.content, forbid))
+    tenant = import_archive(tmp_path / "forbids").tenant
+
+    assert not Tenant.objects.get(pk=tenant.pk).allows_support
+
+
+def test_an_archive_that_does_not_speak_of_support_access_allows_it(
+    sample: Sample, imported: Imported
+) -> None:
+    """As all from before do; whoever does not know the key can read those of who allows it."""
+    said = json.loads(members_of(sample.content)["manifest.json"])["tenant"]
+
+    assert "allows_support" not in said
+    assert Tenant.objects.get(pk=imported.tenant.pk).allows_support
+
+
 # Names
 
 

@@ -309,6 +309,10 @@ def with_a_key_for_terminals(manifest: Manifest, members: Members) -> None:
     manifest["\x1b[2J\nerror: none"] = "\ud800"
 
 
+def with_a_word_for_a_prohibition(manifest: Manifest, members: Members) -> None:
+    manifest["tenant"]["allows_support"] = "false"
+
+
 def from_before_time(manifest: Manifest, members: Members) -> None:
     manifest["tenant"]["created_at"] = "0001-01-01T00:00:00+14:00"
 
@@ -357,6 +361,7 @@ def of_another_product(manifest: Manifest, members: Members) -> None:
         (with_a_time_without_zone, "created_at"),
         (in_another_state, "state"),
         (with_one_key_more, "schema_name"),
+        (with_a_word_for_a_prohibition, "allows_support"),
         (of_another_product, "product"),
         (with_a_key_for_terminals, r"\x1b[2J\nerror"),
         (from_before_time, "time"),
