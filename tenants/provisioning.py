@@ -16,7 +16,7 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from tenants import administrators, blueprint, contenttypes, operations, plans, spares
+from tenants import administrators, behind, blueprint, contenttypes, operations, plans, spares
 from tenants.administrators import Appointment
 from tenants.context import enter_platform
 from tenants.errors import Conflict
@@ -92,6 +92,8 @@ def _make_at_once(
 ) -> Provisioned:
     # Nobody sees it before all of it is there: the commit is what opens it.
     tenant.state = Tenant.State.ACTIVE
+    # Written, and returned with the row, by the statement that inserts it.
+    tenant.lacks = behind.lacking(tenant.schema_name)
     _insert(request, tenant)
     administrator = _appoint(tenant, request.admin_email)
     announce(tenant, "created")
@@ -187,8 +189,8 @@ def _open(work: Work) -> None:
     """Appoint the administrator, open the tenant and record its birth, all at once."""
     tenant = unmade(work)
     work.transient["administrator"] = _appoint(tenant, work.request.get("admin_email", ""))
-    tenant.state = Tenant.State.ACTIVE
-    tenant.save(update_fields=["state"])
+    tenant.state, tenant.lacks = Tenant.State.ACTIVE, behind.lacking_now(tenant)
+    tenant.save(update_fields=["state", "lacks"])
     announce(tenant, "created")
 
 

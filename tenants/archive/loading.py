@@ -14,7 +14,7 @@ from typing import Final
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from tenants import operations, plans
+from tenants import behind, operations, plans
 from tenants.archive import building, contents, filling
 from tenants.archive.format import Facts
 from tenants.archive.reading import Archive, archive_at
@@ -195,7 +195,8 @@ def _load(work: Work) -> None:
 def _open(work: Work) -> None:
     tenant = unmade(work)
     tenant.state = Tenant.State(work.request["state"])
-    tenant.save(update_fields=["state"])
+    tenant.lacks = behind.lacking_now(tenant)
+    tenant.save(update_fields=["state", "lacks"])
     with enter_unserved(tenant):
         for function in contents.after_import:
             function()

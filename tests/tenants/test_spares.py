@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from tenants import spares
+from tenants import provisioning, spares
 from tenants.blueprint import blueprint
 from tenants.context import enter_platform
 from tenants.hosts import owned
 from tenants.models import Blueprint, SpareSchema, Tenant
 from tenants.names import new_schema_name
+from tenants.requests import TenantRequest
 from tenants.tasks import fill_spares
 
 
@@ -45,6 +46,39 @@ def test_a_spare_becomes_a_tenant_without_any_change_to_its_schema(
     )
     assert owned(Tenant.objects.filter(pk=tenant.pk)) == tenant
     assert not SpareSchema.objects.exists()
+
+
+@pytest.mark.parametrize("spare", [1, 0])
+def test_a_tenant_that_the_release_before_makes_notes_what_it_lacks(
+    platform: None, settings: Any, spare: int
+) -> None:
+    """Its own blueprint is of before, and the fleet may be migrated: nobody will look again."""
+    settings.TENANTRY_SPARE_SCHEMAS = spare
+    spares.fill(spare)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO public.django_migrations (app, name, applied)"
+            " VALUES ('accounts', '0099_it''s_next', now()), ('activity', '0099_next', now())"
+        )
+
+    made = provisioning.create(TenantRequest(slug="initech", admin_email="a@initech.example"))
+
+    lacks = ["accounts.0099_it's_next", "activity.0099_next"]
+    assert made.tenant.lacks == lacks
+    assert Tenant.objects.get(pk=made.tenant.pk).lacks == lacks
+    assert made.tenant.is_active
+
+
+@pytest.mark.parametrize("spare", [1, 0])
+def test_a_tenant_that_this_release_makes_lacks_nothing(
+    platform: None, settings: Any, spare: int
+) -> None:
+    settings.TENANTRY_SPARE_SCHEMAS = spare
+    spares.fill(spare)
+
+    made = provisioning.create(TenantRequest(slug="initech"))
+
+    assert made.tenant.lacks == Tenant.objects.get(pk=made.tenant.pk).lacks == []
 
 
 def test_filling_builds_what_is_missing_and_no_more(platform: None) -> None:
