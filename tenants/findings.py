@@ -3,13 +3,16 @@
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from django.db import DatabaseError, transaction
 
 from tenants.owner import owner_alias, owner_in
 
 logger = logging.getLogger(__name__)
+
+_LOCK_SECONDS: Final = 3
+"""How long a repair waits for whoever uses a table. It is then left, to be tried again."""
 
 Repair = Callable[[Any], None]
 """Called with a cursor of the owner's connection, in a transaction."""
@@ -52,6 +55,8 @@ def repair(finding: Finding) -> bool:
             transaction.atomic(using=owner_alias()),
             connection.cursor() as cursor,
         ):
+            # Whoever waits for a table's lock makes everybody wait who comes after.
+            cursor.execute(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'")
             finding.repair(cursor)
     except DatabaseError as error:
         logger.warning("The doctor could not repair it.", extra={**details, "error": str(error)})

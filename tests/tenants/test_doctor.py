@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 
 from accounts.models import CustomUser
-from tenants import deletion, doctor, premises, spares
+from tenants import deletion, doctor, findings, premises, spares
 from tenants.blueprint import blueprint, replay
 from tenants.catalog import Catalog
 from tenants.context import enter_platform, enter_tenant
@@ -347,6 +347,24 @@ def test_nothing_is_repaired_while_somebody_works_on_the_tenant(
     deadline = time.monotonic() + 60
     while doctor.examine(acme, wanted, fix=True).left:
         assert time.monotonic() < deadline
+
+
+def test_a_table_that_somebody_uses_is_left_and_keeps_nobody_waiting(
+    lab: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(findings, "_LOCK_SECONDS", 0.1)
+    with enter_platform():
+        wanted = doctor.expected()
+        execute("", f"DROP INDEX {lab.schema_name}.event_by_xid")
+        with closing(another_connection()) as user:
+            # Without a limit it would be repaired when this transaction is ended.
+            user.cursor().execute("SET idle_in_transaction_session_timeout = '60s'")
+            user.cursor().execute(
+                f"LOCK TABLE {lab.schema_name}.activity_activityevent IN ROW EXCLUSIVE MODE"
+            )
+            examined = doctor.examine(lab, wanted, fix=True)
+        assert [one.code for one in examined.left] == ["index-missing"]
+        assert examined.repaired == []
 
 
 def test_a_tenant_that_nobody_works_on_is_stuck(acme: Tenant, wanted: Catalog) -> None:
