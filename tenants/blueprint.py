@@ -11,6 +11,7 @@ from typing import Any, Final
 from django.db import connections, transaction
 
 from tenants import contenttypes, privileges, script
+from tenants.backend.base import PUBLIC
 from tenants.catalog import SCHEMA, SEED_TABLES, Catalog, describe, differences
 from tenants.errors import InvalidInput, TenantryError
 from tenants.fingerprint import current_fingerprint
@@ -22,7 +23,6 @@ from tenants.schemas import migrate
 
 __all__ = ["UnusableBlueprint", "blueprint", "current_fingerprint", "replay", "replayed"]
 
-PUBLIC: Final = "public"
 _KEPT: Final = 2
 """So many blueprints are kept: during a deploy the release before makes tenants too."""
 

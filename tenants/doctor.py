@@ -11,6 +11,7 @@ from typing import Any, Final
 from django.db import connections, transaction
 
 from tenants import findings, premises, remedies
+from tenants.backend.base import PUBLIC
 from tenants.blueprint import blueprint, replayed
 from tenants.catalog import SCHEMA, Catalog, Difference, Key, describe, differences
 from tenants.context import enter_platform
@@ -39,7 +40,7 @@ def expected() -> Catalog:
     Raises ``TenantryError`` in a process that cannot make one to look at.
     """
     require_owner("compare schemas with one that it makes")
-    with owner_in(premises.PUBLIC), transaction.atomic(using=owner_alias()):
+    with owner_in(PUBLIC), transaction.atomic(using=owner_alias()):
         catalog = replayed(blueprint())
         transaction.set_rollback(True, using=owner_alias())
         return catalog
@@ -54,7 +55,7 @@ def examine(tenant: Tenant, wanted: Catalog, *, fix: bool = False) -> Examinatio
     found = _findings(tenant, wanted)
     if not fix or not any(one.is_repairable for one in found):
         return Examination(found, [])
-    with owner_in(premises.PUBLIC) as connection, transaction.atomic(using=owner_alias()):
+    with owner_in(PUBLIC) as connection, transaction.atomic(using=owner_alias()):
         if not _is_locked(connection, tenant):
             return Examination(found, [])
         for one in found:
@@ -97,7 +98,7 @@ def _findings(tenant: Tenant, wanted: Catalog) -> list[Finding]:
     tenant = current
     if tenant.state not in LIVING:
         return list(_unfinished(tenant))
-    with owner_in(premises.PUBLIC) as connection:
+    with owner_in(PUBLIC) as connection:
         catalog = describe(connection, tenant.schema_name)
         if not catalog:
             sentence = f"its schema {tenant.schema_name} does not exist: restore it from a backup"
@@ -223,7 +224,7 @@ def _hosts(tenant: Tenant) -> Iterator[Finding]:
 
 def _marker(tenant: Tenant, *, is_whole: bool) -> Iterator[Finding]:
     wanted = marker_of(tenant)
-    with owner_in(premises.PUBLIC) as connection:
+    with owner_in(PUBLIC) as connection:
         tenants = Tenant.objects.using(owner_alias()).filter(pk=tenant.pk)
         found = tenants.values_list(SchemaComment("schema_name"), flat=True).get()
         if found == wanted:

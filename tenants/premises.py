@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from tenants import spares
+from tenants.backend.base import PUBLIC
 from tenants.blueprint import blueprint
 from tenants.catalog import SEED_TABLES, Catalog, Key, describe, differences
 from tenants.findings import Finding, Repair, running
@@ -15,7 +16,6 @@ from tenants.names import SCHEMA_NAME_PATTERN
 from tenants.owner import owner_alias, owner_in
 from tenants.quoting import identifier
 
-PUBLIC: Final = "public"
 _MANY_RELATIONS: Final = 10_000
 """Above so many, about a hundred tenants, plans that were made without statistics hurt."""
 

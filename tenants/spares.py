@@ -16,6 +16,7 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from kombu.exceptions import OperationalError
 
 from tenants import contenttypes
+from tenants.backend.base import PUBLIC
 from tenants.blueprint import blueprint, replay
 from tenants.context import enter_platform
 from tenants.fingerprint import current_fingerprint
@@ -25,8 +26,6 @@ from tenants.names import is_schema_name
 from tenants.owner import owner_alias, owner_in
 
 logger = logging.getLogger(__name__)
-
-_PUBLIC: Final = "public"
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def fill(wanted: int) -> int:
 
 
 def _add(made_from: Blueprint, wanted: int) -> bool:
-    with owner_in(_PUBLIC), transaction.atomic(using=owner_alias()):
+    with owner_in(PUBLIC), transaction.atomic(using=owner_alias()):
         _lock()
         spares = SpareSchema.objects.using(owner_alias())
         if spares.filter(fingerprint=made_from.fingerprint).count() >= wanted:
@@ -119,7 +118,7 @@ def discard_stale() -> int:
 
     Those of a later release stay: in a deploy, workers of both run for a while.
     """
-    with owner_in(_PUBLIC):
+    with owner_in(PUBLIC):
         ours = Blueprint.objects.using(owner_alias()).filter(pk=current_fingerprint()).first()
         if ours is None:
             # Not even the blueprint is there: which releases are earlier is not known yet.
@@ -133,7 +132,7 @@ def discard_stale() -> int:
 
 def discard(schema_name: str) -> bool:
     """Drop a spare, row and schema at once. ``False`` when it is claimed, or gone."""
-    with owner_in(_PUBLIC), transaction.atomic(using=owner_alias()):
+    with owner_in(PUBLIC), transaction.atomic(using=owner_alias()):
         spares = SpareSchema.objects.using(owner_alias()).select_for_update(skip_locked=True)
         spare = spares.filter(pk=schema_name).first()
         if spare is None or not is_schema_name(spare.schema_name):
@@ -158,7 +157,7 @@ def keep_ready() -> int:
     """
     wanted: int = settings.TENANTRY_SPARE_SCHEMAS
     if wanted == 0:
-        with owner_in(_PUBLIC):
+        with owner_in(PUBLIC):
             for name in list(SpareSchema.objects.using(owner_alias()).values_list("pk", flat=True)):
                 discard(name)
         return 0

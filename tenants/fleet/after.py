@@ -3,9 +3,9 @@
 from typing import Final
 
 from tenants import privileges, spares
+from tenants.backend.base import PUBLIC
 from tenants.backend.defaults import close_default_path
 from tenants.blueprint import blueprint
-from tenants.fleet.lag import PUBLIC
 from tenants.fleet.report import Report
 from tenants.owner import owner_in
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tenants import contenttypes, hosts
+from tenants.backend.base import PUBLIC
 from tenants.errors import InvalidInput, NotFound
 from tenants.fleet import lag
-from tenants.fleet.lag import PUBLIC, Member
+from tenants.fleet.lag import Member
 from tenants.fleet.locking import FleetLock
 from tenants.fleet.public import migrate_schema
 from tenants.fleet.report import Failure, NotMigrated, Report

@@ -19,11 +19,10 @@ from django.db.migrations.migration import Migration
 from django_tenants.utils import quote_schema_name
 
 from tenants.asking import ask_each
+from tenants.backend.base import PUBLIC
 from tenants.fleet.graph import Applied, Graph, name_of
 from tenants.models import Tenant
 from tenants.owner import owner_in
-
-PUBLIC: Final = "public"
 
 DIGEST: Final = "md5(string_agg(app || '.' || name, ',' ORDER BY app, name))"
 """SQL: says of the rows of a ``django_migrations`` what is applied. ``NULL`` when nothing is."""

@@ -6,7 +6,7 @@ from django.core.management import call_command
 from django.core.management.commands import makemigrations
 from django.core.management.commands.migrate import Command as DjangoMigrate
 
-from tenants.fleet.lag import PUBLIC
+from tenants.backend.base import PUBLIC
 from tenants.owner import owner_alias, owner_in
 
 

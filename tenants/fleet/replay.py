@@ -16,6 +16,7 @@ from tenants.fleet.bounds import Bounds
 from tenants.fleet.lag import DIGEST, Member
 from tenants.operations import lock_of
 from tenants.owner import owner_in
+from tenants.quoting import literal
 
 CHANGED: Final = "TN001"
 """SQLSTATE of a tenant that somebody has migrated, replaced or ended meanwhile."""
@@ -87,11 +88,5 @@ def lacks_nothing(member: Member) -> str:
 
 
 def _noted(script: Script) -> str:
-    rows = ", ".join(
-        "({}, {}, now())".format(*(_literal(part) for part in pair)) for pair in script.applied
-    )
+    rows = ", ".join("({}, {}, now())".format(*map(literal, pair)) for pair in script.applied)
     return f"INSERT INTO django_migrations (app, name, applied) VALUES {rows}"  # noqa: S608
-
-
-def _literal(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -16,6 +16,7 @@ from typing import Final
 from uuid import UUID
 
 from tenants import hosts, privileges
+from tenants.backend.base import PUBLIC
 from tenants.directory import tenant_called
 from tenants.errors import InvalidInput, TenantryError
 from tenants.fleet import after, lag, serving
@@ -234,7 +235,7 @@ class Run:
     def _note(self, survey: lag.Survey) -> None:
         """Store who lacks what, so that code that needs it does not serve them."""
         behind = [str(member.id) for member in (*survey.lagging, *survey.broken)]
-        with owner_in(lag.PUBLIC) as connection, connection.cursor() as cursor:
+        with owner_in(PUBLIC) as connection, connection.cursor() as cursor:
             for group in survey.groups:
                 keys = [str(member.id) for member in group.members]
                 cursor.execute(_LACKS, [json.dumps(group.names), keys])
