@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 
 from config.celery import WORKER_SEEN_KEY
 from tenants.context import enter_platform
+from tenants.patience import of_a_request
 
 ALIVE_PATH: Final = "/healthz"
 READY_PATH: Final = "/readyz"
@@ -25,7 +26,7 @@ def alive(request: HttpRequest) -> HttpResponse:
 
 def ready(request: HttpRequest) -> HttpResponse:
     """Answer 200 when everything that serving needs is there, else 503; each part by name."""
-    with enter_platform():
+    with enter_platform(), of_a_request():
         parts = {name: _state(check) for name, check in CHECKS.items()}
     is_ready = all(state == "ok" for state in parts.values())
     document = {"status": "ready" if is_ready else "not ready", "checks": parts}

@@ -8,6 +8,7 @@ from typing import Any, Final
 from django.db import DatabaseError, transaction
 
 from tenants.owner import owner_alias, owner_in
+from tenants.patience import patient
 
 logger = logging.getLogger(__name__)
 
@@ -52,11 +53,11 @@ def repair(finding: Finding) -> bool:
     try:
         with (
             owner_in("public") as connection,
+            # Whoever waits for a table's lock makes everybody wait who comes after.
+            patient(lock=_LOCK_SECONDS, using=owner_alias()),
             transaction.atomic(using=owner_alias()),
             connection.cursor() as cursor,
         ):
-            # Whoever waits for a table's lock makes everybody wait who comes after.
-            cursor.execute(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'")
             finding.repair(cursor)
     except DatabaseError as error:
         logger.warning("The doctor could not repair it.", extra={**details, "error": str(error)})

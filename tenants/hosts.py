@@ -16,6 +16,7 @@ from django.db.models.signals import post_delete, post_save
 
 from tenants.context import enter_platform
 from tenants.models import Domain, Tenant
+from tenants.patience import of_a_request
 
 _MOST_HOSTS: Final = 10_000
 """Bound of the cache, which anyone can fill by asking for hosts that do not exist."""
@@ -78,7 +79,9 @@ def answer_for(host: str) -> Answer:
 
 
 def _look_up(host: str) -> Answer:
-    with enter_platform():
+    # Somebody waits for the answer already: a table of the platform's that is locked would keep the
+    # requests of all tenants.
+    with enter_platform(), of_a_request():
         # In one filter(), so that both are said of the same domain.
         tenant = owned(
             Tenant.objects.filter(

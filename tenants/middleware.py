@@ -1,8 +1,6 @@
 """Host → tenant, the first thing that happens to a request."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import Final
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseForbidden, HttpResponseNotFound
@@ -14,14 +12,10 @@ from tenants.fleet.serving import RETRY_SECONDS, lacking
 from tenants.hosts import NOBODY, answer_for, origin
 from tenants.models import Tenant
 from tenants.names import request_host
-from tenants.patience import patient
+from tenants.patience import of_a_request
 from tenants.problems import is_api, problem
 
 Handler = Callable[[HttpRequest], HttpResponse]
-
-_LOCKED: Final = 0.1
-"""Of the time of a statement, how much it may wait for one lock: requests hold theirs for
-milliseconds."""
 
 
 class TenantMiddleware:
@@ -31,7 +25,8 @@ class TenantMiddleware:
     until it is purged, a 403, one whose schema is behind this code a 503. All are answered before
     any session, user or URL is looked at.
     ``request.tenant`` is the tenant, or ``None`` on the platform. No statement of a request takes
-    longer than ``TENANTRY_STATEMENT_SECONDS``; a file that is streamed behind it may.
+    longer than ``TENANTRY_STATEMENT_SECONDS``, nor does finding out whose the host is; a file that
+    is streamed behind it may.
     """
 
     def __init__(self, get_response: Handler) -> None:
@@ -55,7 +50,7 @@ class TenantMiddleware:
         request.tenant = None  # type: ignore[attr-defined]
         request.urlconf = settings.PUBLIC_SCHEMA_URLCONF
         set_urlconf(settings.PUBLIC_SCHEMA_URLCONF)
-        with enter_platform(), self._patient():
+        with enter_platform(), of_a_request():
             return self.get_response(request)
 
     def _inside(self, tenant: Tenant, host: str, request: HttpRequest) -> HttpResponse:
@@ -66,13 +61,8 @@ class TenantMiddleware:
         request.get_host = lambda: verified  # type: ignore[method-assign]
         request.tenant = tenant  # type: ignore[attr-defined]
         # The URLconf is the root one, which Django has set already.
-        with enter_tenant(tenant), self._patient():
+        with enter_tenant(tenant), of_a_request():
             return self.get_response(request)
-
-    @staticmethod
-    def _patient() -> AbstractContextManager[None]:
-        seconds = settings.TENANTRY_STATEMENT_SECONDS
-        return patient(statement=seconds, lock=seconds * _LOCKED)
 
 
 def _unserved(tenant: Tenant | None, request: HttpRequest) -> HttpResponse:

@@ -18,6 +18,7 @@ from tenants.lifecycle import announce
 from tenants.models import Operation, Tenant
 from tenants.names import is_schema_name
 from tenants.owner import owner_alias, owner_in
+from tenants.patience import patient
 from tenants.plans import Plan, Step, Work
 from tenants.quoting import qualified
 
@@ -57,11 +58,11 @@ def _drop(work: Work) -> None:
     if schema is None:
         return
     with (
+        patient(lock=_LOCK_SECONDS, using=owner_alias()),
         owner_in("public") as owner,
         transaction.atomic(using=owner_alias()),
         owner.cursor() as cursor,
     ):
-        cursor.execute(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'")
         tables = [qualified(schema, table) for table in _tables_in(cursor, schema)]
         if tables:
             cursor.execute(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")

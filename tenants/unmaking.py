@@ -8,7 +8,8 @@ from django_tenants.utils import quote_schema_name
 from tenants import operations
 from tenants.hosts import owned
 from tenants.models import Operation, Tenant
-from tenants.owner import owner_cursor, require_owner
+from tenants.owner import owner_alias, owner_cursor, require_owner
+from tenants.patience import patient
 from tenants.plans import Work, unmade
 
 logger = structlog.get_logger("tenantry.provisioning")
@@ -22,9 +23,8 @@ def undo(work: Work) -> None:
     tenant = unmade(work)
     if owned(Tenant.objects.filter(pk=tenant.pk)):
         require_owner("drop the schema that was made")
-        with owner_cursor() as cursor:
-            # If the caller's transaction has written there, it waits for us: nobody would end that.
-            cursor.execute(f"SET LOCAL lock_timeout = '{_LOCK_SECONDS}s'")
+        # If the caller's transaction has written there, it waits for us: nobody would end that.
+        with patient(lock=_LOCK_SECONDS, using=owner_alias()), owner_cursor() as cursor:
             cursor.execute(f"DROP SCHEMA {quote_schema_name(tenant.schema_name)} CASCADE")
     tenant.delete()
 

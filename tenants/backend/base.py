@@ -18,7 +18,7 @@ from django_tenants.postgresql_backend import base
 
 from tenants.backend import telling
 from tenants.backend.cursors import PinnedCursor, PinnedDebugCursor
-from tenants.backend.pin import UNBOUND, prefix_for, without_prefix
+from tenants.backend.pin import UNLIMITED, Limits, bounds_for, prefix_for, without_prefix
 from tenants.errors import NotInTenant
 
 PUBLIC: Final = "public"
@@ -52,8 +52,9 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
         super(base.DatabaseWrapper, self).__init__(*args, **kwargs)
         self.stays: list[object] = []
         """The blocks of ``tenants.context`` that one is in, the innermost last."""
-        self.bounds = ""
-        """What follows the path, so that no statement takes for ever: ``tenants.patience``."""
+        self.limits = UNLIMITED
+        """How long statements may take: ``tenants.patience``."""
+        self._bounds = self._bounds_anew = ""
         self.point_at(None)
 
     # Where the connection is
@@ -100,15 +101,17 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
 
         Raises ``NotInTenant`` nowhere.
         """
-        return self.require_place() + self.bounds
+        return self.require_place() + self._bounds
 
-    def bound(self, bounds: str) -> None:
-        """Let statements from the next one on take so long; ``""`` for as long as they will.
+    def limit(self, limits: Limits) -> None:
+        """Let statements from the next one on take so long.
 
         Sends nothing: what an open transaction was told is taken back with its next statement.
         """
         is_told = self.connection is not None and not self.is_between_transactions()
-        self.bounds = bounds or (UNBOUND if is_told else "")
+        self.limits = limits
+        self._bounds_anew = bounds_for(limits)
+        self._bounds = bounds_for(limits, amidst=True) if is_told else self._bounds_anew
         self.unpin()
 
     # What the open transaction knows of it
@@ -153,8 +156,7 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
     def _forget(self) -> None:
         """Note that no transaction is open that knows anything."""
         self.unpin()
-        if self.bounds == UNBOUND:
-            self.bounds = ""
+        self._bounds = self._bounds_anew
 
     def _commit(self) -> None:
         # After an error that was swallowed PostgreSQL answers COMMIT with ROLLBACK, and no error.

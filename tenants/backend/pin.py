@@ -2,7 +2,7 @@
 
 import re
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 
 from tenants.errors import InvalidInput
 
@@ -13,8 +13,18 @@ _PREFIX: Final = re.compile(
     r"(?:SET LOCAL (?:lock|statement)_timeout = (?:\d+|DEFAULT); )*"
 )
 
-UNBOUND: Final = "SET LOCAL lock_timeout = DEFAULT; SET LOCAL statement_timeout = DEFAULT; "
-"""Takes from a transaction what ``bounds_for`` gave to it."""
+
+class Limits(NamedTuple):
+    """Seconds after which PostgreSQL gives a statement up; ``None`` is for the server to say.
+
+    ``lock`` is how long it may wait for one lock.
+    """
+
+    statement: float | None = None
+    lock: float | None = None
+
+
+UNLIMITED: Final = Limits()
 
 
 @lru_cache(maxsize=4096)
@@ -32,17 +42,17 @@ def prefix_for(schema_name: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def bounds_for(statement: float, lock: float | None) -> str:
+def bounds_for(limits: Limits, *, amidst: bool = False) -> str:
     """Return what stands behind the path so that PostgreSQL gives statements up.
 
-    After ``statement`` seconds, and where ``lock`` is given after waiting as many for one lock.
-    Both end with the transaction (PostgreSQL docs, 19.11.1: Statement Behavior).
+    It ends with the transaction (PostgreSQL docs, 19.11.1: Statement Behavior). ``amidst`` one that
+    was told other limits, those that there are no more are taken back.
     """
-    limits = {"lock_timeout": lock, "statement_timeout": statement}
+    named = {"lock_timeout": limits.lock, "statement_timeout": limits.statement}
     return "".join(
-        f"SET LOCAL {name} = {max(1, round(seconds * 1000))}; "
-        for name, seconds in limits.items()
-        if seconds is not None
+        f"SET LOCAL {name} = {'DEFAULT' if seconds is None else max(1, round(seconds * 1000))}; "
+        for name, seconds in named.items()
+        if amidst or seconds is not None
     )
 
 

@@ -1,10 +1,24 @@
-"""How long migrating one tenant may keep others waiting."""
+"""How long migrating a schema may keep others waiting."""
 
 from dataclasses import dataclass
 from typing import Final
 
 LOCK_SECONDS: Final = 3.0
 STATEMENT_SECONDS: Final = 900
+
+IN_THE_WAY: Final = frozenset(
+    {
+        "55P03",  # lock_not_available: somebody was using a table
+        "40P01",  # deadlock_detected
+    }
+)
+"""SQLSTATEs of what may go well a little later."""
+
+
+def state_of(error: Exception) -> str | None:
+    """Return the SQLSTATE of an error that PostgreSQL has answered with, through Django."""
+    cause = error.__cause__
+    return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
 
 
 @dataclass(frozen=True)

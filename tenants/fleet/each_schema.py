@@ -64,11 +64,11 @@ def migrate(scope: Scope, options: dict[str, Any], *, wait: bool, say: Say) -> N
     with FleetLock(wait=wait, say=say):
         members = lag.members(scope.only) if scope.tenants else []
         if scope.public:
-            migrate_schema(PUBLIC, **options)
+            migrate_schema(PUBLIC, say=say, **options)
         report.tenants = len(members)
         for member in members:
             say(f"tenant {member.slug}")
-            error = member.trouble or _migrate(member, options)
+            error = member.trouble or _migrate(member, options, say)
             if error:
                 report.failures.append(Failure(member.slug, error, (), is_served=False))
     hosts.forget_hosts()
@@ -94,10 +94,10 @@ def would_change(scope: Scope, options: dict[str, Any], *, say: Say) -> bool:
     return found
 
 
-def _migrate(member: Member, options: dict[str, Any]) -> str:
+def _migrate(member: Member, options: dict[str, Any], say: Say) -> str:
     """Migrate one tenant; return what went wrong, if something did."""
     try:
-        migrate_schema(member.schema_name, **options)
+        migrate_schema(member.schema_name, say=say, **options)
     except Exception as error:
         return f"{type(error).__name__}: {' '.join(str(error).split())[:500]}"
     finally:

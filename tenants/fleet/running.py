@@ -20,6 +20,7 @@ from tenants.backend.base import PUBLIC
 from tenants.directory import tenant_called
 from tenants.errors import InvalidInput, TenantryError
 from tenants.fleet import after, lag, serving
+from tenants.fleet.bounds import IN_THE_WAY, state_of
 from tenants.fleet.crew import each
 from tenants.fleet.executing import execute
 from tenants.fleet.graph import name_of
@@ -39,11 +40,7 @@ Say = Callable[[str], None]
 
 _ROUNDS: Final = 3
 _LONGEST_ERROR: Final = 500
-_AGAIN: Final = {
-    "55P03",  # lock_not_available: somebody was using a table
-    "40P01",  # deadlock_detected
-    CHANGED,
-}
+_AGAIN: Final = {*IN_THE_WAY, CHANGED}
 # PostgreSQL has no state of its own for two who replace the same function at once.
 _COLLIDED: Final = "tuple concurrently updated"
 
@@ -54,14 +51,14 @@ def migrate_fleet(
     on_progress: Progress = lambda *_: None,
     say: Say = lambda _: None,
     wait: bool = True,
-    public: Callable[[], None] = migrate_public,
+    public: Callable[..., None] = migrate_public,
 ) -> Report:
     """Bring the platform's schema and every tenant's to the newest state; return what was done.
 
-    ``public`` migrates the platform's schema when it is behind; ``say`` is told who runs already,
-    which is waited for or raises ``Conflict``. A tenant that fails stays as it was, and the others
-    go on; the report names it. Raises ``NotFound`` for slugs that nobody has, and ``Stopped`` when
-    it is interrupted.
+    ``public`` migrates the platform's schema when it is behind; ``say`` is told what is in the way
+    there, and who runs already, which is waited for or raises ``Conflict``. A tenant that fails
+    stays as it was, and the others go on; the report names it. Raises ``NotFound`` for slugs that
+    nobody has, and ``Stopped`` when it is interrupted.
     """
     report = Report(jobs=wish.at_once)
     try:
@@ -69,7 +66,7 @@ def migrate_fleet(
             report.public = [name_of(migration) for migration in lag.public_plan()]
             if report.public:
                 on_progress("public", 0, None)
-                public()
+                public(say=say)
             # What follows asks as the role that serves people, which may not do so yet.
             privileges.settle()
             _check(wish)
@@ -279,5 +276,5 @@ def _failed(error: Exception) -> Outcome:
     said = " ".join(str(error).split())[:_LONGEST_ERROR]
     if not isinstance(error, TenantryError):
         said = f"{type(error).__name__}: {said}".rstrip(": ")
-    state = getattr(error.__cause__, "sqlstate", None) or getattr(error.__cause__, "pgcode", None)
-    return Outcome(said.replace("\x00", ""), may_pass=state in _AGAIN or _COLLIDED in said)
+    may_pass = state_of(error) in _AGAIN or _COLLIDED in said
+    return Outcome(said.replace("\x00", ""), may_pass=may_pass)

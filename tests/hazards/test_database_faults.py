@@ -6,7 +6,7 @@ Each answer is a 503 that says when to come back; nothing is half done, and othe
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 import psycopg2
@@ -20,9 +20,13 @@ from accounts.models import CustomUser
 from activity.jobs import counting
 from activity.models import ActivityEvent
 from activity.recording import record
+from tenants import hosts, provisioning
 from tenants.context import enter_platform, enter_tenant
+from tenants.errors import Conflict
+from tenants.fleet import public
 from tenants.models import Tenant
-from tenants.patience import patient
+from tenants.patience import of_a_request, patient
+from tenants.requests import TenantRequest
 from tests.activity.test_rollups import another_connection
 
 View = Callable[[HttpRequest], HttpResponse]
@@ -159,6 +163,52 @@ def test_f09_waiting_for_a_lock_ends_before_the_statement_would_have_to(lab: Ten
     assert isinstance(raised.value.__cause__, psycopg2.errors.LockNotAvailable)
 
 
+@pytest.mark.parametrize("table", ["tenants_tenant", "tenants_domain"])
+def test_f09_a_table_of_the_platforms_that_is_locked_keeps_nobody_waiting_for_a_host(
+    lab: Tenant, serve: Serve, monkeypatch: pytest.MonkeyPatch, table: str
+) -> None:
+    monkeypatch.setattr(settings, "TENANTRY_STATEMENT_SECONDS", 0.2)
+    serve(lambda request: HttpResponse("done"))
+    with elsewhere(lab) as cursor:
+        # Without a limit the page would be answered when this transaction is ended.
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '60s'")
+        cursor.execute(f"LOCK TABLE public.{table} IN ACCESS EXCLUSIVE MODE")
+        hosts.forget_hosts()
+
+        assert unavailable(page(lab))
+
+    assert page(lab).status_code == 200
+    with enter_platform():
+        assert limits() == ("0", "0")
+
+
+def test_f09_a_migration_of_the_platforms_gives_up_a_table_that_stays_in_use(
+    lab: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts, said = [], []
+
+    def alter(*_: Any, **__: Any) -> None:
+        attempts.append(limits())
+        with transaction.atomic():
+            query("LOCK TABLE tenants_tenant IN ACCESS EXCLUSIVE MODE")
+
+    monkeypatch.setattr(public.SchemaMigrate, "handle", alter)
+    monkeypatch.setattr(public, "LOCK_SECONDS", 0.05)
+    monkeypatch.setattr(public, "PAUSES", (0.0, 0.0))
+    with on_the_platform(), elsewhere(lab) as cursor:
+        cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '60s'")
+        cursor.execute("SELECT FROM public.tenants_tenant")
+
+        with pytest.raises(Conflict, match="stays in use") as raised:
+            public.migrate_public(say=said.append)
+
+    assert attempts == [("50ms", "0")] * 3
+    assert len(said) == 2
+    assert "pg_stat_activity" in raised.value.hint
+    with on_the_platform():
+        assert limits() == ("0", "0")
+
+
 def test_f09_a_statement_that_takes_too_long_is_given_up_and_undone(
     lab: Tenant, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -209,6 +259,49 @@ def test_f09_an_inner_limit_ends_with_its_block_also_amidst_a_transaction(lab: T
         assert limits() == ("0", "0")
         undone()
         assert limits() == ("0", "0")
+
+
+@pytest.mark.parametrize("around", [nullcontext, transaction.atomic])
+def test_f09_what_an_inner_block_does_not_say_stays_as_it_is_around_it(
+    lab: Tenant, around: Callable[[], AbstractContextManager[None]]
+) -> None:
+    with enter_tenant(lab), around():
+        with patient(statement=5, lock=2):
+            with patient(statement=1):
+                assert limits() == ("2s", "1s")
+            with patient(lock=10):
+                assert limits() == ("10s", "5s")
+        with patient(statement=5):
+            with patient(lock=2):
+                assert limits() == ("2s", "5s")
+            assert limits() == ("0", "5s")
+        assert limits() == ("0", "0")
+
+
+def test_f09_what_undoes_a_tenant_waits_as_long_as_it_means_to_in_a_request_too(
+    db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = []
+
+    def listen(execute: Callable[..., Any], sql: Any, *rest: Any) -> Any:
+        if str(sql).startswith("DROP SCHEMA"):
+            heard.append(limits())
+        return execute(sql, *rest)
+
+    def fail(*_: Any) -> None:
+        raise RuntimeError("no administrator today")
+
+    monkeypatch.setattr(provisioning, "_appoint", fail)
+    monkeypatch.setattr("tenants.spares.claim", lambda: None)
+    with (
+        enter_platform(),
+        of_a_request(),
+        connection.execute_wrapper(listen),
+        pytest.raises(RuntimeError),
+    ):
+        provisioning.create(TenantRequest(slug="undone", name="Undone"))
+
+    assert heard == [("10s", "30s")]
 
 
 def test_f09_counting_gives_up_early_and_the_page_goes_on(

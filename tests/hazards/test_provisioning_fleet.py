@@ -201,6 +201,23 @@ def test_p11_a_second_run_refuses_or_waits_and_says_who_runs(fleet: Fleet) -> No
     assert [row[:2] for row in fleet.operations()] == [("finished", 2)]
 
 
+def test_p11_a_table_of_the_platforms_that_is_in_use_is_tried_again_and_blocks_no_reader(
+    fleet: Fleet,
+) -> None:
+    reading = "SELECT FROM accounts_customuser"
+    with held(fleet, fleet.release(), reading, "relation") as (running, other):
+        # Whoever reads now waits behind the migration, until that gives up.
+        fleet.ask("SET statement_timeout = '60s'")
+        fleet.ask(reading)
+        fleet.ask("RESET statement_timeout")
+        other.ask("COMMIT")
+        ran = ended(running)
+
+    assert ran.status == 0, ran.stderr
+    assert "A table is in use. Trying again in 1 s." in ran.stderr
+    assert set(fleet.states().values()) == {"new"}
+
+
 def test_p11_ctrl_c_undoes_what_is_not_finished_and_says_how_to_go_on(fleet: Fleet) -> None:
     release = fleet.release()
     [(key,)] = fleet.ask("SELECT id FROM tenants_tenant WHERE slug = 'tenant-01'")

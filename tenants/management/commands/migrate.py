@@ -8,6 +8,7 @@ django-tenants offer beside. With one, Django's own command runs in every schema
 import argparse
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 from django.core.management.base import CommandError, CommandParser, no_translations
@@ -101,7 +102,7 @@ class Command(DjangoMigrate):
                 on_progress=progress,
                 say=self._say(asked),
                 wait=not asked.no_wait,
-                public=lambda: migrate_public(**djangos),
+                public=partial(migrate_public, **djangos),
             )
         if asked.verbosity or report.failures:
             finish(output, report)
