@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from accounts import tasks
+from accounts import passwords, tasks
 from activity import signins
 from activity.recording import record
 from activity.requests import client_ip
@@ -67,6 +67,10 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def get_login_stages(self) -> list[str]:
         """Return what a sign-in goes through beyond the password: the second factor, every time."""
         return ["accounts.factor_signin.SecondFactorStage"]
+
+    def set_password(self, user: Any, password: str) -> None:
+        """Keep a new password, if the one that was checked is still theirs."""
+        passwords.replace(user, password)
 
     def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
         """Ask for the password again where that is needed; a code is asked for on the page."""

@@ -139,6 +139,26 @@ class CustomUserAdmin(
         people = CustomUser.objects.filter(Q(is_superuser=True) | Q(pk=key)).order_by("pk")
         return next((one for one in people.select_for_update() if one.pk == int(key)), None)
 
+    def changeform_view(
+        self, request: HttpRequest, object_id: Any = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Show the form or keep it; what it is compared with is locked before it is read."""
+        self._lock_for_change(request, object_id)
+        return super().changeform_view(request, object_id, *args, **kwargs)
+
+    def _lock_for_change(self, request: HttpRequest, object_id: Any) -> None:
+        key = str(object_id)
+        if request.method == "POST" and key.isascii() and key.isdecimal():
+            self.locked(key)
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        """Save what was changed and no more: of the rest somebody may have changed something."""
+        if change:
+            columns = {field.name for field in obj._meta.concrete_fields}
+            obj.save(update_fields=[name for name in form.changed_data if name in columns])
+        else:
+            super().save_model(request, obj, form, change)
+
     def refuse_taking_back(self, row: Any, shown: Preview) -> None:
         """Keep the last administrator."""
         powers = {"is_superuser", "is_active"}

@@ -71,7 +71,9 @@ def appoint(tenant: Tenant, username: str, email: str, password: str | None) -> 
         user.is_superuser = user.is_staff = user.is_active = True
         if password is not None:
             user.set_password(password)
-        user.save()
+        given = ["is_superuser", "is_staff", "is_active"]
+        given += [] if password is None else ["password"]
+        user.save(update_fields=None if created else given)
         link = "" if user.has_usable_password() else link_for(user)
     return Appointment(
         username=user.username,

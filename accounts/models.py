@@ -1,9 +1,11 @@
 """People and their roles: in a tenant's schema its people, in ``public`` the operators."""
 
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
+from django.contrib.auth.hashers import check_password
 from django.contrib.auth.models import AbstractUser, Group
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.core.exceptions import ValidationError
@@ -15,11 +17,12 @@ from django.utils import timezone
 from django.utils.crypto import salted_hmac
 from simple_history import register
 
+from accounts import passwords
 from accounts.managers import CustomUserManager
 from activity import context, periods, presence
-from activity.context import Actor, ActorKind
+from activity.context import ActorKind
 from activity.history import RecordedHistory
-from activity.subjects import subject_of
+from activity.requests import actor_of
 from tenants.context import current_scope
 from tenants.uuid7 import UUIDv7
 
@@ -149,32 +152,30 @@ class CustomUser(AbstractUser):
         fields = kwargs.get("update_fields")
         ends = is_known and not self.is_active and (fields is None or "is_active" in fields)
         together = transaction.atomic() if ends else nullcontext()
-        with self._telling_of_password(fields), presence.held(self), together:
+        with self._telling_of_password(), presence.held(self), together:
             super().save(*args, **kwargs)
             if ends:
                 self._end_tokens()
+
+    def check_password(self, raw_password: str | None) -> bool:
+        """Tell whether this is the password; one that is right may be hashed anew."""
+        return check_password(raw_password, self.password, partial(passwords.rehash, self))
 
     def _end_tokens(self) -> None:
         """End the tokens of who is deactivated, for good: let in again, they make new ones."""
         now = timezone.now()
         self.api_tokens.filter(revoked_at=None, expires_at__gt=now).update(revoked_at=now)
 
-    def _telling_of_password(self, fields: Any) -> AbstractContextManager[object]:
-        """Say that a new password is by a one-time link, or that a hash is all that is new."""
+    def _telling_of_password(self) -> AbstractContextManager[object]:
+        """Say that a new password is by a one-time link."""
         if self._state.adding:
             return nullcontext()
-        # Django empties _password when it saves; a better hash of the same password never sets it.
+        # Django empties _password when it saves.
         is_new = self._password is not None or not self.has_usable_password()  # type: ignore[attr-defined]
-        if not is_new and fields is not None and list(fields) == ["password"]:
-            return context.telling(actor=self._as_actor(), meaning="user.password_rehashed")
         if is_new and context.current().actor.kind == ActorKind.ANONYMOUS:
             # Who is not signed in comes by the link that only this person's mailbox has.
-            return context.telling(actor=self._as_actor(), meaning="user.password_reset")
+            return context.telling(actor=actor_of(self), meaning="user.password_reset")
         return nullcontext()
-
-    def _as_actor(self) -> Actor:
-        me = subject_of(self)
-        return Actor(ActorKind.PERSON, me.id, me.label)
 
     def _lower_logins(self) -> None:
         self.username = CustomUserManager.normalize_username(self.username)

@@ -7,11 +7,12 @@ An API token was made on purpose and is no session, so it is asked for (OWASP AS
 from typing import Any
 
 from allauth.account import forms as allauth
+from allauth.account.forms import default_token_generator
 from django import forms
 from django.db import transaction
 from django.utils import timezone
 
-from accounts import api_tokens
+from accounts import api_tokens, passwords
 from accounts.models import CustomUser
 from activity import context
 from activity.requests import actor_of
@@ -52,3 +53,12 @@ class ChangePasswordForm(_MayEndTokens, allauth.ChangePasswordForm):  # type: ig
 
 class ResetPasswordKeyForm(_MayEndTokens, allauth.ResetPasswordKeyForm):  # type: ignore[misc]
     """A password for whoever came by the link that was mailed to them."""
+
+    @transaction.atomic
+    def save(self) -> None:
+        """Keep the password if the link is good still, once nobody else changes the account."""
+        assert self.user is not None
+        stored = CustomUser.objects.select_for_update(no_key=True).filter(pk=self.user.pk).first()
+        if stored is not None and not default_token_generator.check_token(stored, self.temp_key):
+            raise passwords.PasswordChanged
+        super().save()

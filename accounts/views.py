@@ -15,7 +15,8 @@ def home(request: HttpRequest) -> HttpResponse:
     """Show and change what people may change about themselves."""
     form = ProfileForm(request.POST or None, instance=request.user)
     if request.method == "POST" and form.is_valid():
-        form.save()
+        # What changed and no more: of the rest somebody may have changed something meanwhile.
+        form.instance.save(update_fields=form.changed_data)
         messages.success(request, "Your account was saved.")
         return redirect("home")
     return render(request, "accounts/home.html", {"form": form})

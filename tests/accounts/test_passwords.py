@@ -421,15 +421,23 @@ def test_a_password_set_by_djangos_own_command_is_recorded_too(operator, monkeyp
     assert event.changes == {}
 
 
-def test_a_hash_that_is_only_made_better_is_no_new_password(acme, cleo):
+def better_hashes(settings):
+    """Hash passwords in another way from now on; the old hashes are still understood."""
+    better = "django.contrib.auth.hashers.PBKDF2PasswordHasher"
+    settings.PASSWORD_HASHERS = [better, *settings.PASSWORD_HASHERS]
+
+
+def test_a_hash_that_is_only_made_better_is_no_new_password(acme, cleo, settings):
+    better_hashes(settings)
     with enter_tenant(acme):
         before = ActivityEvent.objects.count()
         rows = cleo.history.count()
-        # As Django does when it finds a hash of a weaker kind at a sign-in.
-        cleo.set_password(PASSWORD)
-        cleo._password = None
-        cleo.save(update_fields=["password"])
 
+        assert cleo.check_password(PASSWORD)
+
+        cleo.refresh_from_db()
+        assert cleo.password.startswith("pbkdf2")
+        assert cleo.check_password(PASSWORD)
         [event] = ActivityEvent.objects.order_by("id")[before:]
         assert (event.action, event.severity) == ("user.password_rehashed", "info")
         assert (event.target_id, event.actor_id) == (str(cleo.public_id),) * 2

@@ -1,0 +1,195 @@
+"""What an administrator takes away is not put back by whoever was at work meanwhile.
+
+Each race is held open: the administrator's transaction has the row, and the other one is seen to
+wait for it before it commits. So it always happens, on any machine.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+from django.test import Client
+from django.utils import timezone
+
+from accounts import invitations
+from accounts.models import CustomUser
+from tenants.context import enter_tenant
+from tenants.models import Tenant
+
+OLD = "an old bridge over a river"
+NEW = "a new bridge over a river"
+CHANGE = "/admin/accounts/customuser/{}/change/"
+
+
+def person(username: str, **fields: Any) -> CustomUser:
+    made: CustomUser = CustomUser.objects.create_user(
+        username, f"{username}@lab.example", OLD, display_name=username.capitalize(), **fields
+    )
+    # Nothing is left to be noted with the next request: it would wait for the row.
+    CustomUser.objects.filter(pk=made.pk).update(last_seen=timezone.now())
+    made.refresh_from_db()
+    return made
+
+
+def administrator(username: str) -> CustomUser:
+    return person(username, is_staff=True, is_superuser=True)
+
+
+def client_of(lab: Tenant, user: CustomUser | None = None) -> Client:
+    client = Client(headers={"host": f"{lab.slug}.localhost:8000"}, raise_request_exception=False)
+    if user is not None:
+        with enter_tenant(lab):
+            client.force_login(user)
+    return client
+
+
+def fresh(user: CustomUser) -> CustomUser:
+    return CustomUser.objects.get(pk=user.pk)
+
+
+class Others:
+    """What other connections do meanwhile, each in a thread of its own, and what came of it."""
+
+    def __init__(self) -> None:
+        self.threads: list[threading.Thread] = []
+        self.answers: list[Any] = []
+
+    def begin(self, act: Callable[[], Any]) -> None:
+        """Begin something, and come back when it waits for a lock."""
+
+        def work() -> None:
+            try:
+                self.answers.append(act())
+            except Exception as error:
+                self.answers.append(error)
+            finally:
+                connection.close()
+
+        thread = threading.Thread(target=work)
+        self.threads.append(thread)
+        thread.start()
+        while thread.is_alive() and waiting() < len(self.threads):
+            pass
+
+    def end(self) -> list[Any]:
+        for thread in self.threads:
+            thread.join()
+        return self.answers
+
+
+def waiting() -> int:
+    """How many connections of this very database wait for somebody's row."""
+    with connection.cursor() as cursor:
+        # Within a transaction it would stay as it was first seen.
+        cursor.execute("SELECT pg_stat_clear_snapshot()")
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+        return int(cursor.fetchone()[0])
+
+
+@contextmanager
+def others_waiting(*acts: Callable[[], Any]) -> Iterator[Others]:
+    """Open a transaction for the block; at its end, before the commit, begin what has to wait."""
+    others = Others()
+    try:
+        with transaction.atomic():
+            yield others
+            for act in acts:
+                others.begin(act)
+    finally:
+        others.end()
+
+
+# A password that is void stays void
+
+
+def test_a_profile_that_is_kept_meanwhile_brings_no_password_back(lab: Tenant) -> None:
+    with enter_tenant(lab):
+        leaver = person("leaver")
+        client = client_of(lab, leaver)
+        with others_waiting(lambda: client.post("/", {"display_name": "Still Here"})):
+            chosen = fresh(leaver)
+            chosen.is_staff = True
+            chosen.save(update_fields=["is_staff"])
+            invitations.force_new_password(chosen)
+
+        now = fresh(leaver)
+        assert now.display_name == "Still Here"
+        assert not now.has_usable_password()
+        assert now.is_staff
+
+
+def test_a_password_is_not_changed_that_is_void_by_now(lab: Tenant) -> None:
+    with enter_tenant(lab):
+        leaver = person("leaver")
+        client = client_of(lab, leaver)
+        given = {"oldpassword": OLD, "password1": NEW, "password2": NEW}
+        with others_waiting(lambda: client.post("/accounts/password/change/", given)) as others:
+            invitations.force_new_password(fresh(leaver))
+
+        [answer] = others.answers
+        assert answer.status_code == 409
+        assert "the password was changed or voided meanwhile." in answer.text.lower()
+        assert not fresh(leaver).has_usable_password()
+    assert client.get("/").status_code == 302
+
+
+@pytest.mark.parametrize("lost", ["password", "address"])
+def test_a_link_that_dies_while_it_is_used_sets_no_password(lab: Tenant, lost: str) -> None:
+    with enter_tenant(lab):
+        leaver = person("leaver")
+        path = invitations.link_for(leaver).partition("localhost:8000")[2]
+        client = client_of(lab)
+        form = client.get(path, follow=True).request["PATH_INFO"]
+        with others_waiting(
+            lambda: client.post(form, {"password1": NEW, "password2": NEW})
+        ) as others:
+            if lost == "password":
+                invitations.force_new_password(fresh(leaver))
+            else:
+                chosen = fresh(leaver)
+                chosen.email = "somebody@lab.example"
+                chosen.save(update_fields=["email"])
+
+        [answer] = others.answers
+        assert answer.status_code == 409
+        assert not fresh(leaver).check_password(NEW)
+
+
+def test_a_form_that_is_kept_meanwhile_brings_no_password_back(lab: Tenant) -> None:
+    with enter_tenant(lab):
+        chief, leaver = administrator("chief"), person("leaver")
+        client = client_of(lab, chief)
+        given = {"username": "leaver", "email": leaver.email, "display_name": "Lea Ver"}
+        with others_waiting(
+            lambda: client.post(CHANGE.format(leaver.pk), given | {"is_active": "on"})
+        ) as others:
+            invitations.force_new_password(fresh(leaver))
+
+        assert [answer.status_code for answer in others.answers] == [302]
+        now = fresh(leaver)
+        assert now.display_name == "Lea Ver"
+        assert not now.has_usable_password()
+
+
+def test_a_better_hash_of_a_password_that_is_void_is_not_kept(lab: Tenant, settings: Any) -> None:
+    with enter_tenant(lab):
+        leaver = person("leaver")
+        # The same password would be hashed in another way now.
+        settings.PASSWORD_HASHERS = [
+            "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+            *settings.PASSWORD_HASHERS,
+        ]
+        client = client_of(lab)
+        with others_waiting(
+            lambda: client.post("/accounts/login/", {"login": "leaver", "password": OLD})
+        ):
+            invitations.force_new_password(fresh(leaver))
+
+        assert not fresh(leaver).has_usable_password()
+    assert client.get("/").status_code == 302
