@@ -19,28 +19,35 @@ class Invitable:
 
     @staticmethod
     def _force_new_password(request: HttpRequest, user: CustomUser) -> None:
-        sessions, tokens, was_sent = force_new_password(user)
+        def told(was_sent: bool) -> None:
+            if was_sent:
+                messages.success(request, f"{user.email} was sent a link to choose a new one.")
+            else:
+                messages.error(request, f"The mail to {user.email} could not be sent. Try again.")
+
+        sessions, tokens = force_new_password(user, told)
         messages.success(
             request,
             f"The password of {user} is void. Ended: {sessions} of their sessions, {tokens} of "
             "their API tokens.",
         )
-        if was_sent:
-            messages.success(request, f"{user.email} was sent a link to choose a new one.")
-        else:
-            messages.error(request, f"The mail to {user.email} could not be sent. Try again.")
 
     @staticmethod
     def invite(request: HttpRequest, user: CustomUser) -> None:
         """Mail somebody a link, and say whether that could be done."""
-        if invite(user):
-            messages.success(request, f"{user.email} was sent a link to choose a password.")
-        else:
+
+        def told(was_sent: bool) -> None:
+            if was_sent:
+                messages.success(request, f"{user.email} was sent a link to choose a password.")
+                return
             messages.error(
                 request,
                 f"The mail to {user.email} could not be sent. Try again from their page: "
                 "Send link to choose a password.",
             )
+
+        # After the commit, and before the answer takes along what is to be said.
+        invite(user, told)
 
     @action(description="Send link to choose a password", url_path="send-link", icon="mail")
     def send_link(self, request: HttpRequest, object_id: str) -> HttpResponse:

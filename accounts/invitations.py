@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from accounts.api_tokens import revoke_all
 from accounts.devices import end_others
-from accounts.mails import send
+from accounts.mails import Told, send, send_later
 from accounts.models import CustomUser
 from activity.recording import record
 from tenants.context import current_tenant
@@ -31,27 +31,29 @@ def link_for(user: CustomUser) -> str:
     return absolute_url(path, current_tenant())
 
 
-def invite(user: CustomUser) -> bool:
+def invite(user: CustomUser, told: Told = lambda _: None) -> None:
     """Send somebody who was added a link to choose a password, and record it.
 
-    Returns whether the mail server took it, so that whoever added them can be told.
+    The mail leaves after the commit. ``told`` hears then whether the mail server took it, so that
+    whoever added them can be told.
     """
     record("user.invited", target=user)
-    return send(user, "invitation", "Your account at {place}", link=link_for(user))
+    send_later(user, "invitation", "Your account at {place}", told, link=link_for(user))
 
 
-def force_new_password(user: CustomUser) -> tuple[int, int, bool]:
+def force_new_password(user: CustomUser, told: Told = lambda _: None) -> tuple[int, int]:
     """Void somebody's password, end sessions and API tokens at once, and send them a link.
 
-    Returns how many sessions and tokens ended, and whether the mail server took the mail. For when
-    somebody else may know the password.
+    Returns how many sessions and tokens ended; of the mail ``told`` hears as with ``invite``. For
+    when somebody else may know the password.
     """
     with transaction.atomic():
         sessions = end_others(user, None)
         tokens = revoke_all(user)
         user.set_unusable_password()
         user.save(update_fields=["password"])
-        return sessions, tokens, invite(user)
+        invite(user, told)
+        return sessions, tokens
 
 
 def send_reset_link(user: CustomUser) -> bool:

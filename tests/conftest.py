@@ -22,6 +22,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group, Permission
 from django.core.cache import cache
+from django.core.handlers.base import BaseHandler
 from django.db import connection, transaction
 from django.db.models import Q
 from django.test import Client
@@ -278,6 +279,25 @@ def recorded(db: None) -> Callable[..., list[ActivityEvent]]:
             return list(events.filter(action__in=actions) if actions else events)
 
     return read
+
+
+@pytest.fixture
+def commits(
+    monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Callable[..., Any]
+) -> None:
+    """Do what waits for the commit of a request as soon as its view is done, as if it committed."""
+    make_view_atomic = BaseHandler.make_view_atomic
+
+    def make(self: BaseHandler, view: Callable[..., Any]) -> Callable[..., Any]:
+        atomic = make_view_atomic(self, view)
+
+        def committed(*given: Any, **named: Any) -> Any:
+            with django_capture_on_commit_callbacks(execute=True):
+                return atomic(*given, **named)
+
+        return committed
+
+    monkeypatch.setattr(BaseHandler, "make_view_atomic", make)
 
 
 @pytest.fixture

@@ -145,7 +145,7 @@ def test_nonsense_for_an_id_leads_nowhere(browser, acme, ann, what, page):
 
 
 def test_ann_adds_dan_who_gets_a_mail_and_cannot_come_before_he_chose_a_password(
-    browser, acme, ann, recorded
+    browser, acme, ann, recorded, commits
 ):
     client = browser(acme, ann)
     with enter_tenant(acme):
@@ -175,7 +175,9 @@ def test_ann_adds_dan_who_gets_a_mail_and_cannot_come_before_he_chose_a_password
     assert created.request_id == role.request_id
 
 
-def test_a_mail_that_cannot_be_sent_is_said_and_the_person_is_there(browser, acme, ann, settings):
+def test_a_mail_that_cannot_be_sent_is_said_and_the_person_is_there(
+    browser, acme, ann, settings, commits
+):
     settings.EMAIL_BACKEND = f"{BrokenServer.__module__}.BrokenServer"
 
     response = browser(acme, ann).post(
@@ -212,7 +214,7 @@ def test_what_cannot_be_a_person_is_refused_with_a_sentence(browser, acme, ann, 
         assert CustomUser.objects.count() == before
 
 
-def test_ann_sends_a_new_link_from_the_page_of_a_person(browser, acme, ann, cleo):
+def test_ann_sends_a_new_link_from_the_page_of_a_person(browser, acme, ann, cleo, commits):
     response = browser(acme, ann).post(f"{PEOPLE}{cleo.pk}/send-link/")
 
     assert response["Location"] == page_of(cleo)

@@ -85,7 +85,7 @@ def test_an_invitation_asks_nothing(browser, acme, cleo):
 
 
 def test_an_administrator_voids_a_password_and_all_that_it_opened(
-    browser, acme, ann, bob, recorded
+    browser, acme, ann, bob, recorded, commits
 ):
     _, text = token_of(acme, bob)
     theirs = browser(acme, bob)

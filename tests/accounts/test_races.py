@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from django.core.mail.backends.base import BaseEmailBackend
+from django.core.mail.backends.locmem import EmailBackend as Outbox
 from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
@@ -18,6 +20,7 @@ from accounts import invitations
 from accounts.models import CustomUser
 from tenants.context import enter_tenant
 from tenants.models import Tenant
+from tests.accounts.test_passwords import BrokenServer
 
 OLD = "an old bridge over a river"
 NEW = "a new bridge over a river"
@@ -193,3 +196,48 @@ def test_a_better_hash_of_a_password_that_is_void_is_not_kept(lab: Tenant, setti
 
         assert not fresh(leaver).has_usable_password()
     assert client.get("/").status_code == 302
+
+
+# The mail leaves when nobody waits for the row any more
+
+
+class Watching(Outbox):
+    """A mail server that looks whether it is called inside a transaction."""
+
+    seen: list[bool] = []
+
+    def send_messages(self, messages: Any) -> int:
+        self.seen.append(connection.in_atomic_block)
+        return super().send_messages(messages)
+
+
+class Refusing(BrokenServer):
+    """A mail server that is down, in this module."""
+
+
+@pytest.mark.parametrize(
+    ("server", "said"), [(Watching, "was sent a link to choose"), (Refusing, "could not be sent")]
+)
+@pytest.mark.parametrize("door", ["void", "link", "add"])
+def test_the_mail_leaves_after_the_commit_and_the_page_says_what_became_of_it(
+    lab: Tenant, settings: Any, server: type[BaseEmailBackend], said: str, door: str
+) -> None:
+    settings.EMAIL_BACKEND = f"{__name__}.{server.__name__}"
+    Watching.seen.clear()
+    with enter_tenant(lab):
+        chief, leaver = administrator("chief"), person("leaver")
+    client = client_of(lab, chief)
+    send = f"/admin/accounts/customuser/{leaver.pk}/send-link/"
+    page, given = {
+        "void": (send, {"void": "1"}),
+        "link": (send, {}),
+        "add": ("/admin/accounts/customuser/add/", {"username": "dan", "email": "d@lab.example"}),
+    }[door]
+
+    answer = client.post(page, given, follow=True)
+
+    assert said in answer.text
+    assert Watching.seen == [False] * (server is Watching)
+    with enter_tenant(lab):
+        assert fresh(leaver).has_usable_password() == (door != "void")
+        assert CustomUser.objects.filter(username="dan").exists() == (door == "add")
