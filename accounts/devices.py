@@ -7,12 +7,11 @@ from typing import Any, Final
 
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.models import Session
-from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
 
 from accounts.models import CustomUser
-from accounts.sessions import SessionStore, mark_of
+from accounts.sessions import SessionStore, rows_of
 from activity import context
 from activity.recording import keyed_hash, record
 from activity.text import one_line
@@ -129,23 +128,30 @@ def end_others(person: CustomUser, this_key: str | None) -> int:
     return _end(person, [one for one in _open(person) if one[0].session_key != this_key])
 
 
-def _end(person: CustomUser, chosen: list[tuple[Session, dict[str, Any]]]) -> int:
+def end_deactivated(person: CustomUser) -> int:
+    """End all sessions of somebody who may not sign in any more; returns how many."""
+    return _end(person, _open(person), SupportAccess.How.PERSON_LOST)
+
+
+def _end(
+    person: CustomUser,
+    chosen: list[tuple[Session, dict[str, Any]]],
+    how: SupportAccess.How = SupportAccess.How.PERSON,
+) -> int:
+    """End sessions; ``how`` is said of support access that is among them."""
     for row, data in chosen:
         record("session.revoked", target=person, details={"revoked_session_ref": _ref(row)})
         if access := support_of(data).get("access"):
             # Without its row it is over already, and the session ends all the same.
             with suppress(NotFound):
-                support.end_access(support.access_with(access), SupportAccess.How.PERSON)
+                support.end_access(support.access_with(access), how)
     Session.objects.filter(session_key__in=[row.session_key for row, _ in chosen]).delete()
     return len(chosen)
 
 
 def _open(person: CustomUser) -> list[tuple[Session, dict[str, Any]]]:
     """Return the person's sessions that still open something, with what they hold."""
-    now = timezone.now()
-    marked: QuerySet[Session] = Session.objects.filter(
-        session_data__startswith=mark_of(person.pk), expire_date__gt=now
-    )
+    marked = rows_of([person.pk]).filter(expire_date__gt=timezone.now())
     store = SessionStore()
     decoded = ((row, store.decode(row.session_data)) for row in marked)
     return [(row, data) for row, data in decoded if _is_good(person, data)]
@@ -153,8 +159,10 @@ def _open(person: CustomUser) -> list[tuple[Session, dict[str, Any]]]:
 
 def _is_good(person: CustomUser, data: dict[str, Any]) -> bool:
     """Tell whether the session is the person's and of no password that they had before."""
-    return data.get(SESSION_KEY) == str(person.pk) and constant_time_compare(
-        data.get(HASH_SESSION_KEY, ""), person.get_session_auth_hash()
+    good = (person.get_session_auth_hash(), *person.get_session_auth_fallback_hash())
+    held = data.get(HASH_SESSION_KEY, "")
+    return data.get(SESSION_KEY) == str(person.pk) and any(
+        constant_time_compare(held, one) for one in good
     )
 
 

@@ -155,16 +155,19 @@ class CustomUser(AbstractUser):
         with self._telling_of_password(), presence.held(self), together:
             super().save(*args, **kwargs)
             if ends:
-                self._end_tokens()
+                self._end_all()
 
     def check_password(self, raw_password: str | None) -> bool:
         """Tell whether this is the password; one that is right may be hashed anew."""
         return check_password(raw_password, self.password, partial(passwords.rehash, self))
 
-    def _end_tokens(self) -> None:
-        """End the tokens of who is deactivated, for good: let in again, they make new ones."""
+    def _end_all(self) -> None:
+        """End what is open of who is deactivated, for good: let in again, they begin anew."""
+        from accounts import devices
+
         now = timezone.now()
         self.api_tokens.filter(revoked_at=None, expires_at__gt=now).update(revoked_at=now)
+        devices.end_deactivated(self)
 
     def _telling_of_password(self) -> AbstractContextManager[object]:
         """Say that a new password is by a one-time link."""

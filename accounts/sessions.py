@@ -19,11 +19,16 @@ import base64
 import hmac
 import re
 import secrets
+from collections.abc import Iterable
+from functools import reduce
+from operator import or_
 from typing import Any, Final
 
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends import db
+from django.contrib.sessions.models import Session
+from django.db.models import Q, QuerySet
 
 from tenants.context import current_scope
 
@@ -55,7 +60,25 @@ def is_foreign(key: str) -> bool:
 
 def mark_of(person_key: Any) -> str:
     """Return what the rows of a person's sessions begin with; another in each place."""
-    key = f"accounts.sessions.person\0{settings.SECRET_KEY}".encode()
+    return _mark_under(settings.SECRET_KEY, person_key)
+
+
+def rows_of(person_keys: Iterable[Any]) -> QuerySet[Session]:
+    """Return the rows of people's sessions, by their keys.
+
+    Those too that were begun under a secret key that was in use before: they still open.
+    """
+    secrets_used = (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+    begins = [
+        Q(session_data__startswith=_mark_under(secret, key))
+        for key in person_keys
+        for secret in secrets_used
+    ]
+    return Session.objects.filter(reduce(or_, begins)) if begins else Session.objects.none()
+
+
+def _mark_under(secret: str, person_key: Any) -> str:
+    key = f"accounts.sessions.person\0{secret}".encode()
     return hmac.digest(key, f"{current_scope()}\0{person_key}".encode(), "sha256").hex()[:32] + "/"
 
 

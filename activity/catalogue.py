@@ -63,8 +63,9 @@ DESCRIPTIONS: Final[dict[str, Description]] = {
         folding=Folding(singles=1, seconds=60),
     ),
     "session.revoked": Description(
-        "A session was ended by its person from another one, or with all others; its cookie opens"
-        " nothing any more.",
+        "A session was ended: by its person from another one, or with all of theirs when their"
+        " password was voided, their second factor taken away, or they were deactivated. Its cookie"
+        " opens nothing any more.",
         details={"revoked_session_ref": HASH},
     ),
     "access.denied": Description(
@@ -82,7 +83,8 @@ DESCRIPTIONS: Final[dict[str, Description]] = {
     "user.changed": Description("What is known of a person was changed.", changes=ROW),
     "user.deleted": Description("A person was removed; these were the last values.", changes=ROW),
     "user.deactivated": Description(
-        "A person may not sign in any more; open sessions end.", changes={"is_active": FLAG}
+        "A person may not sign in any more; open sessions and tokens end.",
+        changes={"is_active": FLAG},
     ),
     "user.reactivated": Description("A person may sign in again.", changes={"is_active": FLAG}),
     "user.privileges_changed": Description(

@@ -306,3 +306,15 @@ def test_the_reference_of_a_session_is_the_records(acme, cleo):
     with enter_tenant(acme):
         assert list(refs(acme, cleo).values()) == [keyed_hash("session", key)]
     assert key not in json.dumps(here.get(MINE).text)
+
+
+def test_sessions_under_a_secret_key_of_before_are_shown_and_ended_too(acme, cleo, settings):
+    here = sign_in(acme, "cleo")
+    settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY]
+    settings.SECRET_KEY = "another secret key, of which nobody has heard before " * 2
+
+    with enter_tenant(acme):
+        assert len(devices_of(cleo, None)) == 1
+        assert devices.end_others(cleo, None) == 1
+
+    assert here.get(MINE).status_code == 302

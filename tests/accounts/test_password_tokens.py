@@ -1,11 +1,13 @@
 """What becomes of API tokens when a password is changed, voided, or its person deactivated."""
 
 import pytest
+from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.core import mail
 
 from accounts.invitations import link_for
 from accounts.models import ApiToken, CustomUser
+from activity.recording import keyed_hash
 from tenants.context import enter_tenant
 from tests.accounts.test_panel import change
 from tests.accounts.test_passwords import FRESH, choose, may_sign_in, path_of
@@ -133,9 +135,13 @@ def test_nobody_voids_their_own_nor_that_of_who_may_do_more(browser, acme, ann, 
 
 
 @pytest.mark.parametrize("door", ["list", "page", "code"])
-def test_who_is_deactivated_loses_their_tokens_for_good(browser, acme, ann, bob, recorded, door):
+def test_who_is_deactivated_loses_tokens_and_sessions_for_good(
+    browser, acme, ann, bob, recorded, door
+):
     token, text = token_of(acme, bob)
-    client = browser(acme, ann)
+    client, theirs = browser(acme, ann), browser(acme, bob)
+    assert theirs.get("/").status_code == 200
+    cookie = theirs.cookies[settings.SESSION_COOKIE_NAME].value
     if door == "list":
         client.post(
             "/admin/accounts/customuser/",
@@ -151,7 +157,16 @@ def test_who_is_deactivated_loses_their_tokens_for_good(browser, acme, ann, bob,
     assert len(recorded(acme, "token.revoked")) == 1
     with enter_tenant(acme):
         CustomUser.objects.filter(pk=bob.pk).update(is_active=True)
+        ref = keyed_hash("session", cookie)
     assert not opens(acme, text)
+    # A browser forgets a cookie that opens nothing; whoever copied it does not.
+    thief = browser(acme)
+    thief.cookies[settings.SESSION_COOKIE_NAME] = cookie
+    assert thief.get("/").status_code == 302
+    [ended] = recorded(acme, "session.revoked")
+    assert ended.target_id == str(bob.public_id)
+    assert ended.details == {"revoked_session_ref": ref}
+    assert client.get("/").status_code == 200
 
 
 def test_saving_somebody_who_is_active_ends_nothing_and_costs_nothing(
