@@ -6,6 +6,7 @@ from typing import Any
 import structlog
 from allauth.account.adapter import DefaultAccountAdapter
 from allauth.account.auth_backends import AuthenticationBackend
+from allauth.core.internal import ratelimit
 from allauth.mfa.adapter import DefaultMFAAdapter
 from django.contrib.auth import authenticate
 from django.core.exceptions import ValidationError
@@ -14,6 +15,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts import passwords, tasks
+from accounts.managers import CustomUserManager
 from activity import signins
 from activity.recording import record
 from activity.requests import client_ip
@@ -42,9 +44,14 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         return client_ip(request) or ""
 
     def _get_login_attempts_cache_key(self, request: HttpRequest, **credentials: Any) -> str:
-        """Count failures per account and address, so that nobody can lock somebody else out."""
-        key = super()._get_login_attempts_cache_key(request, **credentials)
-        return f"{key}:{self.get_client_ip(request)}"
+        """Count failures per login and address, so that nobody can lock somebody else out.
+
+        By what was typed, in one spelling, and not by whose it is: that two logins share a count
+        would say that both are somebody's. The host says nothing, since each place counts alone.
+        """
+        typed = credentials.get("email") or credentials.get("username") or ""
+        login = CustomUserManager.normalize_username(str(typed).strip())
+        return f"{login}:{ratelimit.get_ip(request)}"
 
     def authenticate(self, request: HttpRequest, **credentials: Any) -> Any:
         """Return whoever may sign in; somebody deactivated fails like those who mistype.
@@ -64,13 +71,13 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             self._rollback_login_failed_rl_usage()
         return user
 
-    def get_login_stages(self) -> list[str]:
-        """Return what a sign-in goes through beyond the password: the second factor, every time."""
-        return ["accounts.factor_signin.SecondFactorStage"]
-
     def set_password(self, user: Any, password: str) -> None:
         """Keep a new password, if the one that was checked is still theirs."""
         passwords.replace(user, password)
+
+    def get_login_stages(self) -> list[str]:
+        """Return what a sign-in goes through beyond the password: the second factor, every time."""
+        return ["accounts.factor_signin.SecondFactorStage"]
 
     def get_reauthentication_methods(self, user: Any) -> list[dict[str, Any]]:
         """Ask for the password again where that is needed; a code is asked for on the page."""

@@ -426,6 +426,37 @@ def test_a_forwarded_address_that_anybody_can_write_resets_no_count(browser, acm
     assert "Too many failed" in refused.text
 
 
+def test_another_port_or_spelling_begins_no_new_count(browser, acme, bob):
+    for number in range(10):
+        login = ["bob", "BOB", " bob "][number % 3]
+        host = f"acme.localhost:{number + 1}"
+        page = sign_in(browser(acme), login, "a guess", headers={"host": host})
+        assert "Too many failed" not in page.text
+    refused = sign_in(browser(acme), "Bob", "a guess", headers={"host": "acme.localhost"})
+
+    assert "Too many failed" in refused.text
+
+
+def test_the_addresses_of_one_network_share_a_count_and_others_do_not(browser, acme, bob):
+    for number in range(11):
+        refused = sign_in(browser(acme), "bob", "a guess", REMOTE_ADDR=f"2001:db8:0:1::{number:x}")
+    neighbour = sign_in(browser(acme), "bob", REMOTE_ADDR="2001:db8:0:2::1")
+
+    assert "Too many failed" in refused.text
+    assert neighbour.status_code == 302
+
+
+def test_a12_no_count_tells_that_two_logins_are_one_persons(browser, acme, bob):
+    def guess(login, address):
+        return sign_in(browser(acme), login, "a guess", REMOTE_ADDR=address).text
+
+    # From an address each, so that none meets the limit of its own.
+    for login, address in (("bob", "203.0.113.5"), ("nobody", "203.0.113.6")):
+        last = [guess(login, address) for _ in range(11)][-1]
+        assert "Too many failed" in last
+        assert "Too many failed" not in guess(f"{login}@acme.example", address)
+
+
 # Passwords as they are typed
 
 
