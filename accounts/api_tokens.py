@@ -171,10 +171,11 @@ def found(name: str) -> ApiToken:
 
 
 def revoke(token: ApiToken, reason: str = "") -> bool:
-    """End a token at once; returns whether it was not revoked before."""
-    ended = ApiToken.objects.filter(pk=token.pk, revoked_at=None)
+    """End a token at once; returns whether it was good until now."""
+    now = timezone.now()
+    good = good_tokens(token.user, now).filter(pk=token.pk)
     with telling(reason=reason) if reason else nullcontext():
-        return bool(ended.update(revoked_at=timezone.now()))
+        return bool(good.update(revoked_at=now))
 
 
 def revoke_all(user: CustomUser, reason: str = "") -> int:

@@ -141,7 +141,7 @@ class EndToken(Verb):
             chosen = list(
                 _of(options.person) if options.person else [api_tokens.found(options.token)]
             )
-            good = [token for token in chosen if token.revoked_at is None]
+            good = [token for token in chosen if token.state == "good"]
             if not options.dry_run:
                 good = [token for token in good if api_tokens.revoke(token, reason)]
         if output.as_json:

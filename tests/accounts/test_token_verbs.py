@@ -5,6 +5,7 @@ import json
 import pytest
 from django.core import mail
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from accounts import api_tokens
 from accounts.models import ApiToken, CustomUser
@@ -121,6 +122,20 @@ def test_one_is_ended_with_the_reason(run, acme, ann, recorded):
     again = json.loads(run("end", str(token.pk), "--tenant", "acme", "--json"))
     assert (again["changed"], again["ended"]) == (False, [])
     assert "nothing to end" in run(*end)
+
+
+def test_one_that_has_expired_has_ended_already(run, acme, ann, recorded):
+    token, _ = token_of(acme, ann)
+    with enter_tenant(acme):
+        ApiToken.objects.filter(pk=token.pk).update(expires_at=timezone.now())
+    end = ("end", token.beginning, "--tenant", "acme")
+    assert json.loads(run(*end, "--dry-run", "--json"))["changed"] is False
+    assert "nothing to end" in run(*end)
+    with enter_tenant(acme):
+        token.refresh_from_db()
+        assert not api_tokens.revoke(token)
+        assert token.state == "expired"
+    assert recorded(acme, "token.revoked") == []
 
 
 def test_all_of_somebody_are_ended_and_nobody_elses(run, acme, ann, bob):
