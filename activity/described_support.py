@@ -59,6 +59,7 @@ SUPPORT: Final[dict[str, Description]] = {
         details={
             "why": one_of(
                 *("forbidden", "not served", "wrong password", "wrong code", "unknown person"),
+                "too many attempts",
                 *("unknown link", "used link", "expired link", "ended", "operator", "person"),
             ),
             "access?": TEXT,

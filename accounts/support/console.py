@@ -113,6 +113,7 @@ def _check_again(request: HttpRequest, tenant: Tenant, operator: CustomUser) -> 
     """
     place = Subject("tenant", str(tenant.pk), tenant.name)
     if not ratelimit.consume(request, action="reauthenticate", user=operator):
+        telling.refuse("too many attempts", place)
         raise InvalidInput("there were too many attempts.", "Wait a minute.")
     if not operator.check_password(request.POST.get("password", "")):
         telling.refuse("wrong password", place)

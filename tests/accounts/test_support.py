@@ -154,6 +154,17 @@ def test_what_cannot_be_opened_is_explained_and_nothing_is_open(
     assert [one.details["why"] for one in platform_events("support.refused")] == [why] * bool(why)
 
 
+def test_attempts_that_the_limit_refuses_are_recorded_too(browser, acme, olga, settings):
+    settings.ACCOUNT_RATE_LIMITS = {"reauthenticate": "1/m/user"}
+    client = browser(None, olga)
+    assert "not your password" in client.post(console_of(acme), wanted(password="wrong")).text
+    assert "there were too many attempts" in client.post(console_of(acme), wanted()).text
+    told = [one.details["why"] for one in platform_events("support.refused")]
+    assert told == ["wrong password", "too many attempts"]
+    with enter_platform():
+        assert not SupportAccess.objects.exists()
+
+
 def test_the_code_is_asked_of_an_operator_who_has_a_second_factor(browser, acme, olga):
     from accounts import factor_codes
 
