@@ -14,11 +14,12 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
-# NIST SP 800-63B-4: length, a list of common ones, no rules of composition.
+# NIST SP 800-63B-4, 3.1.1.2: 15 characters where a password may be the only factor, a list of
+# common ones, no rules of composition. With a second factor too: that can be switched off.
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
-        "OPTIONS": {"min_length": 12},
+        "OPTIONS": {"min_length": 15},
     },
     {
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",

@@ -346,7 +346,7 @@ def test_asking_often_for_one_person_is_refused_for_a_while(browser, acme, cleo)
 @pytest.mark.parametrize(
     ("password", "sentence"),
     [
-        ("short", "at least 12 characters"),
+        ("short", "at least 15 characters"),
         ("password1234", "too common"),
         ("bob@acme.example", "too similar"),
         ("x" * 1_025, "use at most 1024 characters"),

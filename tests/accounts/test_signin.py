@@ -467,7 +467,7 @@ def test_a12_no_count_tells_that_two_logins_are_one_persons(browser, acme, bob):
 )
 @given(
     st.text(
-        st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=12, max_size=64
+        st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=15, max_size=64
     ).filter(lambda text: text.strip())
 )
 def test_a14_any_password_of_unicode_and_spaces_is_kept_as_typed(in_acme, password):
