@@ -2,13 +2,11 @@
 
 import uuid
 from collections.abc import Iterable, Iterator
-from importlib import import_module
 from typing import Any
 
 from allauth.account.models import EmailAddress
 from allauth.mfa.models import Authenticator
 from django.apps import apps
-from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.models import Session
 from django.db.models import Model, Q
@@ -16,6 +14,7 @@ from django.db.models import Model, Q
 from accounts import administrators
 from accounts.devices import kept_device
 from accounts.models import ApiToken, CustomUser, Membership
+from accounts.sessions import SessionStore, rows_of
 from activity.forgetting.people import People, Person, pseudonym
 from activity.models import ActivityEvent, SavedSearch, Schedule
 from activity.subjects import label_of
@@ -143,10 +142,10 @@ def _end_sessions(keys: set[int]) -> int:
 
 
 def _sessions_of(keys: set[int]) -> Iterator[tuple[Session, dict[str, Any]]]:
-    """Find them by what they hold: the table has no column for whose they are."""
-    store = import_module(settings.SESSION_ENGINE).SessionStore()
+    """Find them by their marks; whose they are says what is signed."""
+    store = SessionStore()
     wanted = {str(key) for key in keys}
-    for session in Session.objects.iterator(chunk_size=500):
+    for session in rows_of(keys).iterator(chunk_size=500):
         held = store.decode(session.session_data)
         if held.get(SESSION_KEY) in wanted:
             yield session, held
