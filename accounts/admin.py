@@ -132,12 +132,8 @@ class CustomUserAdmin(
         return _may_touch(request, user)
 
     def locked(self, key: Any) -> Any:
-        """Return the person with that key; with them every administrator is locked.
-
-        Of two who take each other's power back at the same moment, the second finds out.
-        """
-        people = CustomUser.objects.filter(Q(is_superuser=True) | Q(pk=key)).order_by("pk")
-        return next((one for one in people.select_for_update() if one.pk == int(key)), None)
+        """Return the person with that key; with them every administrator is locked."""
+        return administrators.locked(int(key)).get(int(key))
 
     def changeform_view(
         self, request: HttpRequest, object_id: Any = None, *args: Any, **kwargs: Any
@@ -145,6 +141,11 @@ class CustomUserAdmin(
         """Show the form or keep it; what it is compared with is locked before it is read."""
         self._lock_for_change(request, object_id)
         return super().changeform_view(request, object_id, *args, **kwargs)
+
+    def delete_view(self, request: HttpRequest, object_id: Any, *args: Any, **kwargs: Any) -> Any:
+        """Ask or delete; raises ``Conflict`` for the last administrator."""
+        self._lock_for_change(request, object_id)
+        return super().delete_view(request, object_id, *args, **kwargs)
 
     def _lock_for_change(self, request: HttpRequest, object_id: Any) -> None:
         key = str(object_id)
@@ -158,6 +159,17 @@ class CustomUserAdmin(
             obj.save(update_fields=[name for name in form.changed_data if name in columns])
         else:
             super().save_model(request, obj, form, change)
+
+    def delete_model(self, request: HttpRequest, obj: Any) -> None:
+        """Delete somebody, but not the last administrator; that one is locked already."""
+        administrators.keep_one(obj)
+        super().delete_model(request, obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[CustomUser]) -> None:
+        """Delete those who were chosen, one by one, so that the last administrator is noticed."""
+        for user in _locked(queryset):
+            administrators.keep_one(user)
+            user.delete()
 
     def refuse_taking_back(self, row: Any, shown: Preview) -> None:
         """Keep the last administrator."""
@@ -218,7 +230,7 @@ class CustomUserAdmin(
     def _set_active(
         self, request: HttpRequest, queryset: QuerySet[CustomUser], *, to: bool
     ) -> None:
-        chosen = list(queryset.exclude(is_active=to))
+        chosen = [user for user in _locked(queryset) if user.is_active != to]
         allowed = [
             user for user in chosen if _may_touch(request, user) and user.pk != request.user.pk
         ]
@@ -227,6 +239,8 @@ class CustomUserAdmin(
             if user not in allowed:
                 denials.deny(request, "not permitted", target=user)
         for user in allowed:
+            if not to:
+                administrators.keep_one(user)
             user.is_active = to
             user.save(update_fields=["is_active"])
         done = "activated" if to else "deactivated"
@@ -256,6 +270,13 @@ def _may_touch(request: HttpRequest, user: Any) -> bool:
     names = theirs.values_list("content_type__app_label", "codename")
     held = {f"{app}.{codename}" for app, codename in names}
     return not user.is_superuser and held <= me.get_all_permissions()
+
+
+def _locked(chosen: QuerySet[CustomUser]) -> list[CustomUser]:
+    """Return who was chosen, as they are now; with them every administrator is locked."""
+    keys = [user.pk for user in chosen]
+    people = administrators.locked(*keys)
+    return [people[key] for key in keys if key in people]
 
 
 def _people(count: int) -> str:

@@ -1,11 +1,13 @@
 """Making a tenant's administrators, for the operators of the platform."""
 
 import re
+from typing import Any
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
+from django.db.models import Q
 
 from accounts.invitations import link_for
 from accounts.models import CustomUser
@@ -84,8 +86,20 @@ def appoint(tenant: Tenant, username: str, email: str, password: str | None) -> 
     )
 
 
+def locked(*keys: Any) -> dict[Any, CustomUser]:
+    """Return the administrators, active or not, and people by their keys; all are locked.
+
+    Of two who take each other's power at the same moment, the second finds out.
+    """
+    wanted = CustomUser.objects.filter(Q(is_superuser=True) | Q(pk__in=keys))
+    return {person.pk: person for person in wanted.order_by("pk").select_for_update()}
+
+
 def keep_one(user: CustomUser) -> None:
-    """Refuse to lose the only administrator: nobody would be left to run the place."""
+    """Refuse to lose the only administrator: nobody would be left to run the place.
+
+    Whoever goes on to take power from ``user`` has ``locked`` the administrators before.
+    """
     if not (user.is_superuser and user.is_active):
         return
     others = CustomUser.objects.administrators().active().exclude(pk=user.pk)

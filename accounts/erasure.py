@@ -117,10 +117,19 @@ def refuse(person: Person) -> None:
 
 
 def close(person: Person) -> dict[str, int]:
-    """End sessions and account. What the signals of it record is erased with the rest."""
-    user = CustomUser.objects.select_for_update().filter(public_id=person.id).first()
+    """End sessions and account. What the signals of it record is erased with the rest.
+
+    Raises ``Conflict`` for who has become the only administrator since that was looked at.
+    """
+    found = CustomUser.objects.filter(public_id=person.id)
+    user = found.first()
     if user is None:
         return {}
+    everybody = administrators.locked(user.pk) if user.is_superuser else {}
+    user = everybody.get(user.pk) or found.select_for_update().first()
+    if user is None:
+        return {}
+    administrators.keep_one(user)
     counts = {Session._meta.db_table: _end_sessions({user.pk})}
     _, deleted = user.delete()
     for label, count in deleted.items():

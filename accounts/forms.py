@@ -13,8 +13,10 @@ from unfold.widgets import (
     UnfoldAdminTextInputWidget,
 )
 
+from accounts import administrators
 from accounts.managers import CustomUserManager
 from accounts.models import CustomUser
+from tenants.errors import Conflict
 
 
 class RolesForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -80,6 +82,16 @@ class CustomUserCreationForm(RolesForm):
 
 class CustomUserChangeForm(RolesForm):
     """Change a person."""
+
+    def clean(self) -> Any:
+        """Keep the last administrator; the instance is still what the row is."""
+        cleaned = super().clean()
+        if not all(self.cleaned_data.get(power, True) for power in ("is_superuser", "is_active")):
+            try:
+                administrators.keep_one(self.instance)
+            except Conflict as error:
+                raise forms.ValidationError(str(error)) from None
+        return cleaned
 
 
 class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -16,9 +16,12 @@ from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
-from accounts import invitations
+from accounts import administrators, invitations
 from accounts.models import CustomUser
+from activity.forgetting import erasing
+from activity.forgetting.people import people
 from tenants.context import enter_tenant
+from tenants.errors import Conflict
 from tenants.models import Tenant
 from tests.accounts.test_passwords import BrokenServer
 
@@ -241,3 +244,61 @@ def test_the_mail_leaves_after_the_commit_and_the_page_says_what_became_of_it(
     with enter_tenant(lab):
         assert fresh(leaver).has_usable_password() == (door != "void")
         assert CustomUser.objects.filter(username="dan").exists() == (door == "add")
+
+
+# Two administrators
+
+
+def _demote(client: Client, other: CustomUser) -> Any:
+    given = {"username": other.username, "email": other.email, "is_active": "on", "is_staff": "on"}
+    return client.post(CHANGE.format(other.pk), given)
+
+
+def _deactivate(client: Client, other: CustomUser) -> Any:
+    given = {"username": other.username, "email": other.email, "is_superuser": "on"}
+    return client.post(CHANGE.format(other.pk), given | {"is_staff": "on"})
+
+
+def _deactivate_in_the_list(client: Client, other: CustomUser) -> Any:
+    given = {"action": "deactivate", "_selected_action": [str(other.pk)]}
+    return client.post("/admin/accounts/customuser/", given)
+
+
+def _delete(client: Client, other: CustomUser) -> Any:
+    return client.post(f"/admin/accounts/customuser/{other.pk}/delete/", {"post": "yes"})
+
+
+def _delete_in_the_list(client: Client, other: CustomUser) -> Any:
+    given = {"action": "delete_selected", "_selected_action": [str(other.pk)], "post": "yes"}
+    return client.post("/admin/accounts/customuser/", given)
+
+
+DOORS = [_demote, _deactivate, _deactivate_in_the_list, _delete, _delete_in_the_list]
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_two_administrators_who_remove_each_other_leave_one(lab: Tenant, door: Any) -> None:
+    with enter_tenant(lab):
+        one, two = administrator("one"), administrator("two")
+        of_one, of_two = client_of(lab, one), client_of(lab, two)
+        with others_waiting(lambda: door(of_one, two), lambda: door(of_two, one)) as others:
+            administrators.locked()
+
+        assert CustomUser.objects.administrators().active().count() == 1
+        pages = [answer.text.lower() for answer in others.answers]
+        assert len([page for page in pages if "this is the last administrator here." in page]) == 1
+
+
+def test_two_administrators_who_are_erased_at_once_leave_one(lab: Tenant) -> None:
+    def erase(whom: Any) -> Any:
+        with enter_tenant(lab):
+            return erasing.begin(whom, "request 1")
+
+    with enter_tenant(lab):
+        administrator("one"), administrator("two")
+        both = [people().find("one"), people().find("two")]
+        with others_waiting(lambda: erase(both[0]), lambda: erase(both[1])) as others:
+            administrators.locked()
+
+        assert CustomUser.objects.administrators().active().count() == 1
+        assert [type(answer) for answer in others.answers if answer] == [Conflict]
