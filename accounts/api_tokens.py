@@ -24,6 +24,7 @@ from activity.context import current, telling
 from activity.models import Outcome
 from activity.recording import keyed_hash, record
 from activity.subjects import Subject, subject_of
+from tenants import reasons
 from tenants.errors import Conflict, InvalidInput, NotFound
 
 SCOPES: Final = {
@@ -37,8 +38,6 @@ DAYS: Final = (7, 30, 90, 365)
 USUAL_DAYS: Final = 90
 MOST_TOKENS: Final = 20
 """Good tokens of one person: more than anybody keeps an eye on."""
-
-LONGEST_REASON: Final = 300
 
 USED_RESOLUTION: Final = timedelta(minutes=5)
 """``last_used_at`` is at most this old while a token is used: so few are writes."""
@@ -114,7 +113,7 @@ def make_for(
     deactivated.
     """
     check_making_for(user, name, scopes, days, reason)
-    with transaction.atomic(), telling(reason=sound_reason(reason)):
+    with transaction.atomic(), telling(reason=reasons.sound(reason)):
         token, text = make(user, name, scopes, days)
     # No link and no token: whoever reads their mail can do nothing with it.
     send(user, "token", "An API token of yours at {place}", token=token)
@@ -125,21 +124,11 @@ def check_making_for(
     user: CustomUser, name: str, scopes: list[str], days: int, reason: str
 ) -> None:
     """Refuse what ``make_for`` refuses; change nothing."""
-    sound_reason(reason)
+    reasons.sound(reason)
     check_making(name, scopes, days)
     if not user.is_active:
         raise Conflict("the person is deactivated.", "A token of theirs would open nothing.")
     _refuse_too_many(user, timezone.now())
-
-
-def sound_reason(reason: str) -> str:
-    """Return a reason on one line; raises ``InvalidInput`` for none, and for a long one."""
-    reason = " ".join(reason.split())
-    if not reason or len(reason) > LONGEST_REASON:
-        raise InvalidInput(
-            "a reason is needed.", f"Say why, in at most {LONGEST_REASON} characters."
-        )
-    return reason
 
 
 def _refuse_too_many(user: CustomUser, now: datetime) -> None:

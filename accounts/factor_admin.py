@@ -12,6 +12,7 @@ from unfold.decorators import action, display
 
 from accounts import second_factors
 from accounts.models import CustomUser
+from tenants import reasons
 from tenants.errors import InvalidInput, TenantryError
 
 
@@ -72,7 +73,7 @@ class WithSecondFactor:
             "person": user,
             "has_factor": second_factors.is_on(user),
             "reason": request.POST.get("reason", ""),
-            "longest_reason": second_factors.LONGEST_REASON,
+            "longest_reason": reasons.LONGEST,
         }
         return render(request, "accounts/take_factor_away.html", context)
 

@@ -29,13 +29,12 @@ from activity.models import Outcome
 from activity.recording import record
 from activity.requests import actor_of
 from activity.subjects import label_of
+from tenants import reasons
 from tenants.context import current_tenant
 from tenants.errors import Conflict, InvalidInput
 
 TOTP: Final = Authenticator.Type.TOTP.value
 RECOVERY: Final = Authenticator.Type.RECOVERY_CODES.value
-
-LONGEST_REASON: Final = 300
 
 
 class Verdict(StrEnum):
@@ -138,11 +137,7 @@ def take_away(person: CustomUser, reason: str) -> int:
 
 def check_taking_away(person: CustomUser, reason: str) -> str:
     """Return the reason as it is recorded; raises what ``take_away`` raises, changes nothing."""
-    reason = " ".join(reason.split())
-    if not reason or len(reason) > LONGEST_REASON:
-        raise InvalidInput(
-            "a reason is needed.", f"Say why, in at most {LONGEST_REASON} characters."
-        )
+    reason = reasons.sound(reason)
     if not _rows(person).exists():
         raise Conflict(f"{label_of(person)} has no second factor.", "There is nothing to do.")
     return reason

@@ -10,6 +10,7 @@ from accounts.api_tokens import DAYS, SCOPES, USUAL_DAYS
 from accounts.models import ApiToken
 from activity.places import place
 from activity.subjects import label_of
+from tenants import reasons
 from tenants.commandline import Output, Verb, VerbGroup
 from tenants.errors import InvalidInput
 
@@ -136,7 +137,7 @@ class EndToken(Verb):
             raise InvalidInput(
                 "say which token.", "Give its beginning, or --person for all of somebody."
             )
-        reason = api_tokens.sound_reason(options.reason) if options.reason else ""
+        reason = reasons.sound(options.reason) if options.reason else ""
         with place(options):
             chosen = list(
                 _of(options.person) if options.person else [api_tokens.found(options.token)]

@@ -11,6 +11,7 @@ from typing import Final
 
 from django.conf import settings
 
+from tenants import reasons
 from tenants.context import enter_platform
 from tenants.errors import InvalidInput, NotFound
 from tenants.models import SupportAccess, Tenant
@@ -18,7 +19,7 @@ from tenants.models import SupportAccess, Tenant
 MINUTES: Final = (15, 30, 60, 120)
 """For how long an access can be opened; the settings may leave out the longest."""
 
-LONGEST_REASON: Final = 300
+LONGEST_REASON: Final = reasons.LONGEST
 
 PERMISSION: Final = "tenants.open_support"
 
@@ -79,13 +80,7 @@ def check_minutes(minutes: int) -> int:
 
 def check_reason(reason: str) -> str:
     """Return a reason as it is stored; raises ``InvalidInput`` without a usable one."""
-    text = " ".join(reason.split())
-    if not text or len(text) > LONGEST_REASON or not text.isprintable():
-        raise InvalidInput(
-            "a reason is needed.",
-            f"Say why, in at most {LONGEST_REASON} printable characters: the customer reads it.",
-        )
-    return text
+    return reasons.sound(reason, "the customer reads it")
 
 
 def access_with(access_id: str) -> SupportAccess:

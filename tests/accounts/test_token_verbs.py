@@ -61,6 +61,7 @@ def test_scopes_and_time_are_chosen(run, operator):
         (("--person", "ann", "--scope", "everything"), "needs a scope"),
         (("--person", "ann", "--days", "10000"), "cannot last so long"),
         (("--person", "ann", "--reason", "  "), "a reason is needed"),
+        (("--person", "ann", "--reason", "a\x1b[31m"), "a reason is needed"),
         (("--person", "ann", "--name", ""), "name cannot be used"),
         (("--person", "ann", "--name", "x" * 61), "name cannot be used"),
         (("--person", "ann", "--name", "a\nb"), "name cannot be used"),
@@ -156,6 +157,7 @@ def test_all_of_somebody_are_ended_and_nobody_elses(run, acme, ann, bob):
         (("a\0b",), "there is no token"),
         (("--person", "sam"), "nobody here"),
         (("tnt_x", "--reason", "r" * 301), "a reason is needed"),
+        (("tnt_x", "--reason", "a\u202eb"), "a reason is needed"),
     ],
 )
 def test_what_cannot_be_ended_is_refused(run, acme, ann, arguments, said):
