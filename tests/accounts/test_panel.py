@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import pytest
 from django.contrib.auth.models import Group, Permission
 from django.core import mail
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, get_resolver
 
 from accounts.api_tokens import make
@@ -247,6 +249,21 @@ def test_a_change_is_written_down_with_who_before_and_after(browser, acme, ann, 
         assert newest.actor_label == f"Ann {CANARY['acme']} (ann)"
         assert newest.request_id == event.request_id
         assert first.history_type == "+"
+
+
+def test_the_form_writes_what_was_changed_and_nothing_else(browser, acme, ann, cleo):
+    client = browser(acme, ann)
+
+    with CaptureQueriesContext(connection) as statements:
+        change(client, acme, cleo, display_name="Cleo Neu")
+
+    [update] = [
+        one["sql"]
+        for one in statements
+        if one["sql"].startswith('UPDATE "accounts_customuser"') and "last_seen" not in one["sql"]
+    ]
+    assert "display_name" in update
+    assert not any(name in update for name in ("password", "is_active", "is_superuser", "email"))
 
 
 def test_power_state_and_names_are_events_of_their_own(browser, acme, ann, cleo, recorded):
