@@ -140,6 +140,7 @@ _ALL: Final = (
     ),
     Action("support.opened", "{actor} opened support access to {target}", Severity.WARNING),
     Action("support.entered", "{actor} began support access to {target}", Severity.WARNING),
+    Action("support.viewed", "{actor} looked at {target}"),
     Action("support.ended", "Support access to {target} ended", Severity.NOTICE),
     Action("support.refused", "{actor} was refused support access to {target}", Severity.WARNING),
     Action("support.row_added", "{actor} wrote {target} past the platform", Severity.WARNING),

@@ -27,7 +27,7 @@ def deny(request: HttpRequest, why: str, target: models.Model | Subject | None =
     """Record that ``request`` was refused, for a reason that the catalogue knows."""
     record(
         ACTION,
-        target=_target(request) if target is None else target,
+        target=target_of(request) if target is None else target,
         outcome=Outcome.DENIED,
         details={"method": str(request.method)[:16], "path": _wanted(request), "why": why},
     )
@@ -78,7 +78,7 @@ def _is_forged(request: HttpRequest) -> bool:
     )
 
 
-def _target(request: HttpRequest) -> Subject:
+def target_of(request: HttpRequest) -> Subject:
     """Return the object that the page is of, if the address names one, else the page."""
     match = request.resolver_match
     key = match.kwargs.get("object_id") if match else None

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from activity.describing import FLOOD, Description
+from activity.describing import FLOOD, Description, Folding
 from activity.schemas import COUNT, FLAG, MOMENT, ROW, TEXT, Schema, one_of
 
 _ACCESS: Final[dict[str, Schema]] = {
@@ -40,6 +40,13 @@ SUPPORT: Final[dict[str, Description]] = {
         "The operator used the one-time link and is in the tenant. Whatever is done from here on"
         " has the operator as actor and the person as on whose behalf.",
         details={**_ACCESS, "ends_at": MOMENT},
+    ),
+    "support.viewed": Description(
+        "An operator was shown a page under support access. The target is the object that the page"
+        " is of, or the page. What has an action of its own, such as looking through the record, is"
+        " told as that.",
+        details={"page": TEXT},
+        folding=Folding(singles=1, seconds=900, apart=("target", "page")),
     ),
     "support.ended": Description(
         "The operator is out: they, another operator, an administrator of the tenant or the person"

@@ -221,7 +221,9 @@ def _key(event: ActivityEvent, folding: Folding) -> uuid.UUID:
         for name in folding.apart
     ]
     whose = (event.actor_id or event.target_id, _network(event.ip))
-    return _hash("flood", event.action, event.outcome, *whose, *apart)
+    # Of two accesses of an operator each has its person and its reason, and a session of its own.
+    behalf = (event.on_behalf_of_id, event.session_ref) if event.on_behalf_of_id else ()
+    return _hash("flood", event.action, event.outcome, *whose, *apart, *behalf)
 
 
 def _signature(event: ActivityEvent) -> uuid.UUID:

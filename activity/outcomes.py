@@ -48,6 +48,12 @@ def keeping() -> Iterator[Kept]:
         _kept.reset(token)
 
 
+def keeps(*actions: str) -> bool:
+    """Tell whether an event of one of these actions waits to be written."""
+    kept = _kept.get()
+    return kept is not None and any(kept.has(action) for action in actions)
+
+
 def keep(event: ActivityEvent) -> bool:
     """Keep an event of the place one is in for later; ``False`` where nobody will write it."""
     kept = _kept.get()

@@ -11,6 +11,7 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from activity import denials, outcomes
 from activity.actions import CATALOGUE
 from activity.models import ActivityEvent
 from activity.reading.lists import PLACES
@@ -20,6 +21,9 @@ from activity.subjects import Subject
 
 _NO_SEARCH: Final = {*PLACES, "cursor", "limit", "export", "e"}
 """Parameters of the list, and of the API's, that say where a page begins and ends, or nothing."""
+
+
+_VIEWS: Final = ("activity.searched", "activity.viewed", "history.viewed", "report.viewed")
 
 
 def list_viewed(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
@@ -55,3 +59,15 @@ def report_viewed(report: Report) -> None:
     """Record that somebody looked at a report."""
     details: dict[str, Any] = {"period": str(report.period)}
     record("report.viewed", target=Subject("report", report.name, report.title), details=details)
+
+
+def page_viewed(request: HttpRequest, response: HttpResponseBase) -> None:
+    """Record that a page was looked at by somebody whose every look is recorded.
+
+    By its name and what it is of, not by what was searched for on it. Not again what it has told
+    itself.
+    """
+    if response.status_code < 300 and not outcomes.keeps(*_VIEWS):
+        match = request.resolver_match
+        name = (match.url_name if match else None) or ""
+        record("support.viewed", target=denials.target_of(request), details={"page": name})

@@ -124,4 +124,4 @@ def _acts(access: SupportAccess) -> int:
             id__gte=first_id_at(began - _MARGIN),
             occurred_at__gte=began,
         )
-        return done.exclude(action__startswith="support.").count()
+        return done.exclude(action__in=("support.entered", "support.ended")).count()

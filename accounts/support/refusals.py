@@ -11,7 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from accounts.support import pages, serving
-from activity import denials
+from activity import denials, viewing
 from activity.requests import SAFE_METHODS
 from tenants.problems import is_api, problem
 
@@ -78,6 +78,10 @@ ACTING: Final[dict[str, Callable[[HttpRequest], bool]]] = {
 """Pages that may be sent something, and what of it."""
 
 
+_NO_PAGES: Final = frozenset({"jsi18n"})
+"""What may be looked at and shows nothing of the tenant's: words of the panel's scripts."""
+
+
 SIGNING_OUT: Final = ("account_logout", "logout")
 """Pages whose form ends the access, as the banner's does."""
 
@@ -110,14 +114,19 @@ def refuse(request: HttpRequest) -> HttpResponse:
 class SupportMiddleware:
     """Keeps support access from what it may not do, before the view is called.
 
-    Pages that it may look at cost no statement here: who asks is found out where they ask.
+    What it is shown is recorded before it leaves. A page that nobody is asked for, who they are,
+    shows nothing that is not everybody's, and costs no statement here.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        return self.get_response(request)
+        response = self.get_response(request)
+        # Not in_force(): whoever was not asked who they are is not asked now.
+        if getattr(request, "support", None) and _name(request) not in _NO_PAGES:
+            viewing.page_viewed(request, response)
+        return response
 
     def process_view(
         self, request: HttpRequest, view: object, arguments: object, named: object
