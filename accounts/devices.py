@@ -13,6 +13,7 @@ from django.utils.crypto import constant_time_compare
 from accounts.models import CustomUser
 from accounts.sessions import SessionStore, rows_of
 from activity import context
+from activity.context import ActorKind
 from activity.recording import keyed_hash, record
 from activity.text import one_line
 from tenants import support
@@ -136,17 +137,27 @@ def end_deactivated(person: CustomUser) -> int:
 def _end(
     person: CustomUser,
     chosen: list[tuple[Session, dict[str, Any]]],
-    how: SupportAccess.How = SupportAccess.How.PERSON,
+    how: str | None = None,
 ) -> int:
-    """End sessions; ``how`` is said of support access that is among them."""
+    """End sessions; ``how`` is said of support access that is among them, or else who did it."""
     for row, data in chosen:
         record("session.revoked", target=person, details={"revoked_session_ref": _ref(row)})
         if access := support_of(data).get("access"):
             # Without its row it is over already, and the session ends all the same.
             with suppress(NotFound):
-                support.end_access(support.access_with(access), how)
+                support.end_access(support.access_with(access), how or _how(person))
     Session.objects.filter(session_key__in=[row.session_key for row, _ in chosen]).delete()
     return len(chosen)
+
+
+def _how(person: CustomUser) -> str:
+    """Return by whom support access to somebody ends with its session, as who acts now."""
+    actor = context.current().actor
+    if actor.kind != ActorKind.PERSON:
+        # Of a tenant's people nobody has a shell.
+        return SupportAccess.How.PLATFORM
+    is_own = actor.id == str(person.public_id)
+    return SupportAccess.How.PERSON if is_own else SupportAccess.How.TENANT
 
 
 def _open(person: CustomUser) -> list[tuple[Session, dict[str, Any]]]:

@@ -1,0 +1,67 @@
+"""How support access ends where nobody, or somebody else than usual, ends it: who, and isolated."""
+
+import time
+from io import StringIO
+
+from django.core.management import call_command
+
+from accounts import factor_codes, second_factors
+from accounts.models import CustomUser
+from tenants.context import enter_tenant
+from tenants.models import Tenant
+from tests.accounts.test_support import (
+    inside,
+    olga,
+    platform_events,
+    the_access,
+)
+from tests.conftest import CANARY
+
+__all__ = ["inside", "olga"]
+
+
+def _switch_on_factor(tenant: Tenant, person: CustomUser) -> None:
+    secret = factor_codes.new_secret()
+    with enter_tenant(tenant):
+        second_factors.switch_on(
+            person, secret, factor_codes.code_at(secret, int(time.time()) // 30)
+        )
+
+
+# Sessions that somebody else ends
+
+
+def test_voiding_the_person_s_password_is_an_administrator_s_end(
+    inside, browser, acme, ann, bob, recorded
+):
+    with enter_tenant(acme):
+        CustomUser.objects.filter(pk=bob.pk).update(is_superuser=True)
+    page = f"/admin/accounts/customuser/{ann.pk}/send-link/"
+    assert browser(acme, bob).post(page, {"void": "on"}).status_code == 302
+    assert the_access().ended_how == "tenant"
+    [event] = recorded(acme, "support.ended")
+    assert (event.details["how"], event.actor_id) == ("tenant", str(bob.public_id))
+    # The platform learns that it was the tenant.
+    [ours] = platform_events("support.ended")
+    assert (ours.actor_kind, ours.actor_id) == ("service", str(acme.pk))
+    assert CANARY["acme"] not in f"{vars(ours)}"
+
+
+def test_taking_the_second_factor_away_is_an_administrator_s_end(inside, browser, acme, ann, bob):
+    _switch_on_factor(acme, ann)
+    with enter_tenant(acme):
+        CustomUser.objects.filter(pk=bob.pk).update(is_superuser=True)
+    page = f"/admin/accounts/customuser/{ann.pk}/take-second-factor-away/"
+    form = {"reason": "phone lost", "username": "ann"}
+    assert browser(acme, bob).post(page, form).status_code == 302
+    assert the_access().ended_how == "tenant"
+
+
+def test_taking_it_away_by_command_is_an_operator_s_end(inside, acme, ann, recorded):
+    _switch_on_factor(acme, ann)
+    words = ("--tenant", "acme", "--person", "ann", "--reason", "phone lost", "--yes", "--json")
+    call_command("account", "second-factor", "reset", *words, stdout=StringIO())
+    assert the_access().ended_how == "platform"
+    for event in (*recorded(acme, "support.ended"), *platform_events("support.ended")):
+        assert (event.actor_kind, event.details["how"]) == ("command", "platform")
+    assert len(platform_events("support.ended")) == 1
