@@ -12,14 +12,14 @@ class ActivityConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect the signals at the edge and add to the panel's first page."""
-        from activity import admin, floods, lifecycle, rollups, signins  # noqa: F401
+        from activity import admin, floods, lifecycle, outcomes, rollups, signins  # noqa: F401
         from activity.capture import platform, rules, schedules, transport
         from activity.jobs import ends, keeping, sources
         from activity.overview import page, summary
         from activity.rollups import figures
         from activity.schedules import agenda, making
         from activity.sealing import alarms, sealer
-        from tenants import privileges, purging, sites
+        from tenants import privileges, purging, sites, surroundings
         from tenants.archive import contents
 
         privileges.APPEND_ONLY.update({"activity_activityevent", "activity_segment"})
@@ -39,4 +39,5 @@ class ActivityConfig(AppConfig):
         )
         sites.overview.append(page.contribute)
         ends.register(making.heed)
+        surroundings.VERBS.append(outcomes.outliving)
         sites.warnings.append(alarms.sentences)

@@ -4,7 +4,8 @@ A success is recorded in the transaction of its act: one without the other never
 no act to share a transaction with, and often it is the reason why the transaction is rolled back.
 So in a request it is kept, with the circumstances it had, until the view's transaction is over,
 and written before the answer leaves the process. A process that dies in between has told nobody
-anything. If it cannot be written, the answer is the page of ``activity.unavailable``.
+anything. If it cannot be written, the answer is the page of ``activity.unavailable``. The denials
+of a command are kept until its verb is over.
 """
 
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from django.db import DatabaseError, connection, transaction
 
 from activity import floods
-from activity.models import ActivityEvent
+from activity.models import ActivityEvent, Outcome
 from activity.unavailable import RecordUnavailable, log
 from tenants.context import current_tenant, enter_platform, enter_unserved
 from tenants.models import Tenant
@@ -23,9 +24,10 @@ from tenants.models import Tenant
 
 @dataclass(slots=True)
 class Kept:
-    """What one request has still to record, each with the tenant it belongs to, if any."""
+    """What a request or a command has still to record, each with its tenant, if any."""
 
     events: list[tuple[Tenant | None, ActivityEvent]] = field(default_factory=list)
+    denials_only: bool = False
     failed: bool = False
     """Whether something could not be recorded, whatever was made of the error since."""
 
@@ -38,14 +40,30 @@ _kept: ContextVar[Kept | None] = ContextVar("activity_outcomes", default=None)
 
 
 @contextmanager
-def keeping() -> Iterator[Kept]:
+def keeping(*, denials_only: bool = False) -> Iterator[Kept]:
     """Keep what fails until the block ends; ``write`` it before that."""
-    kept = Kept()
+    kept = Kept(denials_only=denials_only)
     token = _kept.set(kept)
     try:
         yield kept
     finally:
         _kept.reset(token)
+
+
+@contextmanager
+def outliving() -> Iterator[None]:
+    """Write what is refused in the block when it is over, committed or not: for commands.
+
+    Their failures are told with what became of a schedule or a domain, and stay in its transaction.
+    Views stay where they are: a command does not wait for its end to have looked.
+    """
+    with keeping(denials_only=True) as kept:
+        try:
+            yield
+        finally:
+            # Whoever could not record something has said so.
+            kept.failed = False
+            write(kept)
 
 
 def keeps(*actions: str) -> bool:
@@ -57,7 +75,7 @@ def keeps(*actions: str) -> bool:
 def keep(event: ActivityEvent) -> bool:
     """Keep an event of the place one is in for later; ``False`` where nobody will write it."""
     kept = _kept.get()
-    if kept is None:
+    if kept is None or (kept.denials_only and event.outcome != Outcome.DENIED):
         return False
     kept.events.append((current_tenant(), event))
     return True

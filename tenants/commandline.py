@@ -11,7 +11,7 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any, ClassVar, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -29,6 +29,7 @@ from rich.progress import Progress as Bar
 from rich.table import Table
 from rich.text import Text
 
+from tenants import surroundings
 from tenants.errors import TenantryError
 
 Progress = Callable[[str, int, int | None], None]
@@ -239,7 +240,7 @@ class NounCommand(BaseCommand):
         as_json = options.get("as_json", False)
         output = Output(self, as_json=as_json, no_color=options["no_color"])
         try:
-            verb().run(argparse.Namespace(**options), output)
+            _run(verb, argparse.Namespace(**options), output)
         except KeyboardInterrupt:
             self._fail(output, "interrupted", "interrupted: what was not finished was undone.", 130)
         except TenantryError as error:
@@ -274,6 +275,13 @@ class NounCommand(BaseCommand):
             raise CommandError(line, returncode=status)
         self.stderr.write(harmless(line))
         sys.exit(status)
+
+
+def _run(verb: type[Verb], options: argparse.Namespace, output: Output) -> None:
+    with ExitStack() as stack:
+        for surround in () if getattr(options, "dry_run", False) else surroundings.VERBS:
+            stack.enter_context(surround())
+        verb().run(options, output)
 
 
 def _add_display_options(parser: argparse.ArgumentParser, default: Any) -> None:

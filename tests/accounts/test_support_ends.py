@@ -3,13 +3,15 @@
 import time
 from io import StringIO
 
-from django.core.management import call_command
+import pytest
+from django.core.management import CommandError, call_command
 
 from accounts import factor_codes, second_factors
 from accounts.models import CustomUser
-from tenants.context import enter_tenant
+from tenants.context import enter_platform, enter_tenant
 from tenants.models import Tenant
 from tests.accounts.test_support import (
+    REASON,
     inside,
     olga,
     platform_events,
@@ -65,3 +67,23 @@ def test_taking_it_away_by_command_is_an_operator_s_end(inside, acme, ann, recor
     for event in (*recorded(acme, "support.ended"), *platform_events("support.ended")):
         assert (event.actor_kind, event.details["how"]) == ("command", "platform")
     assert len(platform_events("support.ended")) == 1
+
+
+# Refused commands
+
+
+@pytest.mark.parametrize(
+    ("person", "why", "theirs"), [("nobody", "unknown person", 0), ("ann", "forbidden", 1)]
+)
+def test_a_refused_command_is_in_the_records(person, why, theirs, acme, olga, recorded):
+    if why == "forbidden":
+        with enter_platform():
+            Tenant.objects.filter(pk=acme.pk).update(allows_support=False)
+    words = ("acme", "--operator", "olga", "--for", person, "--reason", REASON)
+    for more in ((), ("--dry-run",)):
+        with pytest.raises(CommandError, match=r"forbids|nobody who"):
+            call_command("tenant", "support", "open", *words, *more, stderr=StringIO())
+    # With --dry-run nothing was tried.
+    [ours] = platform_events("support.refused")
+    assert (ours.details["why"], ours.outcome, ours.channel) == (why, "denied", "command")
+    assert [event.details["why"] for event in recorded(acme, "support.refused")] == [why] * theirs
