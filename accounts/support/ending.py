@@ -54,16 +54,16 @@ def end_all(tenant: Tenant, how: str) -> int:
         return sum(end(access, how) for access in found)
 
 
-def end_over(accesses: SupportAccessQuerySet | None = None) -> int:
-    """Write down the end of accesses whose time, or that of their link, is over; return how many.
-
-    ``accesses`` are among which to look; all if there are none.
-    """
+def due(among: SupportAccessQuerySet) -> list[tuple[SupportAccess, str]]:
+    """Return those whose time, or that of their link, is over, and how each ends."""
     with enter_platform():
-        among = SupportAccess.objects.all() if accesses is None else accesses
-        over, unused = list(among.over()), list(among.unused())
-    ended = sum(end(access, How.EXPIRED) for access in over)
-    return ended + sum(end(access, How.UNUSED) for access in unused)
+        over: list[tuple[SupportAccess, str]] = [(access, How.EXPIRED) for access in among.over()]
+        return over + [(access, How.UNUSED) for access in among.unused()]
+
+
+def end_over(among: SupportAccessQuerySet) -> int:
+    """Write down the ends of what is ``due``, all or none; returns how many ended."""
+    return sum(end(access, how) for access, how in due(among))
 
 
 def heed(tenant: Tenant, change: str, **_: Any) -> None:

@@ -1,5 +1,7 @@
 """The ends that nobody asked for, written down although no request comes that would notice them."""
 
+import structlog
+
 from accounts.models import CustomUser
 from accounts.support import ending
 from accounts.support.serving import operator_may
@@ -9,14 +11,27 @@ from tenants.models import SupportAccess
 
 How = SupportAccess.How
 
+logger = structlog.get_logger("tenantry.support")
+
 
 def sweep() -> int:
-    """End accesses whose time is over, or which have lost operator or person; returns how many."""
-    ended = ending.end_over()
-    for access in support.running():
-        if why := _lost(access):
-            ended += ending.end(access, why)
-    return ended
+    """End accesses whose time is over, or which have lost operator or person; returns how many.
+
+    One that cannot be ended keeps no other waiting, and is tried again the next time.
+    """
+    ended = sum(_is_ended(access, how) for access, how in ending.due(SupportAccess.objects.all()))
+    return ended + sum(_is_ended(access) for access in support.running())
+
+
+def _is_ended(access: SupportAccess, how: str = "") -> bool:
+    """End an access as it is due, or as it has lost somebody; ``False`` if it goes on."""
+    try:
+        why = how or _lost(access)
+        return bool(why) and ending.end(access, why)
+    except Exception as error:
+        # By its name alone: what PostgreSQL says repeats the row.
+        logger.error("support access not ended", access=str(access.pk), error=type(error).__name__)
+        return False
 
 
 def _lost(access: SupportAccess) -> str:

@@ -1,20 +1,25 @@
 """How support access ends where nobody, or somebody else than usual, ends it: who, and isolated."""
 
 import time
+from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 
 from accounts import factor_codes, second_factors
 from accounts.models import CustomUser
+from accounts.tasks import end_support
 from tenants.context import enter_platform, enter_tenant
 from tenants.models import Tenant
 from tests.accounts.test_support import (
     REASON,
     inside,
     olga,
+    open_for,
     platform_events,
+    shift,
     the_access,
 )
 from tests.conftest import CANARY
@@ -87,3 +92,33 @@ def test_a_refused_command_is_in_the_records(person, why, theirs, acme, olga, re
     [ours] = platform_events("support.refused")
     assert (ours.details["why"], ours.outcome, ours.channel) == (why, "denied", "command")
     assert [event.details["why"] for event in recorded(acme, "support.refused")] == [why] * theirs
+
+
+# The sweep
+
+
+@pytest.mark.parametrize("what", ["expired", "operator lost"])
+def test_a_tenant_whose_record_is_broken_keeps_no_other_waiting(what, acme, globex, olga, recorded):
+    with enter_platform():
+        paul = CustomUser.objects.create_superuser("paul", "paul@platform.example", "x" * 20)
+    # The broken one is looked at in the middle, whichever way round.
+    for operator, tenant, person in (
+        (olga, globex, "sam"),
+        (olga, acme, "ann"),
+        (paul, globex, "tess"),
+    ):
+        open_for(tenant, operator, person)
+    if what == "expired":
+        shift(ends_at=timedelta(minutes=31))
+    else:
+        with enter_platform():
+            CustomUser.objects.filter(is_superuser=True).update(is_active=False)
+    with enter_tenant(acme), connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE activity_activityevent RENAME TO elsewhere")
+    assert end_support() == 2
+    assert [event.details["how"] for event in recorded(globex, "support.ended")] == [what, what]
+
+    with enter_tenant(acme), connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE elsewhere RENAME TO activity_activityevent")
+    assert end_support() == 1
+    assert [event.details["how"] for event in recorded(acme, "support.ended")] == [what]
