@@ -23,6 +23,7 @@ from activity.unavailable import RecordUnavailable
 from tenants import support
 from tenants.context import enter_tenant
 from tenants.errors import InvalidInput, TenantryError
+from tenants.hosts import owned
 from tenants.models import SupportAccess, Tenant
 from tenants.sites import platform_site
 
@@ -79,7 +80,7 @@ def _context(
 def _rows(tenant: Tenant) -> list[dict[str, Any]]:
     """Return the accesses; whom they were for is known only while the tenant can be entered."""
     accesses = support.accesses_of(tenant)
-    if not tenant.is_active:
+    if not tenant.is_active or owned(Tenant.objects.filter(pk=tenant.pk)) is None:
         return [{"access": one, "how": one.get_ended_how_display()} for one in accesses]
     with enter_tenant(tenant):
         return rows_of(accesses)

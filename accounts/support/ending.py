@@ -79,6 +79,9 @@ def forget(tenant: Tenant) -> int:
 
 
 def _tell(access: SupportAccess, how: str) -> None:
+    if owned(Tenant.objects.filter(pk=access.tenant_id)) is None:
+        # Its schema is gone or somebody else's, whose record this is not for.
+        return
     now = context.current().actor
     if how == How.OPERATOR:
         inside: dict[str, Any] = {"actor": operator_in(access), "on_behalf_of": _behalf(access)}
@@ -100,9 +103,6 @@ def _tell(access: SupportAccess, how: str) -> None:
     }
     if access.entered_at:
         details["entered_at"] = access.entered_at.isoformat()
-    if owned(Tenant.objects.filter(pk=access.tenant_id)) is None:
-        # Its schema is gone or somebody else's, whose record this is not for.
-        return
     telling.tell("support.ended", access, details, inside=inside, on_platform=on_platform)
 
 

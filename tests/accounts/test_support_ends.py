@@ -15,6 +15,7 @@ from tenants.context import enter_platform, enter_tenant
 from tenants.models import Tenant
 from tests.accounts.test_support import (
     REASON,
+    console_of,
     inside,
     olga,
     open_for,
@@ -122,3 +123,14 @@ def test_a_tenant_whose_record_is_broken_keeps_no_other_waiting(what, acme, glob
         cursor.execute("ALTER TABLE elsewhere RENAME TO activity_activityevent")
     assert end_support() == 1
     assert [event.details["how"] for event in recorded(acme, "support.ended")] == [what]
+
+
+def test_one_s_own_access_ends_where_the_schema_is_gone(browser, acme, olga):
+    open_for(acme, olga)
+    console = browser(None, olga)
+    with enter_platform(), connection.cursor() as cursor:
+        cursor.execute(f"ALTER SCHEMA {acme.schema_name} RENAME TO elsewhere")
+    answer = console.post(console_of(acme), {"act": "end", "access": str(the_access().pk)})
+    assert answer.status_code == 302
+    assert the_access().ended_how == "operator"
+    assert "Ended by the operator" in console.get(console_of(acme)).content.decode()
