@@ -160,12 +160,22 @@ def _how(person: CustomUser) -> str:
     return SupportAccess.How.PERSON if is_own else SupportAccess.How.TENANT
 
 
+def is_outdated(person: CustomUser, access_id: str) -> bool:
+    """Tell whether the session of a support access is of a password that the person had before."""
+    held = [data for _, data in _marked(person) if support_of(data).get("access") == access_id]
+    return any(not _is_good(person, data) for data in held)
+
+
 def _open(person: CustomUser) -> list[tuple[Session, dict[str, Any]]]:
     """Return the person's sessions that still open something, with what they hold."""
+    return [(row, data) for row, data in _marked(person) if _is_good(person, data)]
+
+
+def _marked(person: CustomUser) -> list[tuple[Session, dict[str, Any]]]:
+    """Return the sessions that were begun as the person and have not run out."""
     marked = rows_of([person.pk]).filter(expire_date__gt=timezone.now())
     store = SessionStore()
-    decoded = ((row, store.decode(row.session_data)) for row in marked)
-    return [(row, data) for row, data in decoded if _is_good(person, data)]
+    return [(row, store.decode(row.session_data)) for row in marked]
 
 
 def _is_good(person: CustomUser, data: dict[str, Any]) -> bool:

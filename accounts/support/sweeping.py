@@ -2,6 +2,7 @@
 
 import structlog
 
+from accounts import devices
 from accounts.models import CustomUser
 from accounts.support import ending
 from accounts.support.serving import operator_may
@@ -41,6 +42,7 @@ def _lost(access: SupportAccess) -> str:
     if not access.tenant.is_active:
         return How.CLOSED
     with enter_tenant(access.tenant):
-        people = CustomUser.objects.active()
-        may_come = people.filter(public_id=access.person_id).exists()
-    return "" if may_come else How.PERSON_LOST
+        person = CustomUser.objects.active().filter(public_id=access.person_id).first()
+        if person is None or devices.is_outdated(person, str(access.pk)):
+            return How.PERSON_LOST
+    return ""

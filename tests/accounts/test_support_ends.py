@@ -15,6 +15,7 @@ from tenants.context import enter_platform, enter_tenant
 from tenants.models import Tenant
 from tests.accounts.test_support import (
     REASON,
+    _new_password,
     console_of,
     inside,
     olga,
@@ -96,6 +97,15 @@ def test_a_refused_command_is_in_the_records(person, why, theirs, acme, olga, re
 
 
 # The sweep
+
+
+def test_a_new_password_is_noticed_without_another_request(inside, acme, olga, ann, recorded):
+    assert end_support() == 0
+    _new_password(acme, olga, ann)
+    assert end_support() == 1
+    [event] = recorded(acme, "support.ended")
+    assert (event.details["how"], event.actor_kind) == ("person lost", "service")
+    assert end_support() == 0
 
 
 @pytest.mark.parametrize("what", ["expired", "operator lost"])
