@@ -15,9 +15,10 @@ from django.middleware.csrf import rotate_token
 
 from accounts import devices
 from accounts.models import CustomUser
-from accounts.support import telling
+from accounts.support import ending, serving, telling
 from accounts.support.opening import hash_of
 from accounts.support.serving import mark, operator_may
+from activity import signins
 from activity.context import Actor, ActorKind
 from activity.subjects import Subject, subject_of
 from tenants.context import current_tenant, enter_platform
@@ -98,6 +99,7 @@ def enter(request: HttpRequest, key: str) -> tuple[SupportAccess, CustomUser]:
         access, person = behind(key, lock=True)
         with enter_platform():
             SupportAccess.objects.filter(pk=access.pk).update(entered_at=Now())
+        _leave(request)
         _begin_session(request, access, person)
         subject = subject_of(person)
         behalf = Actor(ActorKind.PERSON, subject.id, subject.label)
@@ -106,9 +108,18 @@ def enter(request: HttpRequest, key: str) -> tuple[SupportAccess, CustomUser]:
             access,
             {"ends_at": access.ends_at.isoformat()},
             inside={"actor": telling.operator_in(access), "on_behalf_of": behalf},
-            on_platform={"actor": telling.operator_on_platform(access)},
+            on_platform={"actor": telling.operator_on_platform(access), "on_behalf_of": None},
         )
     return access, person
+
+
+def _leave(request: HttpRequest) -> None:
+    """Record that the session ends that this browser has, if somebody is signed in with it."""
+    before = serving.in_force(request)
+    if before is not None:
+        ending.end(before.access, SupportAccess.How.OPERATOR)
+    elif request.user.is_authenticated:
+        signins.signed_out(user=request.user)
 
 
 def _begin_session(request: HttpRequest, access: SupportAccess, person: CustomUser) -> None:

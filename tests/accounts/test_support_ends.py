@@ -12,7 +12,7 @@ from accounts import factor_codes, second_factors
 from accounts.models import CustomUser
 from accounts.tasks import end_support
 from tenants.context import enter_platform, enter_tenant
-from tenants.models import Tenant
+from tenants.models import SupportAccess, Tenant
 from tests.accounts.test_support import (
     REASON,
     _new_password,
@@ -144,3 +144,37 @@ def test_one_s_own_access_ends_where_the_schema_is_gone(browser, acme, olga):
     assert answer.status_code == 302
     assert the_access().ended_how == "operator"
     assert "Ended by the operator" in console.get(console_of(acme)).content.decode()
+
+
+# Whoever had the browser before
+
+
+def test_whoever_was_signed_in_with_that_browser_is_signed_out_on_record(
+    browser, acme, olga, cleo, recorded
+):
+    client = browser(acme, cleo)
+    path = open_for(acme, olga)
+    client.get(path)
+    assert not recorded(acme, "session.ended")
+    assert client.post(path).status_code == 302
+    [event] = recorded(acme, "session.ended")
+    assert (event.actor_id, event.target_id) == (str(cleo.public_id), str(cleo.public_id))
+    [entered] = recorded(acme, "support.entered")
+    assert entered.session_ref != event.session_ref
+    assert not [one for one in platform_events("support.entered") if one.on_behalf_of_id]
+
+
+def test_another_access_in_that_browser_ends(inside, acme, olga, ann, recorded):
+    with enter_platform():
+        paul = CustomUser.objects.create_superuser("paul", "paul@platform.example", "x" * 20)
+        before = SupportAccess.objects.get().pk
+    assert inside.post(open_for(acme, paul, "bob")).status_code == 302
+    [event] = recorded(acme, "support.ended")
+    assert (event.details["access"], event.details["how"]) == (str(before), "operator")
+    assert (event.actor_label, event.on_behalf_of_id) == ("olga, operator", str(ann.public_id))
+    entered = recorded(acme, "support.entered")[-1]
+    assert entered.actor_label == "paul, operator"
+    # Names of a tenant's people are not for the platform's record.
+    for one in platform_events("support.entered", "support.ended"):
+        assert (one.on_behalf_of_id, one.on_behalf_of_label) == ("", "")
+    assert not recorded(acme, "session.ended")
