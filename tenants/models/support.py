@@ -86,7 +86,7 @@ class SupportAccess(models.Model):
                 name="support_access_is_bounded",
                 condition=Q(ends_at__gt=F("begun_at"), ends_at__lte=F("begun_at") + LONGEST),
             ),
-            # Read by every request of an access and by the sweep; the rows that are over are not.
+            # Asked before another is opened, and by the sweep; a request finds its own by the key.
             models.UniqueConstraint(
                 name="support_access_one_of_an_operator",
                 fields=["tenant", "operator_id"],
