@@ -115,6 +115,31 @@ class CustomUserAdmin(
         """Allow the filters of the list and nothing else: not hashes, letter by letter."""
         return lookup in {"state", "power", "groups__id__exact", "groups__isnull"}
 
+    def get_actions(self, request: HttpRequest) -> Any:
+        """Return what can be done with the people who are chosen; under support access one thing.
+
+        What is refused then (``accounts.support.refusals``) is not offered.
+        """
+        actions = super().get_actions(request)
+        if getattr(request, "support", None):
+            return {name: act for name, act in actions.items() if name == "deactivate"}
+        return actions
+
+    def get_actions_detail(self, request: HttpRequest, object_id: int) -> Any:
+        """Return the buttons of a person's page; under support access none."""
+        if getattr(request, "support", None):
+            return []
+        return super().get_actions_detail(request, object_id)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Offer no new people under support access."""
+        allowed: bool = super().has_add_permission(request)
+        return allowed and not getattr(request, "support", None)
+
+    def has_revert_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Offer to take nobody back to what they were under support access."""
+        return super().has_revert_permission(request, obj) and not getattr(request, "support", None)
+
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Keep people who are no administrators from changing one who is."""
         allowed: bool = super().has_change_permission(request, obj)
@@ -124,7 +149,9 @@ class CustomUserAdmin(
         """Keep administrators from those who are none, and everybody from deleting themselves."""
         allowed: bool = super().has_delete_permission(request, obj)
         is_self = obj is not None and obj.pk == request.user.pk
-        return allowed and _may_touch(request, obj) and not is_self
+        if is_self or getattr(request, "support", None):
+            return False
+        return allowed and _may_touch(request, obj)
 
     @staticmethod
     def may_touch(request: HttpRequest, user: CustomUser) -> bool:

@@ -35,8 +35,8 @@ class ApiTokenAdmin(SoundList, ModelAdmin):  # type: ignore[misc]
         return bool(request.user.is_superuser)  # type: ignore[union-attr]
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
-        """Whoever sees them may end them."""
-        return self.has_view_permission(request)
+        """Whoever sees them may end them; under support access they are only seen."""
+        return self.has_view_permission(request) and not getattr(request, "support", None)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody makes a token for somebody else: then two would know it."""

@@ -178,3 +178,30 @@ def test_another_access_in_that_browser_ends(inside, acme, olga, ann, recorded):
     for one in platform_events("support.entered", "support.ended"):
         assert (one.on_behalf_of_id, one.on_behalf_of_label) == ("", "")
     assert not recorded(acme, "session.ended")
+
+
+# What is offered
+
+
+@pytest.mark.parametrize(
+    ("page", "offers"),
+    [
+        ("/", ["/accounts/password/change/"]),
+        ("/admin/accounts/customuser/", ["/customuser/add/", 'value="activate"']),
+        ("/admin/accounts/customuser/{bob}/change/", ["/send-link/", "/erase/", "/delete/"]),
+        ("/admin/auth/group/", ["/group/add/"]),
+        ("/admin/activity/activityevent/", ["export=csv", "/exports/new/"]),
+        ("/admin/reports/most-active/", ["export=csv", "/exports/new/", "/schedules/new/"]),
+        ("/admin/", ["/admin/summary/"]),
+        ("/admin/schedules/", ["/schedules/new/"]),
+        ("/accounts/tokens/", ["/accounts/tokens/new/"]),
+        ("/accounts/second-factor/", ["/second-factor/on/"]),
+    ],
+)
+def test_what_would_be_refused_is_not_offered(page, offers, inside, browser, acme, ann, bob):
+    page = page.format(bob=bob.pk)
+    hers = browser(acme, ann).get(page).content.decode()
+    theirs = inside.get(page).content.decode()
+    for offer in offers:
+        assert offer in hers
+        assert offer not in theirs
