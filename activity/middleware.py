@@ -6,6 +6,7 @@ from functools import partial
 
 import structlog
 from django.http import HttpRequest, HttpResponse
+from structlog.contextvars import unbind_contextvars
 
 from activity import denials, outcomes, unavailable
 from activity.context import ANONYMOUS, acting
@@ -44,6 +45,8 @@ class ActivityMiddleware:
                 status=response.status_code,
                 ms=round((time.perf_counter() - started) * 1000, 1),
             )
+        # Whoever is bound on the way stays bound to the thread, which answers the next request too.
+        unbind_contextvars("on_behalf_of")
         response["X-Request-ID"] = str(request_id)
         return response
 

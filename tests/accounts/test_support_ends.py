@@ -180,6 +180,15 @@ def test_another_access_in_that_browser_ends(inside, acme, olga, ann, recorded):
     assert not recorded(acme, "session.ended")
 
 
+def test_the_log_of_the_next_request_names_nobody_of_the_last(inside, browser, acme, ann, caplog):
+    """A thread of a server answers one after the other."""
+    caplog.clear()
+    inside.get("/admin/")
+    browser(acme).get("/accounts/login/")
+    lines = [one.msg for one in caplog.records if one.name == "tenantry.requests"]
+    assert [line.get("on_behalf_of") for line in lines] == [str(ann.public_id), None]
+
+
 # What is offered
 
 
