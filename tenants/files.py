@@ -6,12 +6,14 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 from tenants.errors import Conflict, InvalidInput, TenantryError
+
+_CHUNK: Final = 1 << 20
 
 
 def refuse_unwritable(path: Path, *, force: bool) -> None:
@@ -68,17 +70,55 @@ def written_privately(path: Path | None) -> Iterator[IO[bytes]]:
     output then, so that nothing has left before.
     """
     if path is None:
-        with tempfile.TemporaryFile() as file:
+        with _telling_of_temporary_files(), tempfile.TemporaryFile() as file:
             yield file
             file.seek(0)
             with _telling_of_standard_output():
-                shutil.copyfileobj(file, sys.stdout.buffer, 1 << 20)
+                shutil.copyfileobj(file, sys.stdout.buffer, _CHUNK)
                 sys.stdout.buffer.flush()
         return
     with _appearing(path, "wb", opener=partial(os.open, mode=0o600)) as file:
         yield file
         file.flush()
         os.fsync(file.fileno())
+
+
+def spooled(source: IO[bytes]) -> IO[bytes]:
+    """Return a file with all that can be read from a pipe, which can be read once."""
+    with _telling_of_temporary_files():
+        file = tempfile.TemporaryFile()  # noqa: SIM115 (the caller's to close)
+        try:
+            while chunk := _read(source):
+                file.write(chunk)
+            file.seek(0)
+        except BaseException:
+            # It would fail again with what could not be written.
+            with suppress(OSError):
+                file.close()
+            raise
+        return file
+
+
+def _read(source: IO[bytes]) -> bytes:
+    try:
+        return source.read(_CHUNK)
+    except OSError as error:
+        raise InvalidInput(
+            f"standard input could not be read: {error.strerror}.", "Name a file, or redirect one."
+        ) from None
+
+
+@contextmanager
+def _telling_of_temporary_files() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise TenantryError(
+            f"the directory for temporary files has no room for this: {error.strerror}.",
+            "Name one that has in TMPDIR.",
+        ) from None
 
 
 @contextmanager

@@ -1,9 +1,7 @@
 """Reading an archive: everything in it is verified before anything is made of it."""
 
 import hashlib
-import shutil
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,6 +12,7 @@ from tenants.archive import format as archive_format
 from tenants.archive.container import Container, broken, copied, manifest_in, opened
 from tenants.archive.format import MANIFEST, MARK, Manifest, Table
 from tenants.errors import InvalidInput, NotFound
+from tenants.files import spooled
 
 
 @dataclass(frozen=True)
@@ -96,9 +95,8 @@ def _refuse_other_members(container: Container, manifest: Manifest) -> None:
 @contextmanager
 def _file(path: Path | None) -> Iterator[IO[bytes]]:
     if path is None:
-        with tempfile.TemporaryFile() as spool:
-            # A pipe can be read once, and an archive is read three times.
-            shutil.copyfileobj(sys.stdin.buffer, spool, 1 << 20)
+        # An archive is read three times.
+        with spooled(sys.stdin.buffer) as spool:
             yield spool
         return
     try:

@@ -4,10 +4,12 @@ import hashlib
 import json
 import shutil
 import sys
+import tempfile
 import tomllib
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -602,6 +604,31 @@ def test_places_where_no_file_can_be_are_refused(acme: Tenant, tmp_path: Path, r
     assert run("export", "acme", str(tmp_path / "no" / "where")).status == 2
     assert run("import", path).status == 2
     assert run("import", str(tmp_path)).status == 2
+
+
+@pytest.fixture
+def no_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The directory for temporary files is full."""
+    monkeypatch.setattr(tempfile, "TemporaryFile", partial(Path("/dev/full").open, "w+b"))
+
+
+@pytest.mark.usefixtures("no_room")
+def test_an_export_into_a_pipe_says_which_directory_is_full(lab: Tenant) -> None:
+    with pytest.raises(TenantryError, match="temporary files has no room") as raised:
+        export(lab, None)
+
+    assert "No space left on device" in raised.value.message
+    assert "TMPDIR" in raised.value.hint
+
+
+@pytest.mark.usefixtures("no_room")
+@pytest.mark.parametrize("given", ["PK", "PK" * (1 << 20)], ids=["little", "much"])
+def test_an_import_from_a_pipe_says_which_directory_is_full(run: Run, given: str) -> None:
+    ran = run("import", "-", stdin=given)
+
+    assert ran.status == 1
+    assert "temporary files has no room for this: No space left on device" in ran.stderr
+    assert "TMPDIR" in ran.stderr
 
 
 def test_a_rehearsal_verifies_and_makes_nothing(db: None, sample: Sample, run: Run) -> None:
