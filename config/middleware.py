@@ -1,13 +1,25 @@
-"""What surrounds every request: health checks before it, errors after it."""
+"""What surrounds every request: headers and health checks before it, errors after it."""
 
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
+from django.middleware.security import SecurityMiddleware
 
 from config import health
 from config.errors import page_for
 
 Handler = Callable[[HttpRequest], HttpResponse]
+
+
+class HeadersMiddleware(SecurityMiddleware):
+    """Puts Django's security headers on every answer, also where nobody is served.
+
+    Django's own middleware stays behind the one of tenants, where it redirects to https: for that
+    it asks for the host. It leaves headers alone that are there.
+    """
+
+    def process_request(self, request: HttpRequest) -> None:
+        """Let all requests in."""
 
 
 class HealthMiddleware:

@@ -22,12 +22,15 @@ PUBLIC_SCHEMA_URLCONF = "config.urls_platform"
 WSGI_APPLICATION = "config.wsgi.application"
 
 MIDDLEWARE = [
+    # What only adds headers, to every answer; the other half of Django's needs a verified host.
+    "config.middleware.HeadersMiddleware",
+    "csp.middleware.CSPMiddleware",
     "config.middleware.HealthMiddleware",
-    # Before anything that answers: on a host that nobody owns there is nothing, not even a style
-    # sheet; and before anything that asks for the host, which only the tenants' table can verify.
+    # Before anything else that answers: on a host that nobody owns there is nothing, not even a
+    # style sheet; and before anything that asks for the host, which only the tenants' table can
+    # verify.
     "tenants.middleware.TenantMiddleware",
     "django.middleware.security.SecurityMiddleware",
-    "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "activity.middleware.ActivityMiddleware",
     "activity.sealing.hinting.HintingMiddleware",
