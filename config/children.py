@@ -27,10 +27,14 @@ _COLOURS = (36, 33, 35, 32, 34)
 
 @dataclass(frozen=True)
 class Child:
-    """A process that `make up` runs: the name before its log lines, and its command."""
+    """A process that `make up` runs: the name before its log lines, and its command.
+
+    It inherits the `descriptors`, under their numbers.
+    """
 
     name: str
     command: Sequence[str]
+    descriptors: Sequence[int] = ()
 
 
 class ChildKeepsDyingError(Exception):
@@ -113,6 +117,7 @@ class Children:
                     directory=self._directory,
                     environment=self._environment,
                     output=said,
+                    inherited=running.child.descriptors,
                 )
                 self._warden.began(running.process.pid)
         finally:
@@ -181,10 +186,12 @@ def spawn(
     environment: Mapping[str, str],
     output: int,
     errors: int = subprocess.STDOUT,
+    inherited: Sequence[int] = (),
 ) -> "subprocess.Popen[bytes]":
     """Start a program as leader of a session of its own that is told to stop when we die.
 
     What it says goes to the descriptor `output`, its errors too unless they have one of their own.
+    Of all others it has those that are `inherited`.
     Call it from the main thread, which is the one whose death the kernel watches, and within
     `uninterrupted`.
     """
@@ -202,6 +209,7 @@ def spawn(
         stdout=output,
         stderr=errors,
         start_new_session=True,
+        pass_fds=inherited,
         preexec_fn=begin,  # noqa: PLW1509 (one thread)
     )
 

@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -87,13 +87,13 @@ PREPARATIONS = (
 )
 
 
-def children(options: Options) -> list[Child]:
-    """List what runs. A line here is all that a new process needs."""
+def children(options: Options, listening: Sequence[socket.socket]) -> list[Child]:
+    """List what runs, web on what is `listening`. A line here is all that a new process needs."""
     python = [sys.executable, "-m"]
     # Root is usual in containers for development, and nothing here unpickles what it is sent.
     no_warning = "ignore:You're running the worker with superuser privileges"
     celery = [sys.executable, "-W", no_warning, "-m", "celery", "--app", "config", "--quiet"]
-    binds = [f"--bind={address}" for address in addresses(options.port)]
+    binds = [f"--bind=fd://{one.fileno()}" for one in listening]
     schedule = locate(options.data).run / "beat-schedule"
     return [
         Child(
@@ -103,6 +103,7 @@ def children(options: Options) -> list[Child]:
                 *["--worker-class=gthread", "--threads=4", "--preload"],
                 *["--no-control-socket", "--log-level=warning"],
             ],
+            [one.fileno() for one in listening],
         ),
         Child("worker", [*celery, "worker", "--pool=prefork", "--concurrency=2"]),
         # Without a pid file, which would keep a killed beat from starting again.
@@ -110,43 +111,43 @@ def children(options: Options) -> list[Child]:
     ]
 
 
-def addresses(port: int) -> list[str]:
-    """Return the loopback addresses to serve on, IPv6 only where the machine has it.
+@contextlib.contextmanager
+def listening_on(port: int) -> Iterator[list[socket.socket]]:
+    """Yield sockets that listen on the loopback addresses, IPv6 only where the machine has it.
 
-    Raises CannotRunError when the port is taken or not ours to take.
+    They are ours until the end, and the web server inherits them: another checkout finds the port
+    taken, and who answers there is our own. Raises CannotRunError when the port is not to be had.
     """
-    found = []
-    for family, host, shown in (
-        (socket.AF_INET, "127.0.0.1", f"127.0.0.1:{port}"),
-        (socket.AF_INET6, "::1", f"[::1]:{port}"),
-    ):
-        try:
-            with socket.socket(family) as probe:
-                # As the web server does: connections of an earlier run may still linger.
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind((host, port))
-                probe.listen()
-        except PermissionError:
-            raise CannotRunError(
-                f"Port {port} is reserved for root.", "Choose another: make up PORT=8001"
-            ) from None
-        except OSError as error:
-            if family == socket.AF_INET6 and error.errno != errno.EADDRINUSE:
-                continue
-            by = listener(port)
-            raise CannotRunError(
-                f"Port {port} is taken{' by ' + by if by else ''}.",
-                f"Choose another: make up PORT={port + 1 if port < 65535 else 8000}",
-            ) from None
-        found.append(shown)
-    return found
+    with contextlib.ExitStack() as ours:
+        listening = []
+        for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+            try:
+                one = ours.enter_context(socket.socket(family))
+                # Connections of an earlier run may still linger.
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                one.bind((host, port))
+                one.listen()
+            except PermissionError:
+                raise CannotRunError(
+                    f"Port {port} is reserved for root.", "Choose another: make up PORT=8001"
+                ) from None
+            except OSError as error:
+                if family == socket.AF_INET6 and error.errno != errno.EADDRINUSE:
+                    continue
+                by = listener(port)
+                raise CannotRunError(
+                    f"Port {port} is taken{' by ' + by if by else ''}.",
+                    f"Choose another: make up PORT={port + 1 if port < 65535 else 8000}",
+                ) from None
+            listening.append(one)
+        yield listening
 
 
 def run(
     options: Options,
     *,
     preparations: Sequence[Preparation] = PREPARATIONS,
-    table: Callable[[Options], Sequence[Child]] = children,
+    table: Callable[[Options, Sequence[socket.socket]], Sequence[Child]] = children,
 ) -> None:
     """Bring Tenantry up and keep it up until KeyboardInterrupt.
 
@@ -163,21 +164,25 @@ def run(
                 "Stop it first, or give this one its own PORT and TENANTRY_DATA.",
             )
         only_one.note(f"{os.getpid()} {options.url}")
-        processes = Children(
-            table(options), directory=CHECKOUT, environment=_environment_of_children(options)
-        )
-        try:
-            if options.embedded:
-                started = time.monotonic()
-                join(options.data, on_start=_say)
-                _say(f"PostgreSQL and Redis are ready ({time.monotonic() - started:.1f} s)")
-            shown = "".join(_prepare(preparation, options) for preparation in preparations)
-            _await_health(processes, options)
-            _say(f"\nTenantry is up: {options.url}  (Ctrl-C stops it)\n{shown}")
-            _keep_up(processes, options)
-        finally:
-            processes.stop()
-            leave(options.data)
+        with listening_on(options.port) as listening:
+            _run(options, preparations, table(options, listening))
+
+
+def _run(options: Options, preparations: Sequence[Preparation], table: Sequence[Child]) -> None:
+    variables = _environment_of_children(options)
+    processes = Children(table, directory=CHECKOUT, environment=variables)
+    try:
+        if options.embedded:
+            started = time.monotonic()
+            join(options.data, on_start=_say)
+            _say(f"PostgreSQL and Redis are ready ({time.monotonic() - started:.1f} s)")
+        shown = "".join(_prepare(preparation, options) for preparation in preparations)
+        _await_health(processes, options)
+        _say(f"\nTenantry is up: {options.url}  (Ctrl-C stops it)\n{shown}")
+        _keep_up(processes, options)
+    finally:
+        processes.stop()
+        leave(options.data)
 
 
 def _environment_of_children(options: Options) -> dict[str, str]:
@@ -232,6 +237,7 @@ def _prepare(preparation: Preparation, options: Options) -> str:
 
 def _await_health(processes: Children, options: Options) -> None:
     started = time.monotonic()
+    processes.tick(0.1)  # Before that nobody accepts.
     while (answer := _ask_health(options.port)) != "200":
         if time.monotonic() - started > HEALTHY_WITHIN:
             raise CannotRunError(

@@ -1,6 +1,7 @@
 """The runner behind `make up`: it starts everything, heals it, and leaves nothing behind."""
 
 import contextlib
+import http.client
 import json
 import os
 import shutil
@@ -20,16 +21,20 @@ from config.children import STOP_SECONDS
 from config.embedded import leave, locate
 from config.embedded.locations import CHECKOUT
 from config.processes import session_members
-from config.runner import CannotRunError, addresses, children, read_options
+from config.runner import CannotRunError, children, listening_on, read_options
 
 # A runner with other children and preparations, given as JSON; all else is the real one.
 STUB = """
 import json, sys
 from config import runner
 table, preparations = json.loads(sys.argv[1])
-runner.run.__kwdefaults__["table"] = lambda options: [
-    runner.Child(name, command) for name, command in table
-]
+def children(options, listening):
+    descriptors = [one.fileno() for one in listening]
+    return [
+        runner.Child(name, [*command, *map(str, descriptors)], descriptors)
+        for name, command in table
+    ]
+runner.run.__kwdefaults__["table"] = children
 runner.run.__kwdefaults__["preparations"] = [
     runner.Preparation(done, command, is_shown=True) for done, command in preparations
 ]
@@ -38,12 +43,14 @@ sys.exit(runner.main())
 
 # Answers /healthz, and has a child of its own as a web server has workers.
 WEB = """
-import http.server, os, subprocess, sys
+import http.server, socket, subprocess, sys
 subprocess.Popen(["sleep", "300"])
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200); self.end_headers()
-http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+server = http.server.HTTPServer(("127.0.0.1", 0), Handler, bind_and_activate=False)
+server.socket = socket.socket(fileno=int(sys.argv[1]))
+server.serve_forever()
 """
 STUBBORN = (
     "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
@@ -179,17 +186,23 @@ def test_embedded_servers_are_used_for_a_missing_url() -> None:
 
 
 def test_the_table_serves_on_loopback_only(port: str) -> None:
-    table = {child.name: list(child.command) for child in children(read_options({"PORT": port}))}
+    with listening_on(int(port)) as listening:
+        table = {child.name: child for child in children(read_options({"PORT": port}), listening)}
+        hosts = [one.getsockname()[:2] for one in listening]
 
-    assert list(table) == ["web", "worker", "beat"]
-    binds = [word for word in table["web"] if word.startswith("--bind=")]
-    assert binds[0] == f"--bind=127.0.0.1:{port}"
-    assert binds[1:] in ([], [f"--bind=[::1]:{port}"])
+        assert list(table) == ["web", "worker", "beat"]
+        binds = [word for word in table["web"].command if word.startswith("--bind=")]
+        assert binds == [f"--bind=fd://{one.fileno()}" for one in listening]
+        assert table["web"].descriptors == [one.fileno() for one in listening]
+        assert not table["worker"].descriptors
+    assert hosts[0] == ("127.0.0.1", int(port))
+    assert hosts[1:] in ([], [("::1", int(port))])
 
 
 def test_a_taken_port_is_refused_with_the_name_of_its_holder(port: str) -> None:
-    with socket.create_server(("127.0.0.1", int(port))), pytest.raises(CannotRunError) as refusal:
-        addresses(int(port))
+    taken = socket.create_server(("127.0.0.1", int(port)))
+    with taken, pytest.raises(CannotRunError) as refusal, listening_on(int(port)):
+        pass
 
     assert f"Port {port} is taken" in str(refusal.value)
     assert f"make up PORT={int(port) + 1}" in str(refusal.value)
@@ -383,3 +396,69 @@ def test_a_second_runner_on_the_same_data_is_refused(up: Callable[..., Runner], 
     assert second.process.wait(60) == 1
     assert f"up already at http://localhost:{port} (pid {first.process.pid}," in second.said
     assert first.process.poll() is None
+
+
+def answering(port: str) -> tuple[int, str]:
+    """The status of an answer, and how the server that gave it calls itself."""
+    asked = http.client.HTTPConnection("127.0.0.1", int(port), timeout=60)
+    with contextlib.closing(asked):
+        asked.request("GET", "/healthz")
+        answer = asked.getresponse()
+        return answer.status, answer.getheader("Server", "")
+
+
+def test_the_port_is_its_own_from_before_the_preparations(
+    up: Callable[..., Runner], port: str, data: Path
+) -> None:
+    gate = data.with_name("gate")
+    os.mkfifo(gate)
+    # It prepares for as long as nobody opens the other end.
+    waiting = python(f"print('prepared', open({str(gate)!r}).read())")
+    first = up(preparations=[("Done", waiting)])
+    eventually(first.descendants)
+    eventually(lambda: any(waiting[-1] in p.cmdline() for p in first.descendants()))
+
+    second = up(TENANTRY_DATA=str(data.with_name("other")))
+    assert second.process.wait(60) == 1
+    gate.write_text("")
+
+    assert f"Port {port} is taken by " in second.said
+    assert "Tenantry is up" not in second.said
+    first.wait_for("Tenantry is up")
+    assert first.process.poll() is None
+
+
+def test_gunicorn_serves_on_what_it_inherits_again_and_again(
+    up: Callable[..., Runner], port: str, tmp_path: Path
+) -> None:
+    (tmp_path / "answers.py").write_text(
+        "def app(environ, start):\n    start('200 OK', [])\n    return [b'alive']\n"
+    )
+    runner = up(table=[("web", gunicorn(tmp_path))], preparations=[])
+    runner.wait_for("Tenantry is up")
+    assert answering(port) == (200, "gunicorn")
+    ours = psutil.Process(runner.process.pid).children()
+    [web] = [process for process in ours if "gunicorn" in process.cmdline()]
+
+    # Reloaded, its workers are others; killed, it is.
+    workers = web.children()
+    web.send_signal(signal.SIGHUP)
+    eventually(lambda: not any(lives(worker) for worker in workers))
+    assert answering(port) == (200, "gunicorn")
+    web.kill()
+    runner.wait_for("web    | ended (killed by SIGKILL)")
+    assert answering(port) == (200, "gunicorn")
+
+    assert runner.end(signal.SIGTERM) == 0
+    with socket.create_server(("127.0.0.1", int(port))):
+        pass
+
+
+def gunicorn(directory: Path) -> list[str]:
+    """Its command line: the stub appends the descriptors, of which a shell makes options."""
+    options = f"--chdir={directory} --workers=2 --worker-class=gthread --no-control-socket"
+    script = (
+        'exec "$0" -m gunicorn answers:app $(printf \' --bind=fd://%s\' "$@")'
+        f" {options} --preload --log-level=warning"
+    )
+    return ["sh", "-c", script, sys.executable]
