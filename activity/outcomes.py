@@ -28,6 +28,7 @@ class Kept:
 
     events: list[tuple[Tenant | None, ActivityEvent]] = field(default_factory=list)
     denials_only: bool = False
+    """Whether failures and views are written where they happen."""
     failed: bool = False
     """Whether something could not be recorded, whatever was made of the error since."""
 
