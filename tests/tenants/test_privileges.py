@@ -159,14 +159,14 @@ def test_a_migration_repairs_privileges_that_somebody_changed(
 
 FAILS_LATE = """
 from django.db import transaction
-from tenants import provisioning
+from tenants import provisioning, unmaking
 from tenants.requests import TenantRequest
 
 def fail(tenant, change):
     raise RuntimeError("the last step failed")
 
 provisioning.announce = fail
-provisioning._UNDO_LOCK_SECONDS = 1
+unmaking._LOCK_SECONDS = 1
 with transaction.atomic():
     provisioning.create(TenantRequest(slug="late", admin_email="lea@late.example"))
 """
