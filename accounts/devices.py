@@ -12,6 +12,7 @@ from django.utils.crypto import constant_time_compare
 
 from accounts.models import CustomUser
 from accounts.sessions import SessionStore, rows_of
+from accounts.timeouts import DEVICE, SUPPORT, is_over, moment
 from activity import context
 from activity.context import ActorKind
 from activity.recording import keyed_hash, record
@@ -24,10 +25,6 @@ SEEN_RESOLUTION: Final = timedelta(minutes=5)
 """A device's last time is at most this old while it is used: one write in it, not one a request."""
 
 MOST_SHOWN: Final = 200
-
-_KEPT: Final = "device"
-SUPPORT: Final = "support"
-"""Where a session says that it is support access, and of whom."""
 
 _BROWSERS: Final = {
     "Edg/": "Edge",
@@ -80,7 +77,7 @@ def name_of(user_agent: str) -> str:
 def begin(session: Any) -> None:
     """Note in a session that somebody has just signed in on this device."""
     now = timezone.now().isoformat(timespec="seconds")
-    session[_KEPT] = _here() | {"began": now, "seen": now}
+    session[DEVICE] = _here() | {"began": now, "seen": now}
 
 
 def note_device(session: SessionStore) -> None:
@@ -88,17 +85,17 @@ def note_device(session: SessionStore) -> None:
 
     Neither the session's end nor its cookie moves. A row that changed meanwhile stays as it is.
     """
-    kept = session.get(_KEPT, {})
+    kept = session.get(DEVICE, {})
     now = timezone.now()
-    seen = _moment(kept.get("seen"))
+    seen = moment(kept.get("seen"))
     if not session.stored or (seen is not None and now - seen < SEEN_RESOLUTION):
         return
     device = kept | _here() | {"seen": now.isoformat(timespec="seconds")}
     # What the row held, not what the request has changed in it since: that is saved at its end.
-    text = session.encode(session.decode(session.stored) | {_KEPT: device})
+    text = session.encode(session.decode(session.stored) | {DEVICE: device})
     row = Session.objects.filter(session_key=session.session_key, session_data=session.stored)
     row.update(session_data=text)
-    session._session[_KEPT] = device  # type: ignore[attr-defined]
+    session._session[DEVICE] = device  # type: ignore[attr-defined]
 
 
 def support_of(held: dict[str, Any]) -> dict[str, str]:
@@ -108,7 +105,7 @@ def support_of(held: dict[str, Any]) -> dict[str, str]:
 
 def kept_device(held: dict[str, Any]) -> dict[str, Any]:
     """Return what a session that holds ``held`` keeps of its device; nothing if it keeps none."""
-    return dict(held.get(_KEPT, {}))
+    return dict(held.get(DEVICE, {}))
 
 
 def devices_of(person: CustomUser, this_key: str | None) -> list[Device]:
@@ -179,7 +176,9 @@ def _marked(person: CustomUser) -> list[tuple[Session, dict[str, Any]]]:
 
 
 def _is_good(person: CustomUser, data: dict[str, Any]) -> bool:
-    """Tell whether the session is the person's and of no password that they had before."""
+    """Tell whether the session is the person's, not over, and of no password of before."""
+    if is_over(data):
+        return False
     good = (person.get_session_auth_hash(), *person.get_session_auth_fallback_hash())
     held = data.get(HASH_SESSION_KEY, "")
     return data.get(SESSION_KEY) == str(person.pk) and any(
@@ -188,15 +187,15 @@ def _is_good(person: CustomUser, data: dict[str, Any]) -> bool:
 
 
 def _device(row: Session, data: dict[str, Any], this_key: str | None) -> Device:
-    kept = data.get(_KEPT, {})
+    kept = data.get(DEVICE, {})
     operator = support_of(data).get("operator", "")
     return Device(
         ref=_ref(row),
         operator=operator,
         user_agent="" if operator else str(kept.get("user_agent", "")),
         ip="" if operator else str(kept.get("ip") or ""),
-        began=_moment(kept.get("began")),
-        seen=_moment(kept.get("seen")),
+        began=moment(kept.get("began")),
+        seen=moment(kept.get("seen")),
         is_this=row.session_key == this_key,
     )
 
@@ -208,7 +207,3 @@ def _ref(row: Session) -> str:
 def _here() -> dict[str, Any]:
     now = context.current()
     return {"ip": now.ip, "user_agent": one_line(now.user_agent, 400)}
-
-
-def _moment(text: str | None) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None

@@ -30,6 +30,7 @@ from django.contrib.sessions.backends import db
 from django.contrib.sessions.models import Session
 from django.db.models import Q, QuerySet
 
+from accounts.timeouts import is_over
 from tenants.context import current_scope
 
 # 26 + 7 + 7 characters of base32, as many as the column holds. OWASP asks for 64 random bits, ASVS
@@ -131,6 +132,11 @@ class SessionStore(db.SessionStore):
         """Return what the session holds; nothing if there is none."""
         presented = self.session_key
         data: dict[str, Any] = super().load()
+        if is_over(data):
+            # For good: a later setting that is longer brings nothing back.
+            self.delete(presented)
+            self._session_key = None
+            return {}
         if self.session_key is None and presented and is_foreign(presented):
             self.foreign_key = presented
         return data

@@ -155,6 +155,13 @@ class Environment(BaseModel):
         le=3650,
         description="For how many days a deleted tenant can be brought back before it is purged.",
     )
+    TENANTRY_SESSION_IDLE_MINUTES: int = Field(
+        4320,
+        ge=15,
+        le=20160,
+        description="After how many minutes without a request a session is over. Three days: a "
+        "weekend does not end it.",
+    )
     TENANTRY_SUPPORT_MINUTES: int = Field(
         120,
         ge=15,

@@ -18,6 +18,7 @@ from accounts.models import CustomUser
 from accounts.support import ending, serving, telling
 from accounts.support.opening import hash_of
 from accounts.support.serving import mark, operator_may
+from accounts.timeouts import SUPPORT
 from activity import signins
 from activity.context import Actor, ActorKind
 from activity.subjects import Subject, subject_of
@@ -128,7 +129,7 @@ def _begin_session(request: HttpRequest, access: SupportAccess, person: CustomUs
     session[SESSION_KEY] = str(person.pk)
     session[BACKEND_SESSION_KEY] = BACKEND
     session[HASH_SESSION_KEY] = person.get_session_auth_hash()
-    session[devices.SUPPORT] = mark(access)
+    session[SUPPORT] = mark(access)
     # The row of the session ends with the access too, whatever else is asked.
     session.set_expiry(access.ends_at)
     devices.begin(session)

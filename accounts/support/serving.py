@@ -12,10 +12,10 @@ from django.db.models import BooleanField, Case, Value, When
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
-from accounts.devices import SUPPORT
 from accounts.models import CustomUser
 from accounts.support import ending, telling
 from accounts.support.opening import may_open
+from accounts.timeouts import SUPPORT
 from activity.requests import StandIn
 from tenants.context import current_tenant, enter_platform
 from tenants.models import SupportAccess
