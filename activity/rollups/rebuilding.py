@@ -47,7 +47,7 @@ SELECT %(build)s, kind, month, subject, label, days & bits, least(last_at, %(las
 FROM (
     SELECT *, month < %(month)s AS is_whole,
         CASE WHEN month < %(month)s THEN 31 ELSE %(at)s END AS place,
-        CASE WHEN month < %(month)s THEN -1 ELSE (1::bigint << %(at)s)::int - 1 END AS bits
+        CASE WHEN month < %(month)s THEN -1 ELSE ((1::bigint << %(at)s) - 1)::int END AS bits
     FROM activity_monthlytally
     WHERE build = %(served)s AND kind <> 'year' AND month <= %(month)s
 ) AS old

@@ -166,6 +166,39 @@ def test_days_that_are_taken_over_keep_their_most_and_their_years(world):
     assert is_right()
 
 
+@pytest.mark.parametrize("last", [(8, 30), (8, 31), (9, 30), (10, 31)])
+def test_what_is_taken_over_may_end_on_any_day_of_a_month(world, last):
+    last = date(YEAR, *last)
+    noon = datetime(last.year, last.month, last.day, 12, tzinfo=UTC)
+    acts(noon, PEOPLE[0], 3)
+    acts(noon.replace(day=1), PEOPLE[0], 2)
+    acts(noon + timedelta(1), PEOPLE[1])
+    world.settle()
+
+    rebuilding.rebuild(timezone.now(), last + timedelta(1))
+
+    for since, events in ((last, 3), (last.replace(day=1), 5)):
+        read = reading.tallies("person", Period(since, last))
+        assert [(one.subject, one.events) for one in read] == [(PEOPLE[0], events)]
+    after = reading.tallies("person", Period(last + timedelta(1), last + timedelta(1)))
+    assert [(one.subject, one.events) for one in after] == [(PEOPLE[1], 1)]
+    assert is_right()
+
+
+def test_what_is_kept_for_good_may_end_on_a_31st(world):
+    acts(datetime(YEAR, 8, 31, 12, tzinfo=UTC), PEOPLE[0], 3)
+    world.settle()
+    RollupCursor.objects.update(
+        cut_day=date(YEAR, 8, 31), cut_at=datetime(YEAR, 9, 1, tzinfo=UTC), rules=1
+    )
+
+    rebuilding.rebuild(timezone.now())
+
+    assert cursors.served().rules == counting.RULES
+    read = reading.tallies("person", Period(date(YEAR, 8, 31), date(YEAR, 8, 31)))
+    assert [one.events for one in read] == [3]
+
+
 def test_days_are_added_to_a_month_in_any_order(world):
     acts(JULY[7], PEOPLE[0])
     world.settle()

@@ -40,7 +40,7 @@ PEOPLE = [f"0000000{n}-0000-4000-8000-00000000000{n}" for n in range(1, 5)]
 # Hours around the ends of days, weeks and months in several zones, and both changes of the clocks.
 MOMENTS = [
     datetime(NOW.year, month, day, tzinfo=UTC) + timedelta(hours=hour, minutes=59)
-    for month, day in ((3, 28), (3, 29), (6, 29), (7, 1), (7, 15), (8, 31), (10, 24), (10, 25))
+    for month, day in ((3, 28), (3, 29), (6, 29), (7, 1), (7, 15), (8, 31), (9, 1), (10, 24))
     for hour in (3, 10, 21, 22, 23)
 ]
 MOMENTS = [moment for moment in MOMENTS if NOW - timedelta(300) < moment < NOW]
