@@ -2,7 +2,7 @@
 
 The recount is of single events, up to where the cursor says, in one statement for each kind of
 figure and at one moment. It shares no rule with the counting: those are written down a second time
-in ``activity.rollups.recounting``.
+in ``activity.rollups.recounting``. What older rules counted otherwise waits for the new ones.
 
 Days of which events were cut cannot be counted again. Of events that were erased, method and
 network are not known any more: there the figures may say more than a recount, by as many events as
@@ -18,7 +18,7 @@ from django.db import connection
 from django.utils import timezone
 
 from activity.models import RollupCursor
-from activity.rollups import counting, cursors, recounting
+from activity.rollups import cursors, recounting
 from tenants.context import current_scope
 from tenants.errors import Conflict
 from tenants.moments import one_moment
@@ -31,7 +31,7 @@ class Difference:
     """A figure that is not what a recount says."""
 
     figure: str
-    """Which it is: ``total``, ``facet``, ``people``, ``most``, ``month``, or a kind of tally."""
+    """``total``, ``facet``, ``people``, ``most``, ``month``, ``changes``, or a kind of tally."""
     day: date
     subject: str
     """Whose or of what it is, such as ``session.started success``."""
@@ -78,7 +78,7 @@ def compare(now: datetime | None = None) -> Compared:
         if cursor is None:
             return Compared(0, None, None)
         found = _first(cursor)
-    _remember(now or timezone.now(), found)
+    _remember(cursor, now or timezone.now(), found)
     if found:
         logger.error("figures differ", record=current_scope(), difference=found.sentence)
     return Compared(cursor.size, cursor.cut_day, found)
@@ -91,15 +91,16 @@ def _first(cursor: RollupCursor) -> Difference | None:
         "cut_day": cursor.cut_day,
         "cut_at": cursor.cut_at,
         "number": cursor.number,
-        "admin": counting.ADMIN_ACTIONS,
-        "changes": counting.CHANGES,
     }
     found = []
     with connection.cursor() as sql:
-        figures = recounting.FIGURES
-        if cursor.rules >= counting.RULES:
-            figures = {**figures, **recounting.NEWER}
-        for figure, (recounted, counted, gone) in figures.items():
+        figures = [
+            figure
+            for rules, some in recounting.FIGURES_OF_RULES.items()
+            if cursor.rules >= rules
+            for figure in some.items()
+        ]
+        for figure, (recounted, counted, gone) in figures:
             parts = {"recounted": recounted, "counted": counted, "gone": gone}
             sql.execute(recounting.JOINED.format(events=recounting.EVENTS, **parts), asked)
             found += [Difference(figure, *row) for row in sql.fetchall()]
@@ -109,8 +110,12 @@ def _first(cursor: RollupCursor) -> Difference | None:
     return min(found, key=lambda one: (one.figure == "month", one.day), default=None)
 
 
-def _remember(now: datetime, found: Difference | None) -> None:
-    """Keep it with the figures and tell the platform; they may have moved on meanwhile."""
+def _remember(cursor: RollupCursor, now: datetime, found: Difference | None) -> None:
+    """Keep it with the figures and tell the platform; they may have moved on meanwhile.
+
+    Those that took their place are others, of which nothing is known yet.
+    """
     sentence = found.sentence[:300] if found else ""
-    RollupCursor.objects.filter(is_served=True).update(compared_at=now, difference=sentence)
-    cursors.tell()
+    same = RollupCursor.objects.filter(build=cursor.build, is_served=True)
+    if same.update(compared_at=now, difference=sentence):
+        cursors.tell()

@@ -12,17 +12,26 @@ from activity.actions import names
 from activity.rollups import days
 from activity.rollups.tallying import COUNTS, Rows, of_one_day, of_places, tallied, yearly
 
-RULES: Final = 2
+RULES: Final = 3
 """Which rules these are. Figures that were counted by others are counted anew."""
 
-ADMIN_ACTIONS: Final = names("user", "group")
+RANKS: Final = 2
+"""Since which rules people have tallies of years, and days know their most."""
+
+_CHANGES_NOTHING: Final = frozenset(
+    {"exported", "invited", "password_rehashed", "password_reset_requested", "refused"}
+)
+
+
+def _changing(*families: str) -> list[str]:
+    """Return the actions of families but those after which all is as it was."""
+    return [name for name in names(*families) if name.partition(".")[2] not in _CHANGES_NOTHING]
+
+
+ADMIN_ACTIONS: Final = _changing("user", "group")
 """What changes people and roles."""
 
-CHANGES: Final = [
-    name
-    for name in names("user", "email", "group", "token", "tenant", "domain")
-    if name.rpartition(".")[2] not in {"exported", "invited", "password_reset_requested", "refused"}
-]
+CHANGES: Final = _changing("user", "email", "group", "token", "tenant", "domain")
 """What changes an object, when it succeeds."""
 
 SIGN_IN: Final = "session.started"

@@ -12,7 +12,7 @@ from typing import Any, Final
 from django.db import connection
 
 from activity.periods import Period, zone
-from activity.rollups.counting import RULES
+from activity.rollups.counting import RANKS
 
 _MOST_WAITING: Final = 10_000
 
@@ -22,7 +22,7 @@ _KNOWN: Final = f"""
 WITH served AS (
     SELECT *, (SELECT system_identifier FROM pg_control_system()) AS cluster
     FROM activity_rollupcursor
-    WHERE is_served AND rules >= {RULES} AND zone = %(zone)s
+    WHERE is_served AND rules >= {RANKS} AND zone = %(zone)s
 ), mark AS (
     SELECT segment.cluster, segment.xid, segment.event_id
     FROM activity_segment segment JOIN served USING (number, cluster)

@@ -13,7 +13,7 @@ from django.db import connection
 from activity.models.rollups import Kind
 from activity.periods import Period
 from activity.rollups import cursors, pieces, sweeping
-from activity.rollups.counting import RULES
+from activity.rollups.counting import ADMIN_ACTIONS, RANKS
 
 ORDERS: Final = ("events", "sign_ins", "failures", "changes", "last_at")
 
@@ -176,7 +176,7 @@ def tallies(
         label, of = "''", []
     elif kind == Kind.PERSON and most is not None:
         label = _NAMED.format(label=label)
-        if order == "events" and cursors.knows(RULES):
+        if order == "events" and cursors.knows(RANKS):
             return _most_active(_to_its_end(period), most, label)
     statement, asked = pieces.of(Kind(kind), period)
     whole = _TALLIES.format(parts=statement, order=order, label=label)
@@ -189,6 +189,8 @@ def admin_changes(period: Period) -> list[AdminChange]:
     months = list(pieces.months(period))
     for month, subject, label, through in _rows(_ADMIN, [months[0], months[-1]]):
         action = subject.split(" ")[1]
+        if action not in ADMIN_ACTIONS:
+            continue  # Counted by older rules.
         for place, before in enumerate([0, *through[:-1]]):
             day = month + timedelta(place)
             if through[place] > before and period.since <= day <= period.until:

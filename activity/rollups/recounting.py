@@ -81,8 +81,14 @@ _NETWORK: Final = """CASE family(ip) WHEN 4 THEN network(set_masklen(ip, 24))::t
     WHEN 6 THEN network(set_masklen(ip, 48))::text ELSE '' END"""
 _OF_SIGN_INS: Final = {"sign-ins": _SUCCEEDED, "failures": _FAILED}
 
+_PEOPLE_OR_ROLES: Final = """split_part(action, '.', 1) IN ('user', 'group') AND action NOT IN (
+    'user.exported', 'user.invited', 'user.password_rehashed', 'user.password_reset_requested')"""
+_OF_AN_OBJECT: Final = f"""({_PEOPLE_OR_ROLES}
+    OR split_part(action, '.', 1) IN ('email', 'token', 'tenant', 'domain')
+    AND action NOT IN ('token.refused', 'tenant.exported'))"""
+
 # Each figure: counted again, as it is counted, and how much more that may be.
-FIGURES: Final = {
+_FIGURES: Final = {
     "total": (
         """
         SELECT day, '' AS measure, action || ' ' || outcome AS subject, sum(n) AS n
@@ -126,29 +132,10 @@ FIGURES: Final = {
                 "events": "n",
                 "sign-ins": f"CASE WHEN action = 'session.started' THEN {_SUCCEEDED} ELSE 0 END",
                 "failures": _FAILED,
-                "changes": f"CASE WHEN action = ANY (%(admin)s) THEN {_SUCCEEDED} ELSE 0 END",
             },
             "actor_kind = 'person'",
         ),
-        _in_tallies("person"),
-        _NONE_GONE,
-    ),
-    "admin": (
-        _recounted(
-            "actor_kind || ' ' || action || ' ' || actor_id",
-            {"events": "n"},
-            "action = ANY (%(admin)s)",
-        ),
-        _in_tallies("admin"),
-        _NONE_GONE,
-    ),
-    "object": (
-        _recounted(
-            "target_type || ':' || target_id",
-            {"changes": "1"},
-            "action = ANY (%(changes)s) AND outcome = 'success' AND target_id > ''",
-        ),
-        _in_tallies("object"),
+        _in_tallies("person", "measure <> 'changes'"),
         _NONE_GONE,
     ),
     "network": (
@@ -183,8 +170,7 @@ _EMPTIED: Final = f"""
 SELECT day, measure, sum(n) AS n FROM event, unnest(ARRAY['network', 'name', 'events']) AS measure
 WHERE {_SIGNED_IN} AND (actor_salt IS NULL OR target_salt IS NULL) GROUP BY 1, 2"""
 
-# Those that older rules did not count.
-NEWER: Final = {
+_RANKS: Final = {
     "year": (
         """
         SELECT date_trunc('month', day)::date AS day, '' AS measure, actor_id AS subject,
@@ -215,6 +201,35 @@ NEWER: Final = {
         _EMPTIED,
     ),
 }
+
+_CHANGES: Final = {
+    "changes": (
+        _recounted(
+            "actor_id", {"changes": _SUCCEEDED}, f"actor_kind = 'person' AND {_PEOPLE_OR_ROLES}"
+        ),
+        _in_tallies("person", "measure = 'changes'"),
+        _NONE_GONE,
+    ),
+    "admin": (
+        _recounted(
+            "actor_kind || ' ' || action || ' ' || actor_id", {"events": "n"}, _PEOPLE_OR_ROLES
+        ),
+        _in_tallies("admin"),
+        _NONE_GONE,
+    ),
+    "object": (
+        _recounted(
+            "target_type || ':' || target_id",
+            {"changes": "1"},
+            f"{_OF_AN_OBJECT} AND outcome = 'success' AND target_id > ''",
+        ),
+        _in_tallies("object"),
+        _NONE_GONE,
+    ),
+}
+
+FIGURES_OF_RULES: Final = {1: _FIGURES, 2: _RANKS, 3: _CHANGES}
+"""Figures by the rules since which they are counted as they are here."""
 
 # What a month's plain numbers must be.
 SUMS: Final = """

@@ -13,13 +13,14 @@ from django.utils import timezone
 
 from accounts.models import CustomUser
 from activity import pages, rollups
-from activity.context import Actor, ActorKind
+from activity.context import ANONYMOUS, Actor, ActorKind
 from activity.models import ActivityEvent, RollupCursor, Schedule
 from activity.overview import attention
 from activity.overview.choosing import before, choose, in_words
 from activity.overview.dashboard import dashboard
 from activity.periods import Period, last_days
 from activity.recording import record
+from activity.reports import build
 from activity.schedules import keeping, steps
 from activity.schedules.wishes import Wish
 from activity.sealing import checking, lag
@@ -83,6 +84,9 @@ def test_each_number_links_to_the_very_rows_it_counts(browser, acme, ann, bob):
     with enter_tenant(acme):
         for _ in range(3):
             record("session.failed", target=bob, outcome="failure")
+            record("user.password_reset_requested", target=bob, actor=ANONYMOUS)
+        record("user.exported", target=bob, details={"rows": 1})
+        record("user.password_rehashed", target=bob)
         bob.display_name = "Bob the Second"
         bob.save()
     client = browser(acme, ann)
@@ -100,6 +104,11 @@ def test_each_number_links_to_the_very_rows_it_counts(browser, acme, ann, bob):
     assert found["Failed sign-ins"].value == 3
     assert found["Sign-ins"].value >= 1
     assert found["Changes to people and roles"].value >= 1
+    with enter_tenant(acme):
+        reported = build("admin-changes", last_days(1)).rows
+    assert sum(row[3] for row in reported) == found["Changes to people and roles"].value
+    changing_nothing = {"user.password_reset_requested", "user.exported", "user.password_rehashed"}
+    assert not changing_nothing & {row[2] for row in reported}
 
 
 def test_the_people_who_were_active_are_the_rows_of_the_report_behind(browser, acme, ann):

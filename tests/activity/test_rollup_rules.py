@@ -12,14 +12,15 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from activity import rollups
+from activity.actions import CATALOGUE, names
 from activity.models import RollupCursor
 from activity.periods import Period
 from activity.reports import build
-from activity.rollups import counting, cursors, failures, reading, rebuilding, sweeping
+from activity.rollups import comparing, counting, cursors, failures, reading, rebuilding, sweeping
 from activity.rollups.comparing import compare
 from tenants.context import enter_platform, enter_tenant
 from tenants.errors import InvalidInput
-from tenants.models import Tenant, TenantMonth
+from tenants.models import Tenant, TenantFigure, TenantMonth
 from tests.activity.test_rollups_property import (
     PEOPLE,
     ZONES,
@@ -258,7 +259,92 @@ def months_told(world):
         return {(row.month.year, row.month.month) for row in rows}
 
 
+# What changes nothing
+
+
+def does(action, times=1):
+    """Let somebody do something to somebody else, by any action."""
+    values = an_event(random.Random(3)) | {
+        "action": action, "outcome": "success", "kind": "person", "actor": PEOPLE[0],
+        "type": "user", "target": PEOPLE[1], "at": JULY[5], "details": "{}",
+    }  # fmt: skip
+    with transaction.atomic(), connection.cursor() as cursor:
+        for _ in range(times):
+            insert(cursor, values)
+
+
+def test_a_recount_agrees_on_every_action_there_is(world):
+    for action in CATALOGUE:
+        does(action)
+    world.settle()
+
+    assert is_right()
+
+
+def test_asking_for_a_password_is_no_change_of_a_person(world):
+    does("user.password_reset_requested", 7)
+    does("user.exported", 2)
+    does("user.password_rehashed", 2)
+    does("user.invited")
+    does("user.password_reset", 3)
+    world.settle()
+
+    assert [row[2:] for row in build("admin-changes", LAST_YEAR).rows] == [
+        ("user.password_reset", 3)
+    ]
+    objects = build("most-changed", LAST_YEAR).rows
+    assert [row[3] for row in objects if row[2] == PEOPLE[1]] == [3]
+    assert [one.changes for one in reading.tallies("person", LAST_YEAR)] == [3]
+    with enter_platform():
+        told = TenantFigure.objects.filter(record=str(world.tenant.pk), day=JULY[5].date())
+        assert [one.changes for one in told] == [3]
+    assert is_right()
+
+
 # Figures that older rules counted
+
+
+def test_what_older_rules_took_for_a_change_is_none_when_it_is_counted_anew(world, monkeypatch):
+    monkeypatch.setattr(counting, "ADMIN_ACTIONS", names("user", "group"))
+    monkeypatch.setattr(counting, "CHANGES", names("user", "group"))
+    does("user.password_reset_requested", 7)
+    does("user.password_reset", 3)
+    world.settle()
+    monkeypatch.undo()
+    RollupCursor.objects.update(rules=2)
+
+    assert [one.changes for one in reading.tallies("person", LAST_YEAR)] == [10]
+    assert [row[3] for row in build("admin-changes", LAST_YEAR).rows] == [3]
+    assert is_right()
+    assert rebuilding.is_due()
+
+    rebuilding.rebuild(timezone.now())
+
+    assert [one.changes for one in reading.tallies("person", LAST_YEAR)] == [3]
+    assert [row[3] for row in build("admin-changes", LAST_YEAR).rows] == [3]
+    assert is_right()
+
+
+def test_what_a_comparison_found_is_not_said_of_figures_that_came_since(world, monkeypatch):
+    acts(JULY[3], PEOPLE[0])
+    world.settle()
+    first = comparing._first
+
+    def slowly(cursor):
+        with connection.cursor() as sql:
+            sql.execute("UPDATE activity_dailytotal SET events = events + 1 WHERE action > ''")
+        found = first(cursor)
+        rebuilding.rebuild(timezone.now())
+        return found
+
+    monkeypatch.setattr(comparing, "_first", slowly)
+    assert compare().difference is not None
+
+    served = cursors.served()
+    assert (served.difference, served.compared_at) == ("", None)
+    monkeypatch.undo()
+    assert is_right()
+    assert cursors.served().compared_at is not None
 
 
 @pytest.fixture
