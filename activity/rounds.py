@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from tenants.context import PLATFORM, enter_platform, enter_tenant
+from tenants.context import PLATFORM, enter_living, enter_platform
 from tenants.hosts import owned
 from tenants.models import Tenant
 
@@ -15,9 +15,9 @@ Found = TypeVar("Found")
 
 
 def every_record() -> list[str]:
-    """Return the names of all records: ``platform``, and the UUIDs of active tenants."""
+    """Return the names of all records: ``platform``, and the UUIDs of tenants, served or not."""
     with enter_platform():
-        return [PLATFORM, *map(str, Tenant.objects.active().values_list("pk", flat=True))]
+        return [PLATFORM, *map(str, Tenant.objects.living().values_list("pk", flat=True))]
 
 
 def act_in(record: str, act: Callable[[], Found]) -> Found | None:
@@ -25,10 +25,10 @@ def act_in(record: str, act: Callable[[], Found]) -> Found | None:
     with enter_platform():
         if record == PLATFORM:
             return act()
-        tenant = owned(Tenant.objects.active().filter(pk=record))
+        tenant = owned(Tenant.objects.living().filter(pk=record))
     if tenant is None:
         return None
-    with enter_tenant(tenant):
+    with enter_living(tenant):
         return act()
 
 

@@ -17,7 +17,7 @@ from activity.schedules import tasks as schedule_tasks  # noqa: F401
 from activity.sealing import checking, lag, sealer, witnesses
 from activity.sealing.unsealed import unsealed
 from tenants.context import PLATFORM
-from tenants.tasks import PlatformTask, TenantTask
+from tenants.tasks import KeepingTask, PlatformTask
 
 logger = structlog.get_logger("tenantry.tasks")
 
@@ -28,7 +28,7 @@ def settle_floods() -> int:
     return floods.settle_everywhere()
 
 
-@shared_task(base=TenantTask, name="activity.seal_tenant")
+@shared_task(base=KeepingTask, name="activity.seal_tenant")
 def seal_tenant() -> int:
     """Seal what has committed in one tenant; returns how many events that were."""
     return sealer.seal(timezone.now()).events
@@ -36,7 +36,7 @@ def seal_tenant() -> int:
 
 @shared_task(base=PlatformTask, name="activity.seal_all")
 def seal_all() -> int:
-    """Have every active tenant sealed that has something to seal, and seal the platform.
+    """Have every tenant sealed that has something to seal, served or not, and seal the platform.
 
     Returns how many tenants that were.
     """

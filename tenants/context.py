@@ -35,12 +35,27 @@ def enter_tenant(tenant: Tenant) -> AbstractContextManager[Tenant]:
     """Act inside ``tenant`` until the block ends, then be again where one was before.
 
     The block's statements find the tenant's tables and no others. Raises ``TenantUnavailable``
-    unless the tenant is active; provisioning, which builds tenants, uses ``enter_unserved``.
+    unless the tenant is active; provisioning, which builds tenants, uses ``enter_unserved``, and
+    sealing, which goes on in closed ones, ``enter_living``.
     """
     if not tenant.is_active:
         raise TenantUnavailable(
             f'the tenant "{tenant.slug}" is {tenant.get_state_display().lower()}.',
             "Only active tenants can be entered.",
+        )
+    return enter_unserved(tenant)
+
+
+def enter_living(tenant: Tenant) -> AbstractContextManager[Tenant]:
+    """Act inside ``tenant``, served or not: for the platform's own care of what is kept there.
+
+    Nobody's request gets in by it. Raises ``TenantUnavailable`` for a tenant that is being built or
+    destroyed.
+    """
+    if not tenant.is_living:
+        raise TenantUnavailable(
+            f'the tenant "{tenant.slug}" is {tenant.get_state_display().lower()}.',
+            "It is not complete, or not any more.",
         )
     return enter_unserved(tenant)
 

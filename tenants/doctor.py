@@ -6,7 +6,7 @@ made. What is found is a sentence; what can be repaired without losing anything 
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from django.db import connections, transaction
 
@@ -21,9 +21,6 @@ from tenants.models import Domain, Tenant
 from tenants.operations import lock_of
 from tenants.owner import owner_alias, owner_in, require_owner
 from tenants.quoting import identifier, literal
-
-LIVING: Final = (Tenant.State.ACTIVE, Tenant.State.SUSPENDED, Tenant.State.DELETION_SCHEDULED)
-"""The states in which a tenant has a schema and nobody is working on it."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +93,7 @@ def _findings(tenant: Tenant, wanted: Catalog) -> list[Finding]:
     if current is None:
         return []
     tenant = current
-    if tenant.state not in LIVING:
+    if not tenant.is_living:
         return list(_unfinished(tenant))
     with owner_in(PUBLIC) as connection:
         catalog = describe(connection, tenant.schema_name)

@@ -1,4 +1,4 @@
-"""The two kinds of Celery tasks: inside one tenant, or on the platform.
+"""The kinds of Celery tasks: inside one tenant, or on the platform.
 
 django-tenants' usual companion carries the schema in a message header and sets it in a signal,
 whose errors Celery ignores: a task of a tenant that is gone then runs in ``public`` and succeeds.
@@ -13,7 +13,7 @@ import structlog
 from celery import Task, shared_task
 
 from tenants import deletion, operations, spares
-from tenants.context import enter_platform, enter_tenant
+from tenants.context import enter_living, enter_platform, enter_tenant
 from tenants.errors import TenantUnavailable
 from tenants.fleet.serving import require_served
 from tenants.hosts import owned
@@ -35,11 +35,22 @@ class TenantTask(Task):  # type: ignore[type-arg]
     abstract = True
     # Celery would compare the message with the body's signature, which has no tenant_id.
     typing = False
+    enter = staticmethod(enter_tenant)
 
     def __call__(self, *args: Any, tenant_id: Any = None, **kwargs: Any) -> Any:
         """Enter the tenant and run the body."""
-        with enter_tenant(_tenant(tenant_id, self.name)):
+        with self.enter(_tenant(tenant_id, self.name)):
             return super().__call__(*args, **kwargs)
+
+
+class KeepingTask(TenantTask):
+    """A task that keeps in order what a tenant has, also while it is suspended or to be deleted.
+
+    It does nothing in anybody's name. Raises what ``TenantTask`` does, for other states.
+    """
+
+    abstract = True
+    enter = staticmethod(enter_living)
 
 
 class PlatformTask(Task):  # type: ignore[type-arg]

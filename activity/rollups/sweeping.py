@@ -7,7 +7,7 @@ a message that is lost is sent again by the next sweep.
 
 import time
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from django.core.cache import cache
 from django.db import connection
@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from activity.rollups.counting import RULES
 from tenants.context import PLATFORM, enter_platform
+from tenants.models import Tenant
 
 _LOOKED: Final = "rollups-looked"
 _KEPT_SECONDS: Final = 3_600
@@ -24,7 +25,7 @@ _BEHIND: Final = """
 SELECT head.record FROM public.tenants_recordhead head
 LEFT JOIN public.tenants_recordrollup told ON told.record = head.record
 LEFT JOIN public.tenants_tenant tenant ON tenant.id::text = head.record
-WHERE (head.record = %(platform)s OR tenant.state = 'active')
+WHERE (head.record = %(platform)s OR tenant.state = ANY (%(living)s))
 AND (told.size IS NULL OR told.size < head.size OR told.is_rebuilding
      OR told.rules < %(rules)s OR told.zone <> coalesce(tenant.time_zone, %(zone)s))
 ORDER BY told.folded_at NULLS FIRST
@@ -36,7 +37,13 @@ def behind() -> list[str]:
     with enter_platform(), connection.cursor() as cursor:
         looked = time.time()
         zone = timezone.get_default_timezone_name()
-        cursor.execute(_BEHIND, {"platform": PLATFORM, "zone": zone, "rules": RULES})
+        asked: dict[str, Any] = {
+            "platform": PLATFORM,
+            "zone": zone,
+            "rules": RULES,
+            "living": [*map(str, Tenant.LIVING)],
+        }
+        cursor.execute(_BEHIND, asked)
         found = [record for (record,) in cursor.fetchall()]
         cache.set(_LOOKED, looked, _KEPT_SECONDS)
     return found

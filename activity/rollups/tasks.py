@@ -9,7 +9,7 @@ from django.utils import timezone
 from activity.rollups import folding, health, rebuilding, sweeping
 from activity.rollups.folding import Folded
 from tenants.context import PLATFORM, current_scope
-from tenants.tasks import PlatformTask, TenantTask
+from tenants.tasks import KeepingTask, PlatformTask
 
 logger = structlog.get_logger("tenantry.tasks")
 
@@ -20,7 +20,7 @@ _LATE_SECONDS: Final = 300
 """A message that is older than this is dropped: a sweep has sent another one since."""
 
 
-@shared_task(base=TenantTask, name="activity.aggregate_tenant")
+@shared_task(base=KeepingTask, name="activity.aggregate_tenant")
 def aggregate_tenant() -> int:
     """Bring the roll-ups of one tenant up to date; returns how many events were new."""
     counted = _some()

@@ -56,7 +56,8 @@ WITH horizon AS MATERIALIZED (
 )
 """
 
-# A server that counts nothing says nothing: then everybody is asked.
+# A server that counts nothing says nothing: then everybody is asked. A tenant that is not served
+# may be so because its schema is not its own.
 _GROWTH = """
 SELECT t.id, t.schema_name, c.oid,
        CASE WHEN current_setting('track_counts')::boolean
@@ -64,7 +65,8 @@ SELECT t.id, t.schema_name, c.oid,
 FROM tenants_tenant t
 JOIN pg_namespace n ON n.nspname = t.schema_name
 JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'activity_activityevent'
-WHERE t.state = 'active'
+WHERE t.state = 'active' OR t.state IN ('suspended', 'deletion_scheduled')
+    AND obj_description(n.oid, 'pg_namespace') = 'tenantry:' || t.id
 """
 
 

@@ -22,7 +22,8 @@ from django.core.cache import cache
 from django.db.models import F, QuerySet
 
 from activity.models import Segment
-from tenants.context import PLATFORM, enter_platform, enter_tenant
+from tenants.context import PLATFORM, enter_living, enter_platform
+from tenants.hosts import owned
 from tenants.models import RecordHead, Tenant
 
 logger = structlog.get_logger("tenantry.witness")
@@ -158,11 +159,11 @@ def _inside(record: str) -> Iterator[bool]:
     if record == PLATFORM:
         yield True
         return
-    tenant = Tenant.objects.active().filter(pk=record).first()
+    tenant = owned(Tenant.objects.living().filter(pk=record))
     if tenant is None:
         yield False
         return
-    with enter_tenant(tenant):
+    with enter_living(tenant):
         yield True
 
 

@@ -17,6 +17,10 @@ class TenantQuerySet(models.QuerySet["Tenant"]):
         """Tenants that may be served."""
         return self.filter(state=Tenant.State.ACTIVE)
 
+    def living(self) -> "TenantQuerySet":
+        """Tenants that have a schema and keep it, served or not."""
+        return self.filter(state__in=Tenant.LIVING)
+
 
 class Tenant(models.Model):
     """A customer organisation: one schema, one user table, one record, one panel."""
@@ -31,6 +35,9 @@ class Tenant(models.Model):
         DELETION_SCHEDULED = "deletion_scheduled", "deletion scheduled"
         DELETING = "deleting"
         DELETED = "deleted"
+
+    LIVING: ClassVar = (State.ACTIVE, State.SUSPENDED, State.DELETION_SCHEDULED)
+    """What is complete and not being destroyed."""
 
     id = models.UUIDField(primary_key=True, db_default=UUIDv7(), editable=False)
     slug = models.CharField(
@@ -98,6 +105,11 @@ class Tenant(models.Model):
     def is_active(self) -> bool:
         """Whether the tenant's state lets it be served."""
         return self.state == self.State.ACTIVE
+
+    @property
+    def is_living(self) -> bool:
+        """Whether the tenant has a schema and keeps it, served or not."""
+        return self.state in self.LIVING
 
 
 class FormerSlug(models.Model):

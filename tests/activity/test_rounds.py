@@ -37,13 +37,18 @@ def round_of():
     return go
 
 
-def test_every_record_is_the_platforms_and_those_of_active_tenants(places, acme, globex):
+@pytest.mark.parametrize("state", Tenant.State.values)
+def test_every_record_is_the_platforms_and_those_of_tenants_served_or_not(
+    places, round_of, acme, globex, state
+):
     assert set(places) <= set(rounds.every_record())
-    Tenant.objects.filter(pk=globex.pk).update(state=Tenant.State.SUSPENDED)
+    Tenant.objects.filter(pk=globex.pk).update(state=state)
+    is_kept = state in ("active", "suspended", "deletion_scheduled")
 
     assert rounds.every_record()[0] == PLATFORM
     assert str(acme.pk) in rounds.every_record()
-    assert str(globex.pk) not in rounds.every_record()
+    assert (str(globex.pk) in rounds.every_record()) == is_kept
+    assert round_of(places, lambda: 1) == (2 + is_kept, [])
 
 
 def test_each_is_acted_in_and_nobody_who_is_gone(places, round_of):

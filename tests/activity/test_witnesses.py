@@ -160,7 +160,7 @@ class TestFile:
         catch_up()
         seal_more(three, 2)
         with enter_platform():
-            type(three).objects.filter(pk=three.pk).update(state="suspended")
+            type(three).objects.filter(pk=three.pk).update(state="deleting")
         try:
             assert catch_up() == 1
         finally:

@@ -15,9 +15,9 @@ from django.utils import timezone
 from redis.exceptions import ConnectionError as RedisGone
 
 from accounts.models import CustomUser
+from activity.jobs.tasks import expire_exports_in_tenant
 from activity.models import ActivityEvent
 from activity.sealing import sealer
-from activity.tasks import aggregate_tenant
 from config.cache import TenantRedisCache
 from tenants import certificates, deletion, lifecycle, operations, provisioning
 from tenants.context import enter_platform, enter_tenant, enter_unserved
@@ -140,7 +140,7 @@ def test_a_tenant_that_is_to_be_deleted_is_closed_everywhere_and_its_neighbour_n
         assert response.status_code == 403
         assert b"was closed" in response.content
     with pytest.raises(TenantUnavailable):
-        aggregate_tenant.delay(tenant_id=str(acme.pk))
+        expire_exports_in_tenant.delay(tenant_id=str(acme.pk))
     with pytest.raises(TenantUnavailable), enter_tenant(acme):
         pytest.fail("the block must not run")
     assert sams.get("/admin/").status_code == 200

@@ -8,8 +8,10 @@ from django.test import Client
 from django.utils import timezone
 
 from accounts.models import CustomUser
+from accounts.tasks import clear_sessions
+from activity.jobs.tasks import expire_exports_in_tenant
 from activity.models import ActivityEvent
-from activity.tasks import aggregate_all, aggregate_tenant
+from activity.tasks import aggregate_all
 from tenants import lifecycle
 from tenants.context import current_tenant, enter_tenant, enter_unserved
 from tenants.errors import Conflict, InvalidInput, TenantUnavailable
@@ -121,14 +123,23 @@ def test_a17_a_suspended_tenant_is_refused_everywhere_and_its_neighbour_nowhere(
     assert anns.get("/admin/").status_code == 403
     assert browser(acme).post("/accounts/login/", credentials).status_code == 403
     with pytest.raises(TenantUnavailable):
-        aggregate_tenant.delay(tenant_id=str(acme.pk))
+        expire_exports_in_tenant.delay(tenant_id=str(acme.pk))
     with pytest.raises(TenantUnavailable), enter_tenant(acme):
         pytest.fail("the block must not run")
     assert sams.get("/admin/").status_code == 200
-    aggregate_tenant.delay(tenant_id=str(globex.pk))
+    expire_exports_in_tenant.delay(tenant_id=str(globex.pk))
 
 
 def test_the_timetable_passes_a_suspended_tenant_by(acme: Tenant, globex: Tenant) -> None:
+    both = clear_sessions()
+    lifecycle.suspend(acme)
+
+    assert clear_sessions() == both - 1 >= 1
+
+
+def test_what_keeps_its_record_in_order_comes_to_a_suspended_tenant_too(
+    acme: Tenant, globex: Tenant
+) -> None:
     for tenant in (acme, globex):
         # As if something were sealed that is not counted.
         RecordHead.objects.create(
@@ -136,4 +147,4 @@ def test_the_timetable_passes_a_suspended_tenant_by(acme: Tenant, globex: Tenant
         )
     lifecycle.suspend(acme)
 
-    assert aggregate_all() == 1
+    assert aggregate_all() == 2
