@@ -799,9 +799,9 @@ def check_proof(document: Any, keys: list[Key], kept: str, record: str) -> dict[
         raise Unusable("a proof holds no keys: give them with --key.")
     try:
         if "between" in document:
-            return _check_consistency(document, keys, kept)
+            return _check_consistency(document, keys, kept, record)
         leaf = document["leaf"].encode()
-        origin = record or str(json.loads(leaf)["tenant"])
+        origin = _whose(str(json.loads(leaf)["tenant"]), record)
         note = own_note(document["checkpoint"], origin, keys)
         path = [unbase64(one) for one in document["path"]]
         number = int(document["number"])
@@ -810,25 +810,51 @@ def check_proof(document: Any, keys: list[Key], kept: str, record: str) -> dict[
     if not is_included(sha256(b"\0", leaf), number, note.size, path, note.root):
         what = "the event is not in the record that the checkpoint is of"
         raise Wrong("altered", what, number=number)
-    return {"record": origin, "number": number, "leaf": json.loads(leaf), "size": note.size}
+    return {
+        "record": origin,
+        "number": number,
+        "leaf": json.loads(leaf),
+        "size": note.size,
+        "compared_with": _compared([note], kept_notes(kept, origin, keys)),
+    }
 
 
-def _check_consistency(document: Any, keys: list[Key], kept: str) -> dict[str, Any]:
-    record, proof = str(document["record"]), [unbase64(one) for one in document["hashes"]]
+def _whose(stated: str, record: str) -> str:
+    """Return whose record a proof says that it is of, which must be the one that is asked for."""
+    if record and stated != record:
+        raise Wrong("foreign", f"it is the record {stated}, not {record}")
+    return stated
+
+
+def _compared(notes: list[Note], known: dict[int, Note]) -> list[int]:
+    """Return the sizes at which the checkpoints of a proof are those that were kept."""
+    same = sorted({note.size for note in notes if note.size in known})
+    for note in notes:
+        if note.size in known and known[note.size].root != note.root:
+            what = f"the checkpoint of {note.size} events is not the one that was kept"
+            raise Wrong("altered", what)
+    return same
+
+
+def _check_consistency(document: Any, keys: list[Key], kept: str, wanted: str) -> dict[str, Any]:
+    record = _whose(str(document["record"]), wanted)
+    proof = [unbase64(one) for one in document["hashes"]]
     known = kept_notes(kept, record, keys)
     ends = []
     for size, stated in zip(document["between"], document["checkpoints"], strict=True):
         note = own_note(stated, record, keys) if stated else known.get(size)
         if note is None or note.size != size:
             raise Unusable(f"no checkpoint of {size} events is in the proof or was kept.")
-        if size in known and known[size].root != note.root:
-            raise Wrong("altered", f"the checkpoint of {size} events is not the one that was kept")
         ends.append(note)
-    older, newer = ends
+    compared, (older, newer) = _compared(ends, known), ends
     if not is_consistent(older.size, older.root, newer.size, newer.root, proof):
         what = f"the record of {newer.size} events has not grown from that of {older.size}"
         raise Wrong("altered", what)
-    return {"record": record, "between": [older.size, newer.size]}
+    return {
+        "record": record,
+        "between": [older.size, newer.size],
+        "compared_with": compared,
+    }
 
 
 # The command
@@ -874,6 +900,8 @@ def check(options: argparse.Namespace) -> dict[str, Any]:
         with options.file.open("rb") as file:
             if file.read(1) == b"{":
                 file.seek(0)
+                if options.save:
+                    raise Unusable("--save is for bundles: a proof's checkpoint is in it.")
                 proof = json.loads(file.read(LARGEST_SMALL))
                 return check_proof(proof, keys, kept, options.record)
             file.seek(0)
@@ -892,7 +920,16 @@ def sentences(found: dict[str, Any]) -> Iterator[str]:
     """Yield what a check has shown, as a person reads it."""
     yield "intact"
     if "events" not in found:
-        yield from (f"{name}: {value}" for name, value in found.items())
+        compared = found["compared_with"]
+        said = {name: value for name, value in found.items() if name != "compared_with"}
+        yield from (f"{name}: {value}" for name, value in said.items())
+        if compared:
+            yield f"it agrees with what was kept: {', '.join(map(str, compared))} events"
+        else:
+            yield (
+                "NOT COMPARED with an earlier checkpoint of this size: whoever signs could show"
+                " another record to others. Give one that was kept with --checkpoint."
+            )
         return
     yield f"record {found['record']}, the {found['size']} first events"
     if found["first"]:

@@ -1,19 +1,24 @@
 """Bundles: whole, of one moment, and checked by somebody who has nothing but the file."""
 
+import io
 import json
 import shutil
 import stat
 import subprocess
 import sys
 import time
+import uuid
+from contextlib import redirect_stdout
+from dataclasses import replace
 
 import pytest
 from django.core.management import CommandError, call_command
 
+import verify_record
 from activity.bundles import writing
 from activity.leaves import commitment_sql
 from activity.models import ActivityEvent, Segment
-from activity.sealing import keys, sealer
+from activity.sealing import keys, notes, sealer
 from activity.verifying import verify
 from tenants.context import enter_platform, enter_tenant
 from tests.activity.bundles import (
@@ -584,3 +589,62 @@ def test_the_verifier_checks_a_proof_of_one_event(sealed, tmp_path, activity):
     assert (status, found["number"], found["leaf"]["id"]) == (0, 20, str(proven.pk))
     assert (changed, wrong["wrong"]["kind"]) == (1, "altered")
     assert check(proof)[0] == 2, "a proof holds no keys"
+
+
+@pytest.fixture
+def proofs(sealed, tmp_path, activity):
+    """A proof of an event, and one of growth."""
+    event = ActivityEvent.objects.order_by("xid", "id")[20]
+    sizes = [segment.size for segment in Segment.objects.order_by("number")]
+    found = []
+    for arguments in ((event.pk,), ("--between", sizes[0], sizes[-1])):
+        found.append(tmp_path / f"proof-{len(found)}.json")
+        out = activity("proof", *arguments, "--tenant", sealed.slug, "--json")[1]
+        found[-1].write_text(out)
+    return found
+
+
+def test_a_proof_of_another_record_than_was_asked_for_is_none(sealed, proofs):
+    for proof in proofs:
+        status, found = judged(proof, *VKEY, "--record", uuid.uuid4())
+        assert (status, found["wrong"]["kind"]) == (1, "foreign"), found
+        assert judged(proof, *VKEY, "--record", sealed.pk)[0] == 0
+
+
+def signed(size, root):
+    """A note as whoever has the key could sign it beside the one that is there."""
+    note = notes.parsed(Segment.objects.order_by("-number")[0].note)[0]
+    return notes.written(replace(note, size=size, root=root), keys.signer())
+
+
+def test_a_proof_is_compared_with_the_checkpoints_that_were_kept(sealed, proofs, tmp_path):
+    newest = Segment.objects.order_by("-number")[0]
+    kept = tmp_path / "kept.txt"
+    for proof in proofs:
+        assert judged(proof, *VKEY)[1]["compared_with"] == []
+        assert "NOT COMPARED" in check_in_words(proof, *VKEY)
+
+        kept.write_text(signed(newest.size, b"\1" * 32))
+        status, found = judged(proof, *VKEY, "--checkpoint", kept)
+        assert (status, found["wrong"]["kind"]) == (1, "altered"), found
+
+        kept.write_text(signed(newest.size + 1, b"\1" * 32))
+        assert judged(proof, *VKEY, "--checkpoint", kept)[1]["compared_with"] == []
+
+        kept.write_text(newest.note)
+        status, found = judged(proof, *VKEY, "--checkpoint", kept)
+        assert (status, found["compared_with"]) == (0, [newest.size])
+        said = check_in_words(proof, *VKEY, "--checkpoint", kept)
+        assert f"agrees with what was kept: {newest.size} events" in said
+        assert "NOT COMPARED" not in said
+
+        kept.write_text(newest.note.replace(str(sealed.pk), str(uuid.uuid4())))
+        assert judged(proof, *VKEY, "--checkpoint", kept)[1]["wrong"]["kind"] == "foreign"
+        assert judged(proof, *VKEY, "--save", tmp_path / "new.txt")[0] == 2
+
+
+def check_in_words(proof, *arguments):
+    out = io.StringIO()
+    with redirect_stdout(out):
+        verify_record.main([str(proof), *map(str, arguments)])
+    return out.getvalue()
