@@ -62,10 +62,15 @@ def prove(event_id: str) -> Proof:
         )
         leaf, leaf_hash = map(bytes, cursor.fetchone())
     newest = Segment.objects.order_by("-number").first()
-    number = _number(event, leaf_hash)
-    if newest is None or number is None:
-        raise NotSealed(f"the event {key} is not sealed yet.", "Run `activity seal`.")
-    path = tree.inclusion_proof(tiles.read, number, newest.size)
+    try:
+        number = _number(event, leaf_hash)
+        if newest is None or number is None:
+            raise NotSealed(f"the event {key} is not sealed yet.", "Run `activity seal`.")
+        path = tree.inclusion_proof(tiles.read, number, newest.size)
+    except tiles.TilesMissing:
+        raise NotAsSealed(
+            f"hashes that prove the event {key} are missing.", "Run `activity verify` to see which."
+        ) from None
     root = notes.parsed(newest.note)[0].root
     if not tree.is_included(leaf_hash, number, newest.size, path, root):
         raise _broken(str(key))

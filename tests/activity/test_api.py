@@ -273,6 +273,16 @@ class TestProof:
         document = client.get(f"{EVENTS}/{event.pk}/proof").json()
         assert (document["status"], document["code"]) == (409, "not-as-sealed")
 
+    def test_where_hashes_are_missing_it_is_said_too(self, sealed):
+        event = sealed.events[2]
+        with enter_tenant(sealed.place), transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("ALTER TABLE activity_tile DISABLE TRIGGER USER")
+            cursor.execute("DELETE FROM activity_tile")
+            cursor.execute("ALTER TABLE activity_tile ENABLE TRIGGER USER")
+        client = program(sealed.place, token_of(sealed.place, sealed.keeper)[1])
+        document = client.get(f"{EVENTS}/{event.pk}/proof").json()
+        assert (document["status"], document["code"]) == (409, "not-as-sealed")
+
     def test_nothing_is_proven_where_nothing_is_sealed(self, asking, many):
         assert asking.get(f"{EVENTS}/{many[3].pk}/proof").json()["code"] == "not-sealed"
         assert asking.get(f"{API}checkpoint").json()["code"] == "not-found"

@@ -13,7 +13,8 @@ from activity.sealing import keys, notes, tree, witnesses
 from tenants.context import enter_tenant
 from tests.activity.settling import settle
 from tests.activity.test_sealing import happen
-from tests.activity.test_verifying import tampered
+from tests.activity.test_verifying import owner, tampered
+from tests.activity.test_verifying import sealed as sealed
 
 
 @pytest.fixture
@@ -88,6 +89,18 @@ def test_an_event_that_was_changed_is_not_proven(activity, lab):
         event = ActivityEvent.objects.first()
 
     assert activity("proof", str(event.pk))[0] == 1
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_an_event_is_not_proven_where_hashes_are_missing(sealed, capsys, index):
+    event = ActivityEvent.objects.order_by("xid", "id")[2]
+    with owner() as cursor:
+        cursor.execute("DELETE FROM activity_tile WHERE level = 0 AND index = %s", [index])
+
+    status, out, said = manage(capsys, "proof", str(event.pk), "--tenant", sealed.slug)
+
+    assert (status, out) == (1, "")
+    assert f"hashes that prove the event {event.pk} are missing" in said
 
 
 def manage(capsys, *arguments):
