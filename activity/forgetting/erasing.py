@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from activity.forgetting import certificates, holds, mentions, places, settling
 from activity.forgetting.certificates import Certificate
@@ -192,6 +192,9 @@ def _elsewhere(person: Person, found: Counter[str], since: int) -> None:
 
 
 def _in_another(person: Person, found: Counter[str], since: int, about: str = "") -> None:
+    """Empty what another record has of somebody. Where it has nothing, nothing is touched."""
+    if holds.covers(person.id):
+        return
     if not about:
         # Whoever is called the same in this tenant is somebody else.
         person = replace(person, distinctive=people().distinctive(person))
@@ -199,13 +202,15 @@ def _in_another(person: Person, found: Counter[str], since: int, about: str = ""
             found.update(places.searches(person))
             found.update(places.schedules(person))
     named = mentions.find(person, about, since)
-    if (named or _has_whole_parts(person.id)) and not holds.covers(person.id):
+    if named or _has_whole_parts(person.id):
         with transaction.atomic():
+            # Without a reason: this is not the record that certifies it.
             record("user.erased", target=person.subject)
             found["events (other records)"] += _mentions(person, named)
             while count := sum(_call(person.id)):
                 found["events (other records)"] += count
             found.update(forgetting_exports.forget(person))
+            found.update(places.kept_files(person))
 
 
 def _about(person_id: str) -> tuple[Q, Q]:
@@ -245,16 +250,22 @@ def _begun_with(person_id: str) -> dict[str, int]:
     return dict(found)
 
 
+def _begun_here() -> QuerySet[ActivityEvent]:
+    """Return the events that began an erasure in this place.
+
+    They have a reason. What the erasure of somebody of another place found here has none: it is
+    carried on, and certified, there.
+    """
+    return ActivityEvent.objects.filter(action="user.erased").exclude(reason="")
+
+
 def unfinished() -> set[str]:
-    """Return the ids of people whose erasure was begun, and not certified since."""
-    begun: dict[str, Any] = {}
-    for action in ("user.erased", "record.erased"):
-        events = ActivityEvent.objects.filter(action=action).order_by("id")
-        for person_id, event_id in events.values_list("target_id", "id"):
-            if action == "user.erased":
-                begun[person_id] = event_id
-            elif person_id in begun and begun[person_id] < event_id:
-                del begun[person_id]
+    """Return the ids of people whose erasure was begun in this place, and not certified since."""
+    begun: dict[str, Any] = dict(_begun_here().order_by("id").values_list("target_id", "id"))
+    certified = ActivityEvent.objects.filter(action="record.erased").order_by("id")
+    for person_id, event_id in certified.values_list("target_id", "id"):
+        if person_id in begun and begun[person_id] < event_id:
+            del begun[person_id]
     return set(begun)
 
 
@@ -263,16 +274,18 @@ def sweep() -> int:
 
     What a process had in memory outside any transaction can have become an event of theirs later.
     """
-    waiting = unfinished()
-    erased = set(
-        ActivityEvent.objects.filter(action="user.erased").values_list("target_id", flat=True)
-    )
+    waiting, here = unfinished(), set(_begun_here().values_list("target_id", flat=True))
+    erased = ActivityEvent.objects.filter(action="user.erased")
     swept = 0
-    for person_id in sorted(erased):
+    for person_id in sorted(set(erased.values_list("target_id", flat=True))):
         if holds.covers(person_id) or not (person_id in waiting or _has_whole_parts(person_id)):
             continue
+        person = people().find(person_id)
         try:
-            finish(people().find(person_id))
+            if person_id in here:
+                finish(person)
+            else:
+                _in_another(person, Counter(), since=0)
         except Conflict:
             continue
         swept += 1

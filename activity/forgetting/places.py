@@ -89,7 +89,7 @@ def searches(person: Person) -> dict[str, int]:
 
 
 def schedules(person: Person) -> dict[str, int]:
-    """Delete schedules that name somebody, and all files that schedules keep.
+    """Delete schedules that name somebody.
 
     The table's triggers tell of it, and what they tell is emptied with the rest.
     """
@@ -97,7 +97,12 @@ def schedules(person: Person) -> dict[str, int]:
     deleted, _ = Schedule.objects.filter(pk__in=list(named)).delete()
     if deleted:
         agenda.keep()
-    return {Schedule._meta.db_table: deleted, "files of schedules": making.drop_kept()}
+    return {Schedule._meta.db_table: deleted}
+
+
+def kept_files(person: Person) -> dict[str, int]:
+    """Delete all files that schedules keep: none can be asked who is in it."""
+    return {"files of schedules": making.drop_kept()}
 
 
 def mail(person: Person) -> dict[str, int]:
@@ -119,6 +124,6 @@ def cached(person: Person) -> dict[str, int]:
 
 
 PLACES: Final[list[Emptied]] = [
-    *(operations, searches, schedules, mail, cached, history_labels, rollups),
+    *(operations, searches, schedules, kept_files, mail, cached, history_labels, rollups),
     forgetting_exports.forget,
 ]

@@ -1,0 +1,127 @@
+"""Erasing somebody whom other records name: what they leave elsewhere goes, and nothing else."""
+
+from contextlib import contextmanager
+
+import pytest
+
+from accounts.models import CustomUser
+from activity.context import Actor, ActorKind, Channel, Context, acting_as
+from activity.forgetting import erasing, holds, tasks
+from activity.jobs import keeping
+from activity.models import ActivityEvent
+from activity.models.rules import EVERYBODY
+from activity.recording import record
+from activity.subjects import Subject
+from tenants.context import enter_platform, enter_tenant
+from tests.activity.test_forgetting import EMAIL, IP, erased, found_anywhere, lived, person_called
+from tests.exports import exports_of_its_own as exports_of_its_own
+from tests.exports import files
+
+pytestmark = pytest.mark.usefixtures("exports_of_its_own")
+
+OLGA = "olga@quistgaard.example"
+
+
+def keep_file(place):
+    """Have a schedule's file in the storage of a tenant, or of the platform."""
+    scope = place.pk if place else "platform"
+    keeping.put_text(b"month end", f"{scope}/schedule-x/20260101T000000Z.csv")
+
+
+def kept(directory):
+    return {name.split("/")[1] for name in files(directory)}
+
+
+@pytest.fixture
+def olga():
+    """An operator, of whom tenants may know something, and another one."""
+    with enter_platform():
+        olga = person_called("olga.operates", OLGA, "Olga Quistgaard")
+        CustomUser.objects.create_superuser("second", "second@platform.example", "y" * 20)
+    yield olga
+    with enter_platform():
+        CustomUser.objects.filter(username__in=["second", "olga.operates"]).delete()
+
+
+@contextmanager
+def as_olga(olga):
+    actor = Actor(ActorKind.PERSON, str(olga.public_id), "Olga Quistgaard (olga.operates)")
+    with acting_as(Context(actor=actor, channel=Channel.PAGE, ip=IP)):
+        yield
+
+
+def acted_in(tenant, olga):
+    with enter_tenant(tenant), as_olga(olga):
+        record("tenant.suspended", target=Subject("tenant", str(tenant.pk), tenant.name))
+
+
+def test_whom_the_platform_named_is_erased_there_and_other_tenants_keep_their_files(
+    lab, acme, exports_of_its_own
+):
+    keep_file(lab)
+    keep_file(acme)
+    with enter_platform():
+        target = Subject("tenant", str(lab.pk), "Lab")
+        record("tenant.created", target=target, reason=f"asked for by {EMAIL}")
+    with enter_tenant(lab):
+        lived()
+        erased()
+    assert kept(exports_of_its_own) == {str(acme.pk)}
+    with enter_platform():
+        assert found_anywhere(["public"]) == []
+        assert ActivityEvent.objects.filter(action="user.erased").exists()
+        assert erasing.unfinished() == set()
+
+        tasks._forget()
+
+        # It was this tenant's to certify.
+        assert not ActivityEvent.objects.filter(action="record.erased").exists()
+    assert kept(exports_of_its_own) == {str(acme.pk)}
+
+
+def test_an_operators_erasure_deletes_files_only_where_the_record_knew_them(
+    lab, acme, olga, exports_of_its_own
+):
+    acted_in(lab, olga)
+    keep_file(lab)
+    keep_file(acme)
+    with enter_platform():
+        erased(OLGA)
+    assert kept(exports_of_its_own) == {str(acme.pk)}
+
+
+def test_an_operators_erasure_touches_nothing_of_a_record_that_is_held(
+    lab, olga, exports_of_its_own
+):
+    acted_in(lab, olga)
+    keep_file(lab)
+    with enter_tenant(lab):
+        holds.place(EVERYBODY, "case 17")
+    with enter_platform():
+        erased(OLGA)
+    assert kept(exports_of_its_own) == {str(lab.pk)}
+    with enter_tenant(lab):
+        assert not ActivityEvent.objects.filter(action="user.erased").exists()
+        assert found_anywhere([lab.schema_name], ("quistgaard",))
+
+
+def test_what_an_operator_leaves_late_in_a_tenants_record_is_swept_there(
+    lab, olga, exports_of_its_own
+):
+    acted_in(lab, olga)
+    with enter_platform():
+        erased(OLGA)
+    with enter_tenant(lab):
+        assert erasing.sweep() == 0
+        keep_file(lab)
+        assert erasing.sweep() == 0
+        assert kept(exports_of_its_own) == {str(lab.pk)}
+    acted_in(lab, olga)
+
+    with enter_tenant(lab):
+        assert erasing.sweep() == 1
+        assert erasing.sweep() == 0
+        assert found_anywhere([lab.schema_name], ("quistgaard", IP)) == []
+        # A file that was made in between may have them in it.
+        assert kept(exports_of_its_own) == set()
+        assert not ActivityEvent.objects.filter(action="record.erased").exists()
