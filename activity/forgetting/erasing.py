@@ -15,9 +15,9 @@ from dataclasses import replace
 from typing import Any, Final
 
 from django.db import connection, transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
-from activity.forgetting import certificates, holds, mentions, places, settling
+from activity.forgetting import certificates, holds, mentions, parts, places, settling
 from activity.forgetting.certificates import Certificate
 from activity.forgetting.people import Person, people
 from activity.jobs import forgetting as forgetting_exports
@@ -44,7 +44,8 @@ def check(person: Person, reason: str) -> None:
     """Refuse what cannot be erased; change nothing.
 
     Raises ``InvalidInput`` for an unusable reason, ``Conflict`` for the last administrator and for
-    whom a legal hold covers, in person or in an event with somebody who is held.
+    whom a legal hold covers, in person or in an event with somebody who is held: also in those that
+    the erasure would be, when it is who asks.
     """
     if not reason.strip():
         raise InvalidInput("a reason is needed.", "It goes into the record: a case number will do.")
@@ -56,6 +57,7 @@ def check(person: Person, reason: str) -> None:
             "Say it without name and address, such as: request 4711.",
         )
     holds.refuse(person)
+    holds.refuse_acting()
     people().refuse(person)
 
 
@@ -77,7 +79,7 @@ def erase(person: Person, reason: str, report: Report = lambda *_: None) -> Cert
 
 def survey(person: Person) -> dict[str, int]:
     """Return how much an erasure would find in the record; change nothing."""
-    who, what = _about(person.id)
+    who, what = parts.of(person.id)
     events = ActivityEvent.objects
     return {
         "events (who)": events.filter(who, actor_salt__isnull=False).count(),
@@ -103,7 +105,8 @@ def finish(person: Person, report: Report = lambda *_: None) -> Certificate:
     """Empty what is left of somebody, and certify it.
 
     Raises ``settling.Unsettled`` while somebody may still write what they read before: all that
-    there is was emptied then, and which names to look for is still known.
+    there is was emptied then, and which names to look for is still known. Raises ``Conflict`` for
+    a hold that was placed since the erasure began: nothing is emptied or certified until it ends.
     """
     found: Counter[str] = Counter()
     _empty(person, found, report)
@@ -115,6 +118,7 @@ def finish(person: Person, report: Report = lambda *_: None) -> Certificate:
         places.rollups(person)
         # And once more: a file that was begun meanwhile may have what was emptied since.
         found.update(forgetting_exports.forget(person))
+    holds.refuse(person)
     with transaction.atomic():
         # Last: until here these rows say which names to look for.
         found.update(people().forget(person))
@@ -141,6 +145,7 @@ def _empty(person: Person, found: Counter[str], report: Report) -> None:
 
 def _look(person: Person, found: Counter[str], report: Report, since: int) -> int:
     """Empty what there is now; returns how many parts of events of theirs that were."""
+    holds.refuse(person)
     for empty in places.PLACES:
         with transaction.atomic():
             found.update(empty(person))
@@ -213,22 +218,15 @@ def _in_another(person: Person, found: Counter[str], since: int, about: str = ""
             found.update(places.kept_files(person))
 
 
-def _about(person_id: str) -> tuple[Q, Q]:
-    """Events whose actor's part, and whose target's part, is somebody's."""
-    who = Q(actor_id=person_id) | Q(on_behalf_of_id=person_id)
-    who |= Q(target_id=person_id, actor_kind="anonymous")
-    return who, Q(target_id=person_id) & ~Q(action="user.erased") & ~Q(action__startswith="record.")
-
-
 def _has_whole_parts(person_id: str) -> bool:
-    who, what = _about(person_id)
-    whole = (who & Q(actor_salt__isnull=False)) | (what & Q(target_salt__isnull=False))
-    return bool(ActivityEvent.objects.filter(whole).exists())
+    """Tell whether there is something to empty. What a hold keeps is none."""
+    events = ActivityEvent.objects.filter(parts.whole(person_id)).exclude(holds.concerned())
+    return bool(events.exists())
 
 
 def _erased_parts(person_id: str) -> tuple[int, int]:
     """Count the parts that are empty, whichever run emptied them."""
-    who, what = _about(person_id)
+    who, what = parts.of(person_id)
     events = ActivityEvent.objects
     return (
         events.filter(who, actor_salt__isnull=True).count(),

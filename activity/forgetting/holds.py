@@ -1,13 +1,14 @@
 """Legal holds: of whom they cover nothing is cut or erased until they are released."""
 
 import uuid
+from typing import Final
 
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
 from activity import context
-from activity.forgetting import mentions
+from activity.forgetting import mentions, parts
 from activity.forgetting.people import Person, people
 from activity.models import ActivityEvent, Hold
 from activity.models.rules import EVERYBODY
@@ -16,6 +17,7 @@ from activity.subjects import Subject
 from tenants.errors import Conflict, InvalidInput
 
 LONGEST_REASON = 300
+_RELEASE: Final = "It wins: release it first, activity hold."
 
 
 def covers(person_id: str) -> bool:
@@ -33,23 +35,38 @@ def covers_everybody() -> bool:
     return Hold.objects.filter(subject=EVERYBODY).exists()
 
 
+def concerned() -> Q:
+    """Return which events concern somebody who is held, as the database asks before it empties."""
+    held = _held()
+    return Q(actor_id__in=held) | Q(on_behalf_of_id__in=held) | Q(target_id__in=held)
+
+
 def refuse(person: Person) -> None:
     """Raise ``Conflict`` when something of somebody must be kept."""
     if covers(person.id):
+        raise Conflict("a legal hold covers this person.", _RELEASE)
+    kept = ActivityEvent.objects.filter(parts.whole(person.id) & concerned()).count()
+    if kept:
         raise Conflict(
-            "a legal hold covers this person.", "It wins: release it first, activity hold."
+            f"{kept} events of this person are also of somebody under a legal hold.", _RELEASE
         )
-    held = [str(one) for one in Hold.objects.values_list("subject", flat=True)]
-    if not held:
-        return
-    theirs = Q(actor_id=person.id) | Q(on_behalf_of_id=person.id) | Q(target_id=person.id)
-    others = Q(actor_id__in=held) | Q(on_behalf_of_id__in=held) | Q(target_id__in=held)
-    shared = ActivityEvent.objects.filter(theirs & others).count()
-    if shared:
+
+
+def refuse_acting() -> None:
+    """Raise ``Conflict`` when who acts is held.
+
+    What they do is kept with whom it is done to: the end of an account, with all that it says.
+    """
+    now = context.current()
+    if {now.actor.id, now.on_behalf_of.id if now.on_behalf_of else ""} & set(_held()):
         raise Conflict(
-            f"{shared} events of this person are also of somebody under a legal hold.",
-            "It wins: release it first, activity hold.",
+            "a legal hold covers who asks, and keeps what they do, with the person's name.",
+            "Have somebody else erase the person.",
         )
+
+
+def _held() -> list[str]:
+    return [str(one) for one in Hold.objects.values_list("subject", flat=True)]
 
 
 def place(subject: uuid.UUID, reason: str, *, dry_run: bool = False) -> bool:

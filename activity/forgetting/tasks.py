@@ -10,8 +10,8 @@ from kombu.exceptions import OperationalError
 
 from activity.forgetting import erasing, retention
 from activity.forgetting.people import Person
-from activity.forgetting.settling import Unsettled
 from tenants.context import current_tenant
+from tenants.errors import Conflict
 from tenants.tasks import PlatformTask, TenantTask, for_each_active_tenant
 
 logger = structlog.get_logger("tenantry.tasks")
@@ -88,8 +88,8 @@ def finish_later(person: Person) -> None:
         try:
             _send(0)
         except OperationalError:
-            # What does not settle in time is left to the nightly sweep.
-            with suppress(Unsettled):
+            # What does not settle in time, or is held by now, is left to the nightly sweep.
+            with suppress(Conflict):
                 erasing.finish(person)
 
     transaction.on_commit(send)

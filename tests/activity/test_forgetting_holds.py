@@ -1,0 +1,166 @@
+"""A legal hold wins over an erasure, whoever is held and whenever it was placed."""
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.test import Client
+
+from accounts.models import CustomUser
+from activity.context import Actor, ActorKind, Channel, Context, acting_as
+from activity.forgetting import erasing, holds, places
+from activity.forgetting.people import people
+from activity.jobs import keeping
+from activity.models import ActivityEvent
+from activity.models.rules import EVERYBODY
+from activity.recording import record
+from tenants.context import enter_tenant
+from tenants.errors import Conflict
+from tests.activity.test_forgetting import (
+    EMAIL,
+    NAME,
+    USERNAME,
+    erased,
+    found_anywhere,
+    lived,
+    person_called,
+)
+from tests.exports import exports_of_its_own as exports_of_its_own
+from tests.exports import files
+
+pytestmark = pytest.mark.usefixtures("exports_of_its_own")
+
+
+def person(user):
+    return Actor(ActorKind.PERSON, str(user.public_id), str(user))
+
+
+def keep_file(lab):
+    keeping.put_text(b"month end", f"{lab.pk}/schedule-x/20260101T000000Z.csv")
+
+
+def certificates():
+    return ActivityEvent.objects.filter(action="record.erased").count()
+
+
+def test_who_is_held_cannot_erase_others_since_what_they_do_is_kept(lab):
+    with enter_tenant(lab):
+        yan = CustomUser.objects.create_superuser("yan", "yan@lab.example", "y" * 20)
+        user = person_called()
+        holds.place(yan.public_id, "case 17")
+        client = Client(headers={"host": f"{lab.slug}.localhost:8000"})
+        client.force_login(yan)
+        answer = client.post(
+            f"/admin/accounts/customuser/{user.pk}/erase/",
+            {"reason": "request 1", "username": USERNAME},
+        )
+        assert "a legal hold covers who asks" in answer.content.decode()
+        assert CustomUser.objects.filter(pk=user.pk).exists()
+        assert not ActivityEvent.objects.filter(action="user.erased").exists()
+
+        for_them = Context(
+            actor=Actor(ActorKind.COMMAND, "root@here", "root@here"),
+            channel=Channel.COMMAND,
+            on_behalf_of=person(yan),
+        )
+        with acting_as(for_them), pytest.raises(Conflict, match="covers who asks"):
+            erased()
+        # Anybody else can.
+        erased()
+        assert found_anywhere([lab.schema_name]) == []
+
+
+def test_a_hold_that_is_placed_after_an_erasure_has_begun_wins(lab, exports_of_its_own):
+    with enter_tenant(lab):
+        user, _ = lived()
+        erasing.begin(people().find(EMAIL), "request 4711")
+        holds.place(user.public_id, "case 9")
+        keep_file(lab)
+    asked = ["--tenant", lab.slug, "--subject", str(user.public_id), "--reason", "request 4711"]
+    with pytest.raises(CommandError, match="a legal hold covers this person") as refused:
+        call_command("activity", "erase", *asked, "--yes")
+    assert refused.value.returncode == 4
+    with enter_tenant(lab):
+        assert erasing.sweep() == 0
+        assert len(files(exports_of_its_own)) == 1
+        assert found_anywhere([lab.schema_name])
+        assert certificates() == 0
+
+        holds.release(user.public_id, "case 9 is closed")
+        assert erasing.sweep() == 1
+        assert found_anywhere([lab.schema_name]) == []
+        assert certificates() == 1
+
+
+def test_a_hold_on_somebody_else_that_is_placed_amidst_an_erasure_keeps_its_certificate(
+    lab, monkeypatch
+):
+    with enter_tenant(lab):
+        _, owner = lived()
+        whom = people().find(EMAIL)
+
+        def looked_up(*given, **named):
+            if not held:
+                held.append(holds.place(owner.public_id, "case 9"))
+            return own(*given, **named)
+
+        held = []
+        own = erasing._elsewhere
+        monkeypatch.setattr(erasing, "_elsewhere", looked_up)
+        with pytest.raises(Conflict, match="also of somebody under a legal hold"):
+            erasing.erase(whom, "request 4711")
+        assert certificates() == 0
+        assert erasing.unfinished() == {whom.id}
+
+        holds.release(owner.public_id, "case 9 is closed")
+        assert erasing.sweep() == 1
+        assert certificates() == 1
+        assert found_anywhere([lab.schema_name]) == []
+
+
+def test_what_only_a_hold_keeps_is_not_swept_every_night(lab, exports_of_its_own):
+    with enter_tenant(lab):
+        user, owner = lived()
+        erased()
+        holds.place(owner.public_id, "case 17")
+        with acting_as(Context(actor=person(owner), channel=Channel.PAGE)):
+            record("session.ended", target=user, reason=f"said {NAME}")
+        keep_file(lab)
+        for _ in range(2):
+            assert erasing.sweep() == 0
+        assert len(files(exports_of_its_own)) == 1
+        assert certificates() == 1
+
+        holds.release(owner.public_id, "case 17 is closed")
+        assert erasing.sweep() == 1
+        assert erasing.sweep() == 0
+        assert found_anywhere([lab.schema_name]) == []
+        assert certificates() == 2
+
+
+def test_a_hold_on_the_whole_record_keeps_an_erasure_that_was_begun(lab):
+    with enter_tenant(lab):
+        lived()
+        erasing.begin(people().find(EMAIL), "request 4711")
+        holds.place(EVERYBODY, "case 1")
+        with pytest.raises(Conflict, match="a legal hold covers this person"):
+            erasing.finish(people().find(EMAIL))
+        assert erasing.sweep() == 0
+        assert found_anywhere([lab.schema_name])
+
+
+def test_a_hold_that_is_placed_last_of_all_keeps_the_certificate(lab, monkeypatch):
+    with enter_tenant(lab):
+        user, _ = lived()
+        counted = places.rollups
+
+        def holding(whom):
+            holds.place(user.public_id, "case 9")
+            return counted(whom)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(places, "rollups", holding)
+            with pytest.raises(Conflict, match="covers this person"):
+                erased()
+        assert certificates() == 0
+        holds.release(user.public_id, "case 9 is closed")
+        assert erasing.sweep() == 1
+        assert certificates() == 1
