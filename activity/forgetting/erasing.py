@@ -17,16 +17,15 @@ from typing import Any, Final
 from django.db import connection, transaction
 from django.db.models import QuerySet
 
-from activity.forgetting import certificates, holds, mentions, parts, places, settling
+from activity.forgetting import certificates, holds, mentions, parts, places, reach, settling
 from activity.forgetting.certificates import Certificate
 from activity.forgetting.people import Person, people
 from activity.jobs import forgetting as forgetting_exports
 from activity.models import ActivityEvent
 from activity.recording import record
 from activity.rollups import erased
-from tenants.context import current_tenant, enter_platform, enter_tenant
+from tenants.context import current_tenant, enter_platform, enter_unserved
 from tenants.errors import Conflict, InvalidInput
-from tenants.models import Tenant
 
 LONGEST_REASON: Final = 500
 _BATCH: Final = 20_000
@@ -106,7 +105,8 @@ def finish(person: Person, report: Report = lambda *_: None) -> Certificate:
 
     Raises ``settling.Unsettled`` while somebody may still write what they read before: all that
     there is was emptied then, and which names to look for is still known. Raises ``Conflict`` for
-    a hold that was placed since the erasure began: nothing is emptied or certified until it ends.
+    a hold that was placed since the erasure began, until it ends, and for an operator while a
+    tenant's record cannot be entered.
     """
     found: Counter[str] = Counter()
     _empty(person, found, report)
@@ -119,6 +119,8 @@ def finish(person: Person, report: Report = lambda *_: None) -> Certificate:
         # And once more: a file that was begun meanwhile may have what was emptied since.
         found.update(forgetting_exports.forget(person))
     holds.refuse(person)
+    if current_tenant() is None:
+        reach.refuse_unreached()
     with transaction.atomic():
         # Last: until here these rows say which names to look for.
         found.update(people().forget(person))
@@ -191,8 +193,8 @@ def _elsewhere(person: Person, found: Counter[str], since: int) -> None:
         with enter_platform():
             _in_another(person, found, since, about=str(tenant.pk))
         return
-    for other in Tenant.objects.active():
-        with enter_tenant(other):
+    for other in reach.tenants():
+        with enter_unserved(other):
             _in_another(person, found, since)
 
 

@@ -12,7 +12,11 @@ from activity.models import ActivityEvent
 from activity.models.rules import EVERYBODY
 from activity.recording import record
 from activity.subjects import Subject
+from activity.verifying import verify
 from tenants.context import enter_platform, enter_tenant
+from tenants.errors import Conflict
+from tenants.models import Tenant
+from tests.activity.settling import settle
 from tests.activity.test_forgetting import EMAIL, IP, erased, found_anywhere, lived, person_called
 from tests.exports import exports_of_its_own as exports_of_its_own
 from tests.exports import files
@@ -125,3 +129,50 @@ def test_what_an_operator_leaves_late_in_a_tenants_record_is_swept_there(
         # A file that was made in between may have them in it.
         assert kept(exports_of_its_own) == set()
         assert not ActivityEvent.objects.filter(action="record.erased").exists()
+
+
+def set_state(tenant, **fields):
+    with enter_platform():
+        Tenant.objects.filter(pk=tenant.pk).update(**fields)
+
+
+@pytest.mark.parametrize("state", ["suspended", "deletion_scheduled"])
+def test_an_operator_is_erased_in_the_record_of_a_tenant_that_is_not_served(lab, olga, state):
+    acted_in(lab, olga)
+    set_state(lab, state=state)
+    with enter_platform():
+        erased(OLGA)
+    set_state(lab, state="active")
+    assert found_anywhere([lab.schema_name], ("quistgaard", IP)) == []
+    with enter_tenant(lab):
+        settle()
+        assert verify().wrong is None
+
+
+def test_an_operator_is_not_certified_while_a_tenant_is_behind_this_release(lab, olga):
+    acted_in(lab, olga)
+    set_state(lab, lacks=["activity.0007_forgetting"], state="suspended")
+    with enter_platform():
+        with pytest.raises(Conflict, match=f"behind this release: {lab.slug}"):
+            erased(OLGA)
+        assert not CustomUser.objects.filter(email=OLGA).exists()
+        assert erasing.unfinished() == {str(olga.public_id)}
+        assert erasing.sweep() == 0
+        assert not ActivityEvent.objects.filter(action="record.erased").exists()
+    set_state(lab, lacks=[])
+
+    with enter_platform():
+        assert erasing.sweep() == 1
+        assert erasing.unfinished() == set()
+    set_state(lab, state="active")
+    assert found_anywhere([lab.schema_name], ("quistgaard", IP)) == []
+
+
+def test_an_erasure_does_not_wait_for_a_tenant_whose_schema_is_gone(lab, olga):
+    set_state(lab, schema_name="t_aaaaaaaaaaaaaaaa")
+    try:
+        with enter_platform():
+            erased(OLGA)
+            assert erasing.unfinished() == set()
+    finally:
+        set_state(lab, schema_name=lab.schema_name)
