@@ -4,7 +4,7 @@ from typing import Any
 
 from activity.forgetting import mentions
 from activity.forgetting.people import Person, pseudonym
-from activity.jobs import steps
+from activity.jobs import keeping, steps
 from activity.jobs.asked import asked_of
 from activity.models import ExportJob
 
@@ -15,7 +15,8 @@ def forget(person: Person) -> dict[str, int]:
     """End what somebody asked for, and delete every file of the place; returns how many.
 
     A file cannot be asked whether it has somebody in it, and retention may have cut from the
-    record what it still has. What is being made begins anew: its rows are of a moment before.
+    record what it still has. What is being made begins anew: its rows are of a moment before. The
+    part that a killed worker has left on this machine's disk goes too.
     """
     found = {"exports (files)": 0, "exports (who or what)": 0}
     for job in ExportJob.objects.filter(requester_id=person.id):
@@ -25,7 +26,20 @@ def forget(person: Person) -> dict[str, int]:
     for job in ExportJob.objects.all():
         found["exports (who or what)"] += _without(job, person)
         steps.begin_again(job)
+    found["exports (parts)"] = _drop_parts()
     return found
+
+
+def _drop_parts() -> int:
+    """Remove parts of who has lost their job, or is dead; returns how many."""
+    parts = keeping.parts_here()
+    # Asked after. Whatever is being made by now was begun since, of a moment without the person.
+    running = ExportJob.objects.filter(state=State.RUNNING).values_list("pk", flat=True)
+    spared = {str(job) for job in running}
+    gone = [path for path, job in parts.items() if job not in spared]
+    for path in gone:
+        path.unlink(missing_ok=True)
+    return len(gone)
 
 
 def _end(job: ExportJob, person: Person) -> int:

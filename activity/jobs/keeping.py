@@ -29,6 +29,9 @@ logger = structlog.get_logger("tenantry.exports")
 _OLD_PART_SECONDS: Final = 2 * 86_400
 """Longer than any attempt may take: such a part is of a process that was killed."""
 
+_KEY: Final = 36
+"""Characters of a job's id, with which the name of a part begins."""
+
 _LAST: Final = re.compile(r"\w+(?:\.\w+)*", re.ASCII)
 """The last part of a name: ``1.csv.gz``, also as a storage has made it another's, and no path."""
 
@@ -167,6 +170,19 @@ def drop_old_parts() -> int:
                 path.unlink()
                 count += 1
     return count
+
+
+def parts_here() -> dict[Path, str]:
+    """Return the parts of the place on this machine's disk that have rows, with the job of each.
+
+    One that is empty was just begun, by who may not have the job yet.
+    """
+    parts: dict[Path, str] = {}
+    for path in (_parts() / current_scope()).glob("*.part"):
+        with suppress(OSError):
+            if path.stat().st_size:
+                parts[path] = path.name[:_KEY]
+    return parts
 
 
 def _parts() -> Path:

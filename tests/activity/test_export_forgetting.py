@@ -64,6 +64,36 @@ def test_what_the_erased_person_waits_for_fails_and_what_is_being_made_begins_an
         assert "Bob" not in json.dumps(about.asked)
 
 
+def part_of(tenant, job, name="1", text=b"Bob canary-of-acme"):
+    """What a killed worker, or one that is at work, has on this machine's disk."""
+    path = keeping._parts() / str(tenant.pk) / f"{job.pk}-{name}.part"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text)
+    return path
+
+
+def test_an_erasure_removes_the_parts_that_killed_workers_left(acme, globex, ann, bob, sam):
+    with enter_tenant(acme):
+        killed, waiting = (asking.request("events", {}, "csv", by=ann) for _ in range(2))
+        steps.claim(killed, {"xids": "1:1:", "cluster": 1})
+    gone = [part_of(acme, killed), part_of(acme, waiting)]
+    kept = [part_of(acme, waiting, "2", b""), part_of(globex, made(globex, sam))]
+    erase(acme, bob)
+    assert [path.exists() for path in gone] == [False, False]
+    assert [path.exists() for path in kept] == [True, True]
+
+
+def test_an_erasure_spares_the_part_of_what_was_begun_since(acme, ann, bob, monkeypatch):
+    with enter_tenant(acme):
+        begun = asking.request("events", {}, "csv", by=ann)
+        steps.claim(begun, {"xids": "1:1:", "cluster": 1})
+    # As if it had been claimed when it was just looked at.
+    monkeypatch.setattr(steps, "begin_again", lambda job: False)
+    part = part_of(acme, begun)
+    erase(acme, bob)
+    assert part.exists()
+
+
 def test_subject_access_has_what_somebody_asked_for(acme, ann, bob):
     job = made(acme, bob, q="action:user.*")
     made(acme, ann)
