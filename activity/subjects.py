@@ -8,8 +8,9 @@ instances, in ``activity.capture`` it becomes triggers.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from string import Formatter
-from typing import Any, Final
+from typing import Any, Final, cast
 
+from django.apps import apps
 from django.db.models import Model
 
 
@@ -131,6 +132,27 @@ def link_of(model: type[Model]) -> Link:
 def declared() -> frozenset[str]:
     """Return the labels of all models, in lower case, of which there is a declaration."""
     return frozenset(_declarations) | frozenset(_links)
+
+
+def nouns_of(model: type[Model]) -> frozenset[str]:
+    """Return the kinds of things whose events are told by the id of a row of ``model``.
+
+    Such as its addresses and tokens; itself too.
+    """
+    wanted = model._meta.label_lower
+    return frozenset(
+        known.noun
+        for label, known in _declarations.items()
+        if _owner_of(apps.get_model(label), known.id)._meta.label_lower == wanted
+    )
+
+
+def _owner_of(model: type[Model], path: str) -> type[Model]:
+    """Return the model of the row whose field is at the end of a path."""
+    *relations, _ = path.split(".")
+    for name in relations:
+        model = cast("type[Model]", model._meta.get_field(name).related_model)
+    return model
 
 
 def pieces(template: str) -> Iterator[tuple[str, str]]:

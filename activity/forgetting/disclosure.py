@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import IO, Any, Final
 
+from django.contrib.auth import get_user_model
 from django.db.models import Q
 from django.utils import timezone
 
@@ -21,7 +22,7 @@ from activity.forgetting.people import Person, people
 from activity.jobs.forgetting import disclose
 from activity.models import ActivityEvent
 from activity.recording import record
-from activity.subjects import Subject
+from activity.subjects import Subject, nouns_of
 from tenants.certificates import moment
 from tenants.context import current_scope
 from tenants.moments import one_moment
@@ -76,16 +77,18 @@ def _events(person: Person) -> Iterator[dict[str, Any]]:
 
     Of what they did to others, the others' part is not theirs and is left out.
     """
+    of_people = nouns_of(get_user_model())
     theirs = Q(actor_id=person.id) | Q(on_behalf_of_id=person.id) | Q(target_id=person.id)
     rows = ActivityEvent.objects.filter(theirs).order_by("id").values_list(*COLUMNS)
     for values in rows.iterator(chunk_size=_CHUNK):
         event = dict(zip(COLUMNS, values, strict=True))
-        yield _without_others(event, person.id)
+        yield _without_others(event, person.id, of_people)
 
 
-def _without_others(event: dict[str, Any], person_id: str) -> dict[str, Any]:
-    is_about_another = event["target_type"] in ("user", "membership", "email", "token")
-    if is_about_another and event["target_id"] != person_id:
+def _without_others(
+    event: dict[str, Any], person_id: str, of_people: frozenset[str]
+) -> dict[str, Any]:
+    if event["target_type"] in of_people and event["target_id"] != person_id:
         event |= {"target_label": "", "changes": {}, "details": {}}
     is_by_another = event["actor_kind"] != "anonymous"
     if is_by_another and person_id not in (event["actor_id"], event["on_behalf_of_id"]):

@@ -7,7 +7,9 @@ from io import BytesIO
 
 import pytest
 from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.test import Client
@@ -16,6 +18,7 @@ from activity.forgetting import disclosure
 from activity.forgetting.people import people
 from activity.models import ActivityEvent
 from activity.reading import saved
+from activity.subjects import label_of, nouns_of
 from tenants.context import enter_tenant
 from tests.activity.test_forgetting import AGENT, EMAIL, IP, USERNAME, as_them, erased, lived
 from tests.api import token_of
@@ -105,6 +108,30 @@ def test_addresses_and_tokens_of_others_are_left_out(lab):
 
     assert "private@lab.example" not in everything
     assert "of the owner" not in everything
+
+
+def test_the_second_factor_of_others_is_left_out(lab):
+    with enter_tenant(lab):
+        user, owner = lived()
+        factor = Authenticator.objects.create(user=owner, type="totp", data={"secret": "x"})
+        own = Authenticator.objects.create(user=user, type="totp", data={"secret": "y"})
+        with as_them(user):
+            factor.delete()
+            own.delete()
+        events = taken()[1]["events.ndjson"]
+
+    removed = [event for event in events if event["action"] == "factor.removed"]
+    assert [event["target_label"] for event in removed] == [
+        "",
+        f"the second factor (totp) of {label_of(user)}",
+    ]
+    assert removed[0]["changes"] == {}
+
+
+def test_whatever_is_told_by_a_persons_id_is_known_to_be_a_persons():
+    """Without a list by hand, which a new kind would not be in."""
+    kinds = {"user", "membership", "email", "token", "factor"}
+    assert nouns_of(get_user_model()) == kinds
 
 
 def test_of_somebody_who_was_erased_nothing_is_left_to_take_out(lab):
