@@ -14,9 +14,10 @@ from activity.models import ActivityEvent, Hold
 from activity.models.rules import EVERYBODY
 from activity.recording import record
 from activity.subjects import Subject
+from tenants import reasons
 from tenants.errors import Conflict, InvalidInput
 
-LONGEST_REASON = 300
+LONGEST_REASON: Final = reasons.LONGEST
 _RELEASE: Final = "It wins: release it first, activity hold."
 
 
@@ -74,11 +75,7 @@ def place(subject: uuid.UUID, reason: str, *, dry_run: bool = False) -> bool:
 
     Raises ``InvalidInput`` for an unusable reason.
     """
-    if not reason.strip() or len(reason) > LONGEST_REASON:
-        raise InvalidInput(
-            f"a hold needs a reason of at most {LONGEST_REASON} characters.",
-            "It goes into the record: a case number will do.",
-        )
+    reason = reasons.sound(reason, "it goes into the record, a case number will do")
     _refuse_name(subject, reason)
     if dry_run:
         return not Hold.objects.filter(subject=subject).exists()

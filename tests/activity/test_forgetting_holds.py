@@ -9,7 +9,7 @@ from activity.context import Actor, ActorKind, Channel, Context, acting_as
 from activity.forgetting import erasing, holds, places
 from activity.forgetting.people import people
 from activity.jobs import keeping
-from activity.models import ActivityEvent
+from activity.models import ActivityEvent, Hold
 from activity.models.rules import EVERYBODY
 from activity.recording import record
 from tenants.context import enter_tenant
@@ -164,3 +164,24 @@ def test_a_hold_that_is_placed_last_of_all_keeps_the_certificate(lab, monkeypatc
         holds.release(user.public_id, "case 9 is closed")
         assert erasing.sweep() == 1
         assert certificates() == 1
+
+
+@pytest.mark.parametrize("reason", ["", " \n", "a\0b", "a\x1b[31mb", "x" * 301])
+def test_a_hold_needs_a_reason_that_can_be_kept(lab, reason):
+    with enter_tenant(lab):
+        CustomUser.objects.create_superuser("owner", "owner@lab.example", "y" * 20)
+        client = Client(headers={"host": f"{lab.slug}.localhost:8000"})
+        client.force_login(CustomUser.objects.get())
+        asked = {"act": "hold", "who": "", "reason": reason}
+        page = client.post("/admin/retention/", asked, follow=True).content.decode()
+        assert "a reason is needed" in page.lower()
+        assert not Hold.objects.exists()
+
+
+def test_a_reason_is_kept_on_one_line_and_one_that_cannot_be_printed_ends_no_hold_badly(lab):
+    with enter_tenant(lab):
+        assert holds.place(EVERYBODY, " case\n17 ")
+        assert Hold.objects.get().reason == "case 17"
+        assert holds.release(EVERYBODY, "closed\0")
+        released = ActivityEvent.objects.get(action="record.released")
+        assert "\0" not in released.reason
