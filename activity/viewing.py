@@ -14,6 +14,7 @@ from django.http.response import HttpResponseBase
 from activity import denials, outcomes
 from activity.actions import CATALOGUE
 from activity.models import ActivityEvent
+from activity.periods import Period
 from activity.reading.lists import PLACES
 from activity.recording import record
 from activity.reports import Report
@@ -36,9 +37,14 @@ def list_viewed(request: HttpRequest, response: HttpResponseBase) -> HttpRespons
         if value
     ]
     if response.status_code < 300:
-        label = f"the record: {' '.join(asked)}" if asked else "the record"
-        record("activity.searched", target=Subject("record", label=label))
+        _searched(asked)
     return response
+
+
+def events_viewed(search: str, period: Period) -> None:
+    """Record that somebody looked at events of a period outside of the list."""
+    days = [f"since={period.since}", f"until={period.until}"]
+    _searched([search.strip(), *days] if search.strip() else days)
 
 
 def event_viewed(event: ActivityEvent) -> None:
@@ -59,6 +65,11 @@ def report_viewed(report: Report) -> None:
     """Record that somebody looked at a report."""
     details: dict[str, Any] = {"period": str(report.period)}
     record("report.viewed", target=Subject("report", report.name, report.title), details=details)
+
+
+def _searched(asked: list[str]) -> None:
+    label = f"the record: {' '.join(asked)}" if asked else "the record"
+    record("activity.searched", target=Subject("record", label=label))
 
 
 def page_viewed(request: HttpRequest, response: HttpResponseBase) -> None:

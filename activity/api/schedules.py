@@ -87,13 +87,13 @@ class ScheduleList(ScheduleView):
 class SchedulePreview(ScheduleView):
     """What a schedule would do, without keeping it."""
 
-    # It changes nothing, and shows what is recorded.
+    # It changes nothing: a look at the record, by the scope and the permission of one.
     changing = ()
 
     @described.preview
     def post(self, request: Any) -> Response:
         """Return when it would run next, and what its file would hold now."""
-        return Response(PreviewSerializer(preview(_wish(request)).document).data)
+        return Response(PreviewSerializer(preview(_wish(request), request.user).document).data)
 
 
 class ScheduleDetail(ScheduleView):

@@ -18,7 +18,7 @@ from activity.schedules import agenda, owners, steps, wishes
 from activity.schedules.cron import cron_called
 from activity.schedules.planning import zone_called
 from activity.schedules.wishes import Wish
-from tenants.errors import Conflict, InvalidInput, NotFound
+from tenants.errors import Conflict, NotFound
 
 MOST: Final = 50
 """How many schedules a person may have."""
@@ -57,11 +57,15 @@ def create(owner: Any, wish: Wish) -> Schedule:
 
 
 def change(person: Any, key: uuid.UUID, wish: Wish) -> Schedule:
-    """Make one of somebody's own schedules another; a run that is under way stays what it was."""
+    """Make one of somebody's own schedules another; a run that is under way stays what it was.
+
+    Raises what ``create`` does: its owner must be somebody who may have what it is of then.
+    """
     fields = wishes.sound(wish)
     zone = zone_called(zone_name())
     with transaction.atomic():
         schedule = locked(person, key, own=True)
+        refuse(schedule.owner, wish.source)
         for name, value in fields.items():
             setattr(schedule, name, value)
         if schedule.is_active:
@@ -157,7 +161,7 @@ def missing() -> NotFound:
 
 
 def refuse(owner: Any, source: str) -> None:
-    """Raise ``Conflict`` or ``InvalidInput`` for somebody whom no file can be made for."""
+    """Raise ``Conflict`` for somebody whom no file can be made for."""
     why = owners.why_not(owner, wishes.permission_for(source))
     if why == steps.LEFT:
         raise Conflict(
@@ -168,5 +172,3 @@ def refuse(owner: Any, source: str) -> None:
         raise Conflict(
             "the owner may not read what it is of.", "Give them a role that may, and do it again."
         )
-    if not owner.email:
-        raise InvalidInput("the owner has no e-mail address.", "Add one to their account first.")

@@ -68,7 +68,7 @@ def _form(
             wish = forms.wish_in(values)
             if values.get("do") == "save":
                 return _saved(request, wish, schedule)
-            shown = preview(wish)
+            shown = preview(wish, request.user)
         except TenantryError as error:
             wrong = error
     context = {

@@ -1,12 +1,17 @@
-"""What a schedule would do, shown before it is kept: when it runs, and what its file would hold."""
+"""What a schedule would do, shown before it is kept: when it runs, and what its file would hold.
+
+Rows of the record are shown to nobody who may not read them, and that they were is recorded.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from django.core.exceptions import PermissionDenied
 from django.utils import timezone
 from django.utils.timezone import localtime
 
+from activity import viewing
 from activity.events import between
 from activity.exporters import safe_cell
 from activity.exporting.statements import columns_called
@@ -58,11 +63,14 @@ class Preview:
         }
 
 
-def preview(wish: Wish, *, now: datetime | None = None) -> Preview:
-    """Return what a wish would come to.
+def preview(wish: Wish, person: Any, *, now: datetime | None = None) -> Preview:
+    """Return what a wish would come to, and record that ``person`` looked at that.
 
-    Raises ``InvalidInput`` for a wish that cannot be kept.
+    ``None`` is an operator at a command, whose looks are not recorded. Raises ``PermissionDenied``
+    for whom may not read what it is of, ``InvalidInput`` for a wish that cannot be kept.
     """
+    if person is not None and not person.has_perm(wishes.permission_for(wish.source)):
+        raise PermissionDenied
     wishes.sound(wish)
     now = now or timezone.now()
     zone = zone_called(zone_name())
@@ -71,7 +79,7 @@ def preview(wish: Wish, *, now: datetime | None = None) -> Preview:
     made = _events if wish.source == EVENTS else _report if wish.source in REPORTS else _other
     # The days that a search names are the organisation's, whoever previews it.
     with timezone.override(zone):
-        columns, first, rows = made(wish, period)
+        columns, first, rows = made(wish, period, person is not None)
     return Preview(
         words=cron.words,
         zone=zone.key,
@@ -87,22 +95,27 @@ def preview(wish: Wish, *, now: datetime | None = None) -> Preview:
 Rows = tuple[tuple[str, ...], tuple[tuple[Any, ...], ...], int | None]
 
 
-def _report(wish: Wish, period: Period) -> Rows:
+def _report(wish: Wish, period: Period, is_view: bool) -> Rows:
     report = build(wish.source, period, wish.parameters)
+    if is_view:
+        viewing.report_viewed(report)
     return tuple(report.columns), tuple(report.rows[:ROWS]), len(report.rows)
 
 
-def _other(wish: Wish, period: Period) -> Rows:
-    """A bundle or a document: how much is in it, as far as that is known before."""
+def _other(wish: Wish, period: Period, _: bool) -> Rows:
+    """A bundle or a document: how much is in it, as far as that is known before. None is shown."""
     asked = checked(wishes.asked_for(wish, period))
     return (), (), source_called(wish.source).expect(asked).rows
 
 
-def _events(wish: Wish, period: Period) -> Rows:
+def _events(wish: Wish, period: Period, is_view: bool) -> Rows:
     """Oldest first, as in the file."""
     columns = columns_called(wish.columns)
     events = narrow(between(period), parse(wish.search))
     first = tuple(
         tuple(safe_cell(cell) for cell in row) for row in events.values_list(*columns)[:ROWS]
     )
-    return columns, first, events[: MOST_COUNTED + 1].count()
+    count = events[: MOST_COUNTED + 1].count()
+    if is_view:
+        viewing.events_viewed(wish.search, period)
+    return columns, first, count

@@ -131,7 +131,7 @@ class PreviewSchedule(Verb):
     def run(self, options: argparse.Namespace, output: Output) -> None:
         """Print it."""
         with place(options):
-            shown = preview(wish_of(options, "preview"))
+            shown = preview(wish_of(options, "preview"), person=None)
         if output.as_json:
             output.document(shown.document)
             return

@@ -4,9 +4,11 @@ import json
 import uuid
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
 
+from accounts.models import CustomUser
 from activity.models import ExportJob, Schedule
 from activity.schedules import delivering, keeping, running, steps
 from activity.schedules.wishes import Wish
@@ -14,6 +16,7 @@ from tenants.context import enter_platform, enter_tenant
 from tests.activity.test_api_schema import described as described
 from tests.activity.test_api_schema import fits
 from tests.api import API, program, token_of
+from tests.conftest import PASSWORD
 from tests.exports import exports_of_its_own as exports_of_its_own
 
 SCHEDULES = f"{API}schedules"
@@ -113,6 +116,27 @@ def test_a_preview_keeps_nothing(acme, ann):
     assert [*said["first"][0]] == said["columns"]
     with enter_tenant(acme):
         assert not Schedule.objects.exists()
+
+
+def test_a_preview_is_a_look_at_what_it_is_of(acme, ann, recorded):
+    shown = preview(client_of(acme, ann, "record:read"), **WISH)
+
+    [event] = recorded(acme, "report.viewed")
+    assert (event.target_id, event.channel) == ("sign-ins", "api")
+    assert event.details["period"] == f"{shown.json()['since']} to {shown.json()['until']}"
+
+
+def test_a_preview_shows_no_tenant_to_whom_may_see_none(db):
+    with enter_platform():
+        petra = CustomUser.objects.create_user("petra", "p@p.example", PASSWORD, is_staff=True)
+        petra.user_permissions.add(Permission.objects.get(codename="view_activityevent"))
+    client = client_of(None, petra)
+
+    for refused in (
+        client.get(f"{API}reports/tenants"),
+        preview(client, **{**WISH, "source": "tenants"}),
+    ):
+        assert (refused.status_code, refused.json()["code"]) == (403, "not-permitted")
 
 
 def test_a_run_is_made_now_and_told_with_its_outcome(acme, ann, kept, recorded):

@@ -5,6 +5,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -19,7 +20,7 @@ from activity.schedules.wishes import Wish
 from tenants.context import enter_platform, enter_tenant
 from tenants.errors import Conflict, InvalidInput, NotFound
 from tenants.models import Due, Tenant
-from tests.conftest import CANARY
+from tests.conftest import CANARY, PASSWORD
 
 LIST = "/admin/schedules/"
 NEW = f"{LIST}new/"
@@ -297,21 +298,83 @@ def test_a_preview_of_events_counts_and_shows_what_is_of_those_days(in_acme, ann
     record("session.started")
     now = datetime.now(UTC) + timedelta(days=1)
 
-    shown = preview(wish(source="events", columns=("action", "outcome")), now=now)
-    searched = preview(wish(source="events", search="action:session.started"), now=now)
+    shown = preview(wish(source="events", columns=("action", "outcome")), None, now=now)
+    searched = preview(wish(source="events", search="action:session.started"), None, now=now)
 
     assert shown.columns == ("action", "outcome")
     assert shown.rows > searched.rows >= 1
     assert len(shown.first) == 5
-    assert preview(wish(source="events"), now=now + timedelta(days=9)).rows == 0
+    assert preview(wish(source="events"), None, now=now + timedelta(days=9)).rows == 0
 
 
 def test_a_preview_does_not_count_for_ever(in_acme, monkeypatch):
     monkeypatch.setattr("activity.schedules.preview.MOST_COUNTED", 2)
 
-    shown = preview(wish(source="events"), now=datetime.now(UTC) + timedelta(days=1))
+    shown = preview(wish(source="events"), None, now=datetime.now(UTC) + timedelta(days=1))
 
     assert (shown.rows, shown.has_more) == (2, True)
+
+
+def test_a_preview_of_what_its_reader_may_not_read_is_refused(browser, db):
+    with enter_platform():
+        petra = operator_who_reads_the_record()
+    asked = {**FORM, "name": "All", "source": "tenants", "span": "day", "do": "preview"}
+
+    refused = browser(None, petra).post(NEW, asked)
+    shown = browser(None, petra).post(NEW, {**asked, "source": "sign-ins"})
+
+    assert (refused.status_code, shown.status_code) == (403, 200)
+
+
+@pytest.mark.parametrize(
+    ("source", "search", "action", "label"),
+    [
+        ("events", " actor:ann ", "activity.searched", "the record: actor:ann since="),
+        ("events", "", "activity.searched", "the record: since="),
+        ("sign-ins", "", "report.viewed", "Sign-ins per day"),
+    ],
+)
+def test_who_previews_rows_has_looked_at_them(
+    browser, acme, ann, recorded, source, search, action, label
+):
+    asked = {**FORM, "source": source, "search": search, "do": "preview"}
+    shown = browser(acme, ann).post(NEW, asked)
+
+    assert shown.status_code == 200
+    [event] = recorded(acme, action)
+    assert event.actor_id == str(ann.public_id)
+    assert event.target_label.startswith(label)
+    period = shown.context["preview"].period
+    assert str(period.since) in event.target_label + event.details.get("period", "")
+
+
+def test_a_preview_that_cannot_be_recorded_is_not_shown(acme, ann, monkeypatch):
+    def fails(*_, **__):
+        raise RuntimeError("no space")
+
+    monkeypatch.setattr("activity.viewing.record", fails)
+
+    with enter_tenant(acme), pytest.raises(RuntimeError):
+        preview(wish(source="events"), ann)
+
+
+def test_a_schedule_does_not_become_one_of_what_its_owner_may_not_read(db):
+    with enter_platform():
+        petra = operator_who_reads_the_record()
+        schedule = keeping.create(petra, wish())
+
+        with pytest.raises(Conflict, match="may not read what it is of"):
+            keeping.change(petra, schedule.pk, wish(source="tenants"))
+
+        schedule.refresh_from_db()
+        assert schedule.source == "sign-ins"
+
+
+def operator_who_reads_the_record():
+    """An operator who may see the platform's record, and not its tenants."""
+    person = CustomUser.objects.create_user("petra", "petra@p.example", PASSWORD, is_staff=True)
+    person.user_permissions.add(Permission.objects.get(codename="view_activityevent"))
+    return person
 
 
 # The agenda
