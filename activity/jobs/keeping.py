@@ -7,6 +7,7 @@ a file under a name that anybody looks for.
 
 import os
 import re
+import secrets
 import shutil
 import time
 from collections.abc import Iterator
@@ -63,15 +64,13 @@ def name_of(job: ExportJob, suffix: str) -> str:
 def part(job: ExportJob) -> Iterator[IO[bytes]]:
     """Yield a file that is gone when the block ends, unless a storage has moved it.
 
-    Parts of earlier attempts, whose processes are dead, are removed. Raises ``NotKept`` when it
-    cannot be written, as on a full disk.
+    It has a name of its own, since a message may come twice and nobody has claimed the job yet.
+    Raises ``NotKept`` when it cannot be written, as on a full disk.
     """
     folder = _parts() / current_scope()
-    path = folder / f"{job.pk}-{job.attempts}.part"
+    path = folder / f"{job.pk}-{secrets.token_hex(8)}.part"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for other in folder.glob(f"{job.pk}-*.part"):
-            other.unlink(missing_ok=True)
         with open(path, "xb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
             yield file
     except OSError as error:
@@ -82,6 +81,14 @@ def part(job: ExportJob) -> Iterator[IO[bytes]]:
     finally:
         with suppress(OSError):
             path.unlink(missing_ok=True)
+
+
+def drop_other_parts(job: ExportJob, part: IO[bytes]) -> None:
+    """Remove the other parts of a job that was claimed: of processes that are dead, or too late."""
+    for other in (_parts() / current_scope()).glob(f"{job.pk}-*.part"):
+        if other.name != Path(part.name).name:
+            with suppress(OSError):
+                other.unlink()
 
 
 def put(file: IO[bytes], name: str) -> str:

@@ -42,6 +42,10 @@ _INTERRUPTIONS: Final = (
 _SLOT: Final = "SELECT pg_try_advisory_xact_lock(hashtextextended('tenantry export ' || %s, 0))"
 
 
+class _Taken(Exception):
+    """Another worker has the job, or nobody needs it any more: nothing was begun here."""
+
+
 class _Unwanted(Exception):
     """The job was cancelled, or another worker has taken over."""
 
@@ -64,7 +68,7 @@ def run(key: str) -> str:
     with context.acting_as(replace(now, actor=who, channel=Channel.TASK)):
         try:
             _make(job)
-        except _NoSlot:
+        except (_NoSlot, _Taken):
             pass
         except _Unwanted:
             keeping.drop_attempt(job)
@@ -122,8 +126,9 @@ class _Attempt:
             here = {**_document(moment), **counting.snapshot_now()}
             earlier = job.snapshot
             if not beside(lambda: steps.claim(job, here)):
-                raise _Unwanted
+                raise _Taken
             self._is_claimed = True
+            keeping.drop_other_parts(job, part)
             if job.attempts > MOST_ATTEMPTS:
                 raise TenantryError(
                     f"the file was begun {MOST_ATTEMPTS} times and never finished.", "Ask for less."

@@ -435,6 +435,52 @@ def test_a_worker_that_was_given_up_changes_nothing_of_its_successors(
     assert len(files(exports_of_its_own)) == 2
 
 
+def test_a_message_that_comes_twice_makes_one_file(
+    at_lab, monkeypatch, settings, exports_of_its_own
+):
+    """Both workers hold a part of the same job before either has claimed it."""
+    settings.TENANTRY_EXPORT_SLOTS = 2
+    job = asked("events", {}, "csv")
+    take, together = running._take_slot, threading.Barrier(2)
+
+    def take_together():
+        together.wait(30)
+        take()
+
+    monkeypatch.setattr(running, "_take_slot", take_together)
+
+    def work(_):
+        try:
+            with enter_tenant(at_lab):
+                return running.run(str(job.pk))
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(2) as pool:
+        assert {*pool.map(work, range(2))} <= {"ready", "running"}
+    job.refresh_from_db()
+    assert (job.state, job.attempts, job.error) == ("ready", 1, "")
+    assert hashlib.sha256(body(job)).hexdigest() == job.sha256
+    assert events_of(job) == ["export.requested", "export.finished"]
+    assert files(exports_of_its_own) == [
+        f"files/{at_lab.pk}/{job.pk}/1.csv",
+        f"files/{at_lab.pk}/{job.pk}/1.manifest.json",
+    ]
+
+
+def test_whoever_claims_a_job_removes_the_parts_of_the_dead_and_no_other_jobs(
+    at_lab, exports_of_its_own
+):
+    dead, other = asked("events", {}, "csv"), asked("events", {}, "csv")
+    parts = exports_of_its_own / "parts" / str(at_lab.pk)
+    parts.mkdir(parents=True)
+    for job in (dead, other):
+        (parts / f"{job.pk}-0123456789abcdef.part").write_bytes(b"half a fi")
+
+    assert running.run(str(dead.pk)) == "ready"
+    assert [path.name for path in parts.iterdir()] == [f"{other.pk}-0123456789abcdef.part"]
+
+
 def test_f07_a_lost_database_leaves_the_job_to_be_begun_again(
     at_lab, monkeypatch, exports_of_its_own
 ):
