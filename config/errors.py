@@ -32,11 +32,16 @@ def page_for(request: HttpRequest, error: BaseException | None) -> HttpResponse 
             "something that this is about was deleted meanwhile.",
             "Nothing was changed. Open the page again.",
         )
-    if isinstance(error, TenantryError) and error.http_status < HTTPStatus.INTERNAL_SERVER_ERROR:
+    if isinstance(error, TenantryError) and (
+        error.http_status < HTTPStatus.INTERNAL_SERVER_ERROR or _is_for_now(error)
+    ):
+        headers = {"Retry-After": "30"} if _is_for_now(error) else {}
         if is_api(request):
-            return problem(error.code, error.message, error.hint, status=error.http_status)
+            return problem(
+                error.code, error.message, error.hint, status=error.http_status, headers=headers
+            )
         page = render_to_string("error.html", {"error": error}, request=request)
-        return HttpResponse(page, status=error.http_status)
+        return HttpResponse(page, status=error.http_status, headers=headers)
     if isinstance(error, OperationalError | InterfaceError):
         logger.error("database unavailable", error=" ".join(str(error).split()))
         # The next request opens a connection to the server that is back.
@@ -46,6 +51,10 @@ def page_for(request: HttpRequest, error: BaseException | None) -> HttpResponse 
         page = render_to_string("unavailable.html")
         return HttpResponse(page, status=503, headers={"Retry-After": "5"})
     return None
+
+
+def _is_for_now(error: TenantryError) -> bool:
+    return error.http_status == HTTPStatus.SERVICE_UNAVAILABLE
 
 
 def _refers_to_nothing(error: IntegrityError) -> bool:

@@ -43,6 +43,16 @@ class NotKept(TenantryError):
     code = "not-kept"
 
 
+class StorageUnavailable(TenantryError):
+    """The storage did not answer, so nobody knows whether it has a file."""
+
+    code = "unavailable"
+    http_status = 503
+
+    def __init__(self) -> None:
+        super().__init__("the storage of files does not answer.", "Try again in a minute.")
+
+
 class _Part(File):  # type: ignore[type-arg]
     """A complete part. A storage of directories moves it; any other reads it."""
 
@@ -124,7 +134,10 @@ def put_text(text: bytes, name: str) -> None:
 
 
 def opened(job: ExportJob, name: str = "") -> IO[bytes]:
-    """Open the file of a job, or another of its files; raises ``NotKept`` when it is not there.
+    """Open the file of a job, or another of its files.
+
+    Raises ``NotKept`` when it is not there, and ``StorageUnavailable`` when nobody can say that: a
+    file that is taken for gone is deleted.
 
     Nor is one there that lies elsewhere than in the job's own folder of the place one is in. All
     tenants share the storage, so what a row says of a file is no reason to open somebody else's.
@@ -136,9 +149,13 @@ def opened(job: ExportJob, name: str = "") -> IO[bytes]:
         raise NotKept("the file is not there any more.", "Ask for the export again.")
     try:
         file: Any = storage().open(name, "rb")
-    except Exception as error:
-        logger.warning("export not opened", file=name, error=type(error).__name__)
+    except FileNotFoundError:
+        logger.warning("export not there", file=name)
         raise NotKept("the file is not there any more.", "Ask for the export again.") from None
+    except Exception as error:
+        # A storage may raise whatever its library has.
+        logger.error("export not opened", file=name, error=type(error).__name__, exc_info=error)
+        raise StorageUnavailable from None
     return file  # type: ignore[no-any-return]
 
 

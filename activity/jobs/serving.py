@@ -26,7 +26,7 @@ def media_type_of(job: ExportJob) -> str:
 def answer(job: ExportJob) -> FileResponse | None:
     """Return the file of a job that is ready; ``None`` when the storage has it no more.
 
-    Then the job is over, and says why.
+    Then the job is over, and says why. Raises ``keeping.StorageUnavailable``.
     """
     try:
         file = keeping.opened(job)

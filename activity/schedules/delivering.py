@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
+from activity.jobs.keeping import StorageUnavailable
 from activity.models import Schedule
 from activity.schedules import agenda, letters, making, owners, steps, wishes
 
@@ -29,7 +30,7 @@ _MOST_SENDINGS: Final = 8
 _MOST_TELLINGS: Final = 24 * 7
 """Attempts after which it is given up: after two hours for a file, a week for bad news."""
 
-_ERRORS: Final = (OSError, SMTPException)
+_ERRORS: Final = (OSError, SMTPException, StorageUnavailable)
 
 
 def take(schedule: Schedule) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import json
 
 import pytest
+from django.core.files.storage import FileSystemStorage
 
 from activity.jobs import running
 from activity.models import ExportJob
@@ -56,6 +57,22 @@ def test_a_program_asks_looks_and_takes(acme, ann, recorded):
     for close in manifest._resource_closers:
         close()
     assert [one["id"] for one in client.get(EXPORTS).json()["exports"]] == [said["id"]]
+
+
+def test_a_storage_that_does_not_answer_is_said_and_costs_no_file(acme, ann, monkeypatch):
+    job = made(acme, ann)
+
+    def reset_by_peer(*_):
+        raise ConnectionResetError("reset by peer")
+
+    monkeypatch.setattr(FileSystemStorage, "_open", reset_by_peer)
+    for what in ("download", "manifest"):
+        answer = client_of(acme, ann).get(f"{EXPORTS}/{job.pk}/{what}")
+        assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+        assert answer.json()["detail"] == "The storage of files does not answer."
+        assert answer["Retry-After"] == "30"
+    with enter_tenant(acme):
+        assert ExportJob.objects.get(pk=job.pk).is_ready
 
 
 def test_others_and_strangers_take_nothing(acme, globex, ann, bob, cleo, sam, recorded):

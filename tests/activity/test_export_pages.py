@@ -7,6 +7,7 @@ from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.core.files.storage import FileSystemStorage
 from django.utils import timezone
 
 from accounts.models import CustomUser
@@ -229,6 +230,29 @@ def test_a_file_that_is_gone_is_said_to_be_gone(acme, ann, browser, recorded):
 
     assert "not there any more" in text(answer)
     assert [e.details["why"] for e in recorded(acme, "export.expired")] == ["it was gone"]
+
+
+def test_a_storage_that_does_not_answer_costs_neither_the_file_nor_the_link(
+    acme, ann, browser, recorded, monkeypatch
+):
+    job = made(acme, ann)
+    link = link_to(acme, job, ann)
+    client = browser(acme, ann)
+    with monkeypatch.context() as away:
+        away.setattr(FileSystemStorage, "_open", reset_by_peer)
+        for path in (link, f"{PAGE}{job.pk}/manifest/"):
+            answer = client.get(path)
+            assert (answer.status_code, answer["Retry-After"]) == (503, "30")
+            assert "The storage of files does not answer." in text(answer)
+
+    assert recorded(acme, "export.expired", "export.downloaded") == []
+    answer, whole = taken(client, link)
+    assert answer.status_code == 200
+    assert hashlib.sha256(whole).hexdigest() == job.sha256
+
+
+def reset_by_peer(*_):
+    raise ConnectionResetError("reset by peer")
 
 
 @pytest.mark.parametrize("named", ["{theirs}", "{own}/../../{theirs}"])

@@ -8,6 +8,7 @@ from smtplib import SMTPServerDisconnected
 
 import pytest
 from django.core import mail
+from django.core.files.storage import FileSystemStorage
 from django.core.mail.backends.locmem import EmailBackend
 from django.db import connection, connections, transaction
 from django.test import Client
@@ -185,6 +186,27 @@ def test_a_small_file_is_attached_and_a_large_one_is_a_link(at_lab, settings):
     assert "too large to be attached" in mail.outbox[1].body
     assert link_in(mail.outbox[1])
     assert [e.details["delivery"] for e in events("schedule.delivered")] == ["attachment", "link"]
+
+
+@pytest.mark.parametrize("delivery", ["attachment", "storage"])
+def test_a_storage_that_does_not_answer_is_asked_again(at_lab, monkeypatch, delivery):
+    schedule = made(delivery=delivery)
+    make_due(schedule)
+
+    def reset_by_peer(*_):
+        raise ConnectionResetError("reset by peer")
+
+    with monkeypatch.context() as away:
+        away.setattr(FileSystemStorage, "_open", reset_by_peer)
+        running.visit()
+    waiting = now(schedule)
+    assert (waiting.step, waiting.attempts) == (Step.SENDING, 1)
+    assert events("schedule.failed", "export.expired") == []
+
+    look_now(schedule)
+    running.visit()
+    assert now(schedule).outcome == Outcome.DELIVERED
+    assert len(mail.outbox) == (delivery == "attachment")
 
 
 def test_a_file_can_be_kept_in_the_storage_without_mail(at_lab, monkeypatch):
