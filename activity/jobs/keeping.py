@@ -12,7 +12,9 @@ import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO, Any, Final
 
 import structlog
@@ -136,8 +138,9 @@ def put_text(text: bytes, name: str) -> None:
 def opened(job: ExportJob, name: str = "") -> IO[bytes]:
     """Open the file of a job, or another of its files.
 
-    Raises ``NotKept`` when it is not there, and ``StorageUnavailable`` when nobody can say that: a
-    file that is taken for gone is deleted.
+    It is read from the beginning to the end; one of a bucket cannot be sought in, and comes as it
+    is read. Raises ``NotKept`` when it is not there, and ``StorageUnavailable`` when nobody can
+    say that: a file that is taken for gone is deleted.
 
     Nor is one there that lies elsewhere than in the job's own folder of the place one is in. All
     tenants share the storage, so what a row says of a file is no reason to open somebody else's.
@@ -148,7 +151,7 @@ def opened(job: ExportJob, name: str = "") -> IO[bytes]:
         logger.error("export not its own", job=str(job.pk))
         raise NotKept("the file is not there any more.", "Ask for the export again.")
     try:
-        file: Any = storage().open(name, "rb")
+        file: Any = _as_it_comes(storage().open(name, "rb"))
     except FileNotFoundError:
         logger.warning("export not there", file=name)
         raise NotKept("the file is not there any more.", "Ask for the export again.") from None
@@ -157,6 +160,21 @@ def opened(job: ExportJob, name: str = "") -> IO[bytes]:
         logger.error("export not opened", file=name, error=type(error).__name__, exc_info=error)
         raise StorageUnavailable from None
     return file  # type: ignore[no-any-return]
+
+
+def copy(job: ExportJob, name: str) -> str:
+    """Store the file of a job a second time; returns what the copy is called.
+
+    Raises what ``opened`` does, and whatever the storage has.
+    """
+    with opened(job) as file:
+        if file.seekable():
+            return str(storage().save(name, File(file)))
+        folder = _parts() / current_scope()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder) as whole:
+            shutil.copyfileobj(file, whole)
+            return str(storage().save(name, File(whole)))
 
 
 def drop(job: ExportJob, *, but: tuple[str, ...] = ()) -> int:
@@ -207,6 +225,16 @@ def parts_here() -> dict[Path, str]:
             if path.stat().st_size:
                 parts[path] = path.name[:_KEY]
     return parts
+
+
+def _as_it_comes(file: Any) -> Any:
+    """Return a file of django-storages' S3 as what the bucket answers.
+
+    It would fetch all of it before its first byte, into memory or the directory for temporary
+    files, which in a container is memory too.
+    """
+    there = getattr(file, "obj", None)
+    return file if there is None else BufferedReader(there.get()["Body"])
 
 
 def _parts() -> Path:

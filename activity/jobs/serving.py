@@ -36,6 +36,8 @@ def answer(job: ExportJob) -> FileResponse | None:
     response = FileResponse(
         file, as_attachment=True, filename=naming.file_name(job), content_type=media_type_of(job)
     )
+    # What comes from a bucket does not say how long it is before it ends.
+    response.setdefault("Content-Length", str(job.bytes))
     digest = base64.b64encode(bytes.fromhex(job.sha256)).decode()
     response["Repr-Digest"] = f"sha-256=:{digest}:"
     return _private(response)

@@ -5,7 +5,6 @@ from datetime import UTC
 from typing import Any, Final
 
 import structlog
-from django.core.files import File
 from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError
@@ -107,8 +106,7 @@ def keep(schedule: Schedule, job: ExportJob) -> str:
         # Of a process that was killed while it wrote.
         storage.delete(name)
     try:
-        with keeping.opened(job) as file:
-            kept = str(storage.save(name, File(file)))
+        kept = keeping.copy(job, name)
     except keeping.NotKept as error:
         raise NotReady(error.message) from None
     for old in sorted(storage.listdir(folder)[1])[:-MOST_KEPT]:

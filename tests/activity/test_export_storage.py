@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 from django.core.files.storage import storages
 
-from activity.jobs import asking, keeping, running, steps
+from activity.jobs import asking, keeping, running, serving, steps
 from config.environment import InvalidEnvironment, read
 from config.settings import exports as settings_of_exports
 from tenants.context import enter_tenant
@@ -25,6 +25,9 @@ class Bucket(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     objects: dict[str, bytes] = {}
     is_shut = False
+    gate: threading.Event | None = None
+    """What the second half of each object waits for."""
+    waited_in_vain = False
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
@@ -35,8 +38,13 @@ class Bucket(BaseHTTPRequestHandler):
             self.send_header(name.replace("_", "-"), value)
         self.send_header("Content-Length", headers.get("length", str(len(body))))
         self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
+        if self.command == "HEAD":
+            return
+        half = len(body) // 2
+        self.wfile.write(body[:half])
+        if half and self.gate and not self.gate.wait(20):
+            type(self).waited_in_vain = True
+        self.wfile.write(body[half:])
 
     def do_PUT(self) -> None:
         if "chunked" in self.headers.get("Content-Encoding", ""):
@@ -64,7 +72,9 @@ class Bucket(BaseHTTPRequestHandler):
             self._list(unquote(url.path).rstrip("/"), parse_qs(url.query)["prefix"][0])
             return
         body = self.objects.get(unquote(url.path))
-        if body is None:
+        if self.is_shut:
+            self._answer(403, b"<Error><Code>AccessDenied</Code></Error>")
+        elif body is None:
             self._answer(404, b"<Error><Code>NoSuchKey</Code></Error>")
         else:
             self._answer(200, body, ETag='"x"', Last_Modified="Mon, 23 Nov 2026 09:00:00 GMT")
@@ -95,6 +105,7 @@ class Bucket(BaseHTTPRequestHandler):
 def bucket(settings, monkeypatch) -> Iterator[type[Bucket]]:
     """A bucket that the settings lead to, as the environment says it."""
     Bucket.objects, Bucket.is_shut = {}, False
+    Bucket.gate, Bucket.waited_in_vain = None, False
     server = ThreadingHTTPServer(("127.0.0.1", 0), Bucket)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -124,6 +135,43 @@ def test_files_lie_below_the_prefix_of_their_tenant_and_go_with_them(
             assert hashlib.sha256(file.read()).hexdigest() == job.sha256
         steps.expire(job, "its time was over")
     assert bucket.objects == {}
+
+
+def test_a_download_is_answered_before_the_bucket_has_given_all_of_it(acme, ann, bucket):
+    job = made(acme, ann)
+    bucket.gate = threading.Event()
+    with enter_tenant(acme):
+        answer = serving.answer(job)
+    bucket.gate.set()
+    whole = b"".join(answer)
+    answer.file_to_stream.close()
+
+    assert not bucket.waited_in_vain
+    assert hashlib.sha256(whole).hexdigest() == job.sha256
+    assert answer["Content-Length"] == str(len(whole))
+
+
+def test_a_file_of_a_bucket_is_copied(acme, ann, bucket, exports_of_its_own):
+    job = made(acme, ann)
+    with enter_tenant(acme):
+        kept = keeping.copy(job, f"{acme.pk}/schedule-x/copy.csv")
+    assert hashlib.sha256(bucket.objects[f"/files/of/us/{kept}"]).hexdigest() == job.sha256
+    assert files(exports_of_its_own) == []
+
+
+def test_a_file_that_a_bucket_has_no_more_is_over_and_one_it_will_not_give_is_not(
+    acme, ann, bucket
+):
+    job = made(acme, ann)
+    with enter_tenant(acme):
+        bucket.is_shut = True
+        with pytest.raises(keeping.StorageUnavailable):
+            serving.answer(job)
+        bucket.is_shut = False
+        bucket.objects.clear()
+        assert serving.answer(job) is None
+        job.refresh_from_db()
+        assert job.state == "expired"
 
 
 @pytest.mark.parametrize("between", ["/", "\\"])
