@@ -1,5 +1,6 @@
 """What is sent to the API: a bounded JSON object, of whose members none is unknown."""
 
+import re
 import uuid
 from collections.abc import Iterable
 from typing import Any, Final
@@ -9,6 +10,8 @@ from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from tenants.errors import InvalidInput
 
 LONGEST_BODY: Final = 64 * 1024
+# NUL, which PostgreSQL does not keep, and lone surrogates, which UTF-8 does not.
+_UNFIT: Final = re.compile("[\0\ud800-\udfff]")
 
 
 def body_of(request: Any, members: Iterable[str]) -> dict[str, Any]:
@@ -18,7 +21,8 @@ def body_of(request: Any, members: Iterable[str]) -> dict[str, Any]:
         raise InvalidInput("the body is too long.", f"Send at most {LONGEST_BODY} bytes.")
     try:
         body = request.data
-    except (ParseError, UnsupportedMediaType):
+    except (ParseError, UnsupportedMediaType, RecursionError):
+        # Recursion: nested deeper than anybody reads.
         body = None
     if not isinstance(body, dict):
         raise InvalidInput(
@@ -33,8 +37,8 @@ def body_of(request: Any, members: Iterable[str]) -> dict[str, Any]:
 
 
 def text(value: Any, name: str) -> str:
-    """Return a text; raises ``InvalidInput`` for what is none."""
-    if not isinstance(value, str) or "\0" in value:
+    """Return a text; raises ``InvalidInput`` for what is none, as half a character is."""
+    if not isinstance(value, str) or _UNFIT.search(value):
         raise InvalidInput(f"{name} is no text.", "Send a JSON string.")
     return value
 
@@ -50,7 +54,7 @@ def named_texts(value: Any, name: str, example: str) -> dict[str, str]:
     """Return texts by name."""
     if not isinstance(value, dict):
         raise InvalidInput(f"{name} is no object.", f"Send such as {example}.")
-    return {key: text(one, key[:40]) for key, one in value.items()}
+    return {text(key, f"a name in {name}"): text(one, key[:40]) for key, one in value.items()}
 
 
 def page_asked(given: Any, usual: int, most: int, what: str) -> tuple[uuid.UUID | None, int]:

@@ -158,5 +158,5 @@ def _known(filters: dict[str, str], names: Iterable[str]) -> dict[str, str]:
 def _texts(filters: dict[str, str]) -> dict[str, str]:
     for name, value in filters.items():
         if not isinstance(value, str) or "\0" in value or len(value) > LONGEST_FILTER:
-            raise InvalidInput(f"the filter {name[:40]} is no text.", "Write it as in the list.")
+            raise InvalidInput(f"the filter {name[:40]!r} is no text.", "Write it as in the list.")
     return {name: value for name, value in filters.items() if value}
