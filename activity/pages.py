@@ -13,6 +13,7 @@ from django.utils.http import urlencode
 
 from activity import downloads, report_pages, viewing
 from activity.exporters import offered
+from activity.numbers import whole_number
 from activity.overview.choosing import MOST_DAYS, SPANS, Chosen, choose, in_words
 from activity.overview.choosing import USUAL as USUAL_OVERVIEW
 from activity.reports import Definition, Report, build, definition_of, period_for
@@ -80,9 +81,10 @@ def report(request: HttpRequest, name: str) -> HttpResponseBase:
 
 
 def _page(text: str) -> int:
-    if not (text.isascii() and text.isdecimal() and 1 <= int(text[:9]) <= MOST_PAGES):
+    page = whole_number(text, MOST_PAGES)
+    if page is None:
         raise _no_page()
-    return int(text)
+    return page
 
 
 def _no_page() -> InvalidInput:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from rest_framework.exceptions import ParseError, UnsupportedMediaType
 
+from activity.numbers import whole_number
 from tenants.errors import InvalidInput
 
 LONGEST_BODY: Final = 64 * 1024
@@ -17,7 +18,7 @@ _UNFIT: Final = re.compile("[\0\ud800-\udfff]")
 def body_of(request: Any, members: Iterable[str]) -> dict[str, Any]:
     """Return the object that was sent; raises ``InvalidInput`` for anything else."""
     length = request.META.get("CONTENT_LENGTH") or "0"
-    if not length.isdigit() or int(length) > LONGEST_BODY:
+    if whole_number(length, LONGEST_BODY, least=0) is None:
         raise InvalidInput("the body is too long.", f"Send at most {LONGEST_BODY} bytes.")
     try:
         body = request.data
@@ -62,10 +63,10 @@ def page_asked(given: Any, usual: int, most: int, what: str) -> tuple[uuid.UUID 
     for name in given:
         if name not in ("before", "limit"):
             raise InvalidInput(f"there is no parameter {name[:40]!r}.", "Use before and limit.")
-    limit = given.get("limit", str(usual))
-    if not (limit.isascii() and limit.isdecimal() and 1 <= int(limit[:9]) <= most):
+    limit = whole_number(given.get("limit", str(usual)), most)
+    if limit is None:
         raise InvalidInput(f"limit is no number from 1 to {most}.", f"Leave it out for {usual}.")
     try:
-        return (uuid.UUID(given["before"]) if given.get("before") else None), int(limit)
+        return (uuid.UUID(given["before"]) if given.get("before") else None), limit
     except ValueError:
         raise InvalidInput(f"before is no id of {what}.", "Take the link next.") from None

@@ -10,6 +10,7 @@ from typing import Any, Final
 from django.http import QueryDict
 
 from activity.api.errors import InvalidParameters
+from activity.numbers import whole_number
 from activity.reading.paging import SIZE, Cursor
 from activity.reading.query import FILTERS, InvalidQuery, Query, Term, parse, quoted
 
@@ -114,6 +115,7 @@ def _term_of(name: str) -> Callable[[str], Term]:
 
 
 def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MOST):
+    limit = whole_number(text, MOST)
+    if limit is None:
         raise ValueError(f"limit is a number from 1 to {MOST}.", f"Leave it out for {SIZE}.")
-    return int(text)
+    return limit

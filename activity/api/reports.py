@@ -15,6 +15,7 @@ from activity.api.documents import ReportListSerializer, ReportSerializer
 from activity.api.errors import InvalidParameters
 from activity.api.parameters import MOST_ERRORS
 from activity.api.views import RecordView
+from activity.numbers import whole_number
 from activity.reports import Definition, Report, build, definition_of, period_for
 from activity.reports.listing import by_subject
 from tenants.errors import InvalidInput, NotFound
@@ -93,6 +94,7 @@ def _named_in(error: InvalidInput, names: list[str]) -> str:
 def _limit(text: str) -> int:
     if not text:
         return ROWS
-    if not (text.isascii() and text.isdigit() and len(text) <= 5 and 1 <= int(text) <= MOST_ROWS):
+    limit = whole_number(text, MOST_ROWS)
+    if limit is None:
         raise InvalidInput(f"limit is a number from 1 to {MOST_ROWS}.", f"Leave it out for {ROWS}.")
-    return int(text)
+    return limit

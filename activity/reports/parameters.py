@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from django.utils import timezone
 
+from activity.numbers import whole_number
 from activity.periods import Period, parse_day, zone
 from tenants.errors import InvalidInput
 
@@ -54,8 +55,9 @@ def number(name: str, title: str, sentence: str, *, least: int, most: int, usual
     """Return a parameter that is a whole number."""
 
     def read(text: str, period: Period) -> int:
-        if text.isascii() and text.isdigit() and len(text) <= 9 and least <= int(text) <= most:
-            return int(text)
+        found = whole_number(text, most, least=least)
+        if found is not None:
+            return found
         raise InvalidInput(
             f"{name} {text[:40]!r} is no number of this report's.",
             f"Use a whole number from {least} to {most}.",

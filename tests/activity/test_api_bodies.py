@@ -3,6 +3,7 @@
 import pytest
 
 from activity.models import ExportJob, Schedule
+from activity.numbers import whole_number
 from tenants.context import enter_tenant
 from tests.api import API, program, token_of
 from tests.exports import exports_of_its_own as exports_of_its_own
@@ -45,3 +46,31 @@ def test_a_body_that_is_nobodys_is_answered_with_a_sentence(client, acme, door, 
     with enter_tenant(acme):
         assert not ExportJob.objects.exists()
         assert not Schedule.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "limit",
+    ["0", "10001", "000000001999", "000000001" + "9" * 20, "9" * 5_000, "-1", "1e2", "²", "٣"],
+)
+@pytest.mark.parametrize("door", ["exports", "schedules", "events", "reports/sign-ins"])
+def test_a_limit_that_is_none_is_refused(client, door, limit):
+    answer = client.get(f"{API}{door}", {"limit": limit})
+
+    assert answer.status_code == 400
+    said = answer.json()
+    assert "limit is" in said.get("errors", [said])[0]["detail"].lower()
+
+
+@pytest.mark.parametrize("page", ["0", "1001", "000000001999", "000000001" + "9" * 20, "²"])
+def test_a_page_of_a_report_that_there_is_not_is_said(browser, acme, ann, page):
+    answer = browser(acme, ann).get("/admin/reports/sign-ins/", {"page": page})
+
+    assert answer.status_code == 400
+    assert "the report has no such page" in answer.text.lower()
+
+
+@pytest.mark.parametrize(
+    ("text", "number"), [("1", 1), ("200", 200), ("007", 7), ("0", None), ("201", None)]
+)
+def test_a_whole_number_is_read_within_its_bounds(text, number):
+    assert whole_number(text, 200) == number
