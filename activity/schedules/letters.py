@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from smtplib import SMTPException
 from typing import Any
 
+import structlog
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template.defaultfilters import filesizeformat
@@ -15,6 +17,8 @@ from activity.models import ExportJob, Schedule
 from activity.schedules import making, planning, showing, steps
 from tenants.context import current_tenant
 from tenants.hosts import absolute_url
+
+logger = structlog.get_logger("tenantry.schedules")
 
 
 def send_file(schedule: Schedule, owner: Any, job: ExportJob) -> str:
@@ -52,7 +56,8 @@ def send_file(schedule: Schedule, owner: Any, job: ExportJob) -> str:
 def send_failure(schedule: Schedule, owner: Any, whom: Sequence[Any]) -> None:
     """Tell people that a run failed, or that a schedule was paused.
 
-    Raises ``OSError`` and ``SMTPException`` when no server takes it.
+    One address that is refused keeps nobody else from it, and has nobody told twice. Raises what
+    the last one did when nobody could be reached.
     """
     why = steps.SENTENCES.get(schedule.why, "it failed")
     of = f"of {owner} " if owner and owner not in whom else ""
@@ -68,8 +73,16 @@ def send_failure(schedule: Schedule, owner: Any, whom: Sequence[Any]) -> None:
             f"The schedule {schedule.name} {of}is paused: {why}.",
             "It runs no more until somebody resumes it.",
         ]
+    refused: list[Exception] = []
     for person in whom:
-        _send(person, subject, schedule, said, is_owner=person == owner)
+        try:
+            _send(person, subject, schedule, said, is_owner=person == owner)
+        except Exception as error:
+            is_ours = not isinstance(error, OSError | SMTPException)
+            logger.warning("failure not told to one", exc_info=is_ours)
+            refused.append(error)
+    if refused and len(refused) == len(whom):
+        raise refused[-1]
 
 
 def _circumstances(schedule: Schedule, begun: datetime) -> list[str]:

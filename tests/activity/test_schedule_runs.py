@@ -4,7 +4,7 @@ import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
-from smtplib import SMTPServerDisconnected
+from smtplib import SMTPRecipientsRefused, SMTPServerDisconnected
 
 import pytest
 from django.core import mail
@@ -38,8 +38,11 @@ class Postman(EmailBackend):
 
     is_down = False
     then = None
+    refuses = ""
 
     def send_messages(self, messages):
+        if messages[0].to == [Postman.refuses]:
+            raise SMTPRecipientsRefused({Postman.refuses: (550, b"no such user")})
         if Postman.is_down:
             raise SMTPServerDisconnected("Connection unexpectedly closed")
         sent = super().send_messages(messages)
@@ -60,10 +63,10 @@ def _surroundings(settings, tmp_path):
             "OPTIONS": {"location": tmp_path / "files", "base_url": None},
         },
     }
-    Postman.is_down, Postman.then = False, None
+    Postman.is_down, Postman.then, Postman.refuses = False, None, ""
     mail.outbox = []
     yield
-    Postman.is_down, Postman.then = False, None
+    Postman.is_down, Postman.then, Postman.refuses = False, None, ""
 
 
 @pytest.fixture
@@ -186,6 +189,40 @@ def test_a_small_file_is_attached_and_a_large_one_is_a_link(at_lab, settings):
     assert "too large to be attached" in mail.outbox[1].body
     assert link_in(mail.outbox[1])
     assert [e.details["delivery"] for e in events("schedule.delivered")] == ["attachment", "link"]
+
+
+def test_bad_news_reaches_each_once_although_one_address_is_refused(at_lab):
+    owner, *_ = (
+        CustomUser.objects.create_superuser(name, f"{name}@lab.example", PASSWORD)
+        for name in ("owner", "bad", "zoe")
+    )
+    schedule = made(owner=owner)
+    CustomUser.objects.filter(pk=owner.pk).update(is_active=False)
+    make_due(schedule)
+    Postman.refuses = "bad@lab.example"
+
+    for _ in range(5):
+        running.visit()
+        look_now(schedule)
+
+    assert [message.to for message in mail.outbox] == [["ann@lab.example"], ["zoe@lab.example"]]
+    assert now(schedule).step == Step.IDLE
+    assert not now(schedule).is_untold
+
+
+def test_bad_news_that_reached_nobody_is_told_later(at_lab):
+    owner = CustomUser.objects.create_superuser("owner", "owner@lab.example", PASSWORD)
+    schedule = made(owner=owner)
+    CustomUser.objects.filter(pk=owner.pk).update(is_active=False)
+    make_due(schedule)
+    Postman.refuses = "ann@lab.example"
+    running.visit()
+    assert (mail.outbox, now(schedule).step, now(schedule).attempts) == ([], Step.TELLING, 1)
+
+    Postman.refuses = ""
+    look_now(schedule)
+    running.visit()
+    assert [message.to for message in mail.outbox] == [["ann@lab.example"]]
 
 
 @pytest.mark.parametrize("delivery", ["attachment", "storage"])
