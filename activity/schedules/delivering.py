@@ -43,8 +43,11 @@ def take(schedule: Schedule) -> None:
 def send(schedule: Schedule) -> None:
     """Bring a file that is ready to the owner, who is asked for once more what they may have."""
     owner = owners.owner_of(schedule)
-    if why := owners.why_not(owner, wishes.permission_for(schedule.source)):
-        _settle(schedule, lambda row: steps.pause_and_tell(row, why))
+    # Of what was made: the schedule may be changed since.
+    if why := owners.why_not(owner, wishes.permission_for(making.source_of(schedule))):
+        goes_on = not owners.why_not(owner, wishes.permission_for(schedule.source))
+        end = steps.fail if goes_on else steps.pause_and_tell
+        _settle(schedule, lambda row: end(row, why))
         return
     try:
         how, file = _deliver(schedule, owner)

@@ -71,6 +71,12 @@ def file_of(schedule: Schedule) -> ExportJob:
     return job
 
 
+def source_of(schedule: Schedule) -> str:
+    """Return what the file of the present run is of; the schedule's own if its job is gone."""
+    job = ExportJob.objects.filter(pk=schedule.job).first() if schedule.job else None
+    return job.source if job else schedule.source
+
+
 def link_to(job: ExportJob, owner: Any) -> str:
     """Return an address that gives the file to its owner, once."""
     return absolute_url(links.path_for(job, str(owner.public_id)), current_tenant())

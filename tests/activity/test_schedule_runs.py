@@ -7,6 +7,7 @@ from datetime import timedelta
 from smtplib import SMTPRecipientsRefused, SMTPServerDisconnected
 
 import pytest
+from django.contrib.auth.models import Permission
 from django.core import mail
 from django.core.files.storage import FileSystemStorage
 from django.core.mail.backends.locmem import EmailBackend
@@ -19,6 +20,7 @@ from accounts.models import CustomUser
 from activity.forgetting import erasing
 from activity.forgetting.people import people
 from activity.jobs import asking, keeping, steps
+from activity.jobs import running as exporting
 from activity.models import ActivityEvent, ExportJob, Schedule
 from activity.recording import record
 from activity.schedules import agenda, delivering, making, running, showing, tasks
@@ -528,6 +530,31 @@ def test_an_owner_who_left_pauses_it_and_the_administrators_are_told(at_lab, lea
     assert paused.reason
     with enter_platform():
         assert not Due.objects.filter(pk=str(at_lab.pk)).exists()
+
+
+@pytest.mark.parametrize("may", [True, False])
+def test_what_is_sent_is_permitted_by_what_the_file_is_of(db, may):
+    """Not by what the schedule was changed to while the file was made."""
+    with enter_platform():
+        petra = CustomUser.objects.create_user("petra", "p@p.example", PASSWORD, is_staff=True)
+        permissions = Permission.objects.filter(codename__in=["view_activityevent", "view_tenant"])
+        petra.user_permissions.set(permissions)
+        schedule = made(owner=petra, source="tenants")
+        make_due(schedule)
+        running.visit()
+        assert exporting.run(str(now(schedule).job)) == "ready"
+        schedules.change(petra, schedule.pk, Wish(name="A", source="sign-ins", cron="daily"))
+        if not may:
+            petra.user_permissions.remove(permissions.get(codename="view_tenant"))
+
+        look_now(schedule)
+        running.visit()
+
+        assert now(schedule).is_active
+        assert len(events("schedule.delivered")) == may
+        [message] = mail.outbox
+        assert ("was not delivered" in message.subject) != may
+        assert ("/file/" in message.body) == may
 
 
 def test_an_owner_who_may_no_more_is_not_sent_the_file(at_lab):
