@@ -11,7 +11,7 @@ UNRECORDED: Final[dict[str, str]] = {
     "activity.RollupCursor": "it says how far events are counted",
     "activity.ExportJob": "each step of it is an event",
     "activity.SavedSearch": "it is its owner's; sharing it is an event",
-    "account.EmailConfirmation": "its codes live for minutes; what they confirm is recorded",
+    "account.EmailConfirmation": "no page makes one; the address that it would confirm is recorded",
     "auth.Permission": "the release brings them, the same for everybody",
     "contenttypes.ContentType": "the release brings them, the same for everybody",
     "sessions.Session": "signing in and out are events, and each page touches a row",

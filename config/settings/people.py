@@ -37,7 +37,7 @@ ACCOUNT_FORMS = {
 ACCOUNT_LOGIN_METHODS = {"email", "username"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "username*", "password1*"]
 ACCOUNT_PRESERVE_USERNAME_CASING = False
-ACCOUNT_USER_DISPLAY = "accounts.records.user_label"
+ACCOUNT_USER_DISPLAY = "activity.subjects.label_of"
 # Who has used the link that was mailed to them has shown that the address is theirs.
 ACCOUNT_EMAIL_VERIFICATION = "none"
 # A confirmation link is a row in the tenant's schema, not a signature that any tenant accepts.

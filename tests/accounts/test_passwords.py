@@ -9,6 +9,7 @@ from smtplib import SMTPServerDisconnected
 from urllib.parse import urlsplit
 
 import pytest
+from allauth.account.models import EmailAddress, EmailConfirmation
 from django.conf import settings
 from django.core import mail
 from django.core.mail.backends.base import BaseEmailBackend
@@ -16,6 +17,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.models.functions import Now
 from django.test import TestCase
+from django.utils import timezone
 
 from accounts.invitations import invite, link_for
 from accounts.models import CustomUser
@@ -239,6 +241,18 @@ def test_an_invented_link_is_answered_kindly(browser, acme, path):
 
     assert response.status_code == 200
     assert "does not work any more" in response.text
+
+
+def test_a_link_that_would_confirm_an_address_shows_whose_it_is(browser, acme, cleo):
+    """No page mails one, but a row of it opens the page."""
+    with enter_tenant(acme):
+        address = EmailAddress.objects.create(user=cleo, email=cleo.email)
+        EmailConfirmation.objects.create(email_address=address, key="k" * 20, sent=timezone.now())
+
+    response = browser(acme).get(f"/accounts/confirm-email/{'k' * 20}/")
+
+    assert response.status_code == 200
+    assert cleo.email in response.content.decode()
 
 
 # What a stranger can find out

@@ -1,6 +1,8 @@
 """What holds the house together: directions of imports, banned forms, and where models live."""
 
 import ast
+import pkgutil
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -115,6 +117,41 @@ def test_the_scan_finds_what_is_banned(source: str) -> None:
 
 def test_the_scan_lets_our_own_way_pass() -> None:
     assert violations("with enter_tenant(tenant), transaction.atomic(): pass") == []
+
+
+# What settings name
+
+OURS = re.compile(rf"({'|'.join(APPS)})(\.\w+)+")
+
+
+def strings_in(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from strings_in(list(value.values()))
+    elif isinstance(value, list | tuple | set | frozenset):
+        for each in value:
+            yield from strings_in(each)
+
+
+def named_by_settings() -> list[tuple[str, str]]:
+    names = {name for name in dir(settings) if name.isupper()}
+    found = {(name, text) for name in names for text in strings_in(getattr(settings, name))}
+    return sorted((name, text) for name, text in found if OURS.fullmatch(text))
+
+
+@pytest.mark.parametrize(("setting", "path"), named_by_settings())
+def test_what_a_setting_names_is_there(setting: str, path: str) -> None:
+    """Django imports most of these when somebody first needs them: that may be a visitor."""
+    found = apps.get_model(path) if setting.endswith("_MODEL") else pkgutil.resolve_name(path)
+
+    assert found is not None
+
+
+def test_settings_are_read_for_what_they_name() -> None:
+    named = {path for _, path in named_by_settings()}
+
+    assert {settings.MFA_ADAPTER, "config.pages.place", "activity.api.problems.handle"} <= named
 
 
 # What every process loads
