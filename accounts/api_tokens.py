@@ -28,7 +28,7 @@ from tenants import reasons
 from tenants.errors import Conflict, InvalidInput, NotFound
 
 SCOPES: Final = {
-    "record:read": "Read the events of the record",
+    "record:read": "Read the record and its reports, and have exports of them made",
     "record:verify": "Read checkpoints and proofs, without names and details",
     "schedules:write": "Make, change, run and delete schedules",
 }

@@ -29,6 +29,17 @@ def ask(client, **more):
     return client.post(EXPORTS, json.dumps(body), content_type=JSON, headers=headers)
 
 
+def test_a_session_has_no_export_made_without_the_token_of_a_form(acme, ann):
+    client = program(acme, enforce_csrf_checks=True)
+    with enter_tenant(acme):
+        client.force_login(ann)
+    assert client.get(EXPORTS).status_code == 200
+
+    assert ask(client).status_code == 403
+    with enter_tenant(acme):
+        assert not ExportJob.objects.exists()
+
+
 def test_a_program_asks_looks_and_takes(acme, ann, recorded):
     client = client_of(acme, ann)
     answer = ask(client, filters={"q": "action:user.*"}, columns=["id"], note="for March")
