@@ -9,12 +9,13 @@ from uuid import UUID
 
 from django.conf import settings
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 
 from tenants import certificates, deletion, tenant_pages
 from tenants.errors import InvalidInput, TenantryError
 from tenants.lifecycle import LONGEST_REASON
 from tenants.models import Tenant
+from tenants.refused import Refused
 
 
 def page(request: HttpRequest, object_id: UUID) -> HttpResponse:
@@ -48,25 +49,44 @@ def _certificate(tenant: Tenant) -> dict[str, Any] | None:
     }
 
 
-def _act(request: HttpRequest, tenant: Tenant) -> None:
+def _act(request: HttpRequest, tenant: Tenant) -> Refused | None:
     given = request.POST
-    reason = given.get("reason", "")
+    acts = {"delete": _delete, "undelete": _undelete}
+    act = acts.get(given.get("act", ""))
+    if act is None:
+        messages.error(request, "Nothing was asked for that can be done here.")
+        return None
     try:
-        if given.get("act") == "undelete":
-            changed = deletion.undelete(tenant, reason=reason)
-            done = "brought back" if changed else "not scheduled for deletion"
-        elif given.get("act") == "delete":
-            if given.get("slug", "").strip() != tenant.slug:
-                raise InvalidInput("that is not its slug.", "Nothing was changed.")
-            days = _days(given.get("grace", ""))
-            changed = deletion.schedule(tenant, reason=reason, grace_days=days)
-            done = "closed, and purged when its grace is over"
-        else:
-            raise InvalidInput("nothing was asked for that can be done here.")
+        done = act(tenant, given)
     except TenantryError as error:
         messages.error(request, str(error))
-    else:
-        messages.success(request, f"{tenant.slug}: {'' if changed else 'already '}{done}.")
+        return None
+    if isinstance(done, Refused):
+        return done
+    messages.success(request, f"{tenant.slug}: {done}.")
+    return None
+
+
+def _delete(tenant: Tenant, given: QueryDict) -> str | Refused:
+    field = "reason"
+    try:
+        reason = deletion.check_reason(given.get("reason", ""))
+        field = "grace"
+        days = deletion.check_grace(_days(given.get("grace", "")))
+    except InvalidInput as error:
+        return Refused(field, error, given)
+    if given.get("slug", "").strip() != tenant.slug:
+        return Refused("slug", InvalidInput("that is not its slug.", "Nothing was changed."), given)
+    changed = deletion.schedule(tenant, reason=reason, grace_days=days)
+    return f"{'' if changed else 'already '}closed, and purged when its grace is over"
+
+
+def _undelete(tenant: Tenant, given: QueryDict) -> str | Refused:
+    try:
+        changed = deletion.undelete(tenant, reason=given.get("reason", ""))
+    except InvalidInput as error:
+        return Refused("reason", error, given)
+    return "brought back" if changed else "already not scheduled for deletion"
 
 
 def _days(text: str) -> int | None:

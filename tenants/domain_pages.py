@@ -13,6 +13,7 @@ from tenants.errors import TenantryError
 from tenants.hosts import is_platforms_own
 from tenants.models import Domain, Tenant
 from tenants.proofs import By
+from tenants.refused import Refused
 
 _SAYS: Final = {
     "primary": "The primary one: links in mail and on pages name it.",
@@ -53,7 +54,7 @@ def _row(domain: Domain) -> dict[str, Any]:
     }
 
 
-def _act(request: HttpRequest, tenant: Tenant) -> None:
+def _act(request: HttpRequest, tenant: Tenant) -> Refused | None:
     host, wanted = request.POST.get("domain", ""), request.POST.get("act", "")
     acts: dict[str, tuple[Callable[[], Done], str]] = {
         "add": (lambda: domains.add(tenant, host, vouched="vouched" in request.POST), "added"),
@@ -64,12 +65,15 @@ def _act(request: HttpRequest, tenant: Tenant) -> None:
     }
     if wanted not in acts:
         messages.error(request, "Nothing was asked for that can be done here.")
-        return
+        return None
     act, done_word = acts[wanted]
     try:
         done = act()
     except TenantryError as error:
+        if wanted == "add":
+            return Refused("domain", error, request.POST)
         messages.error(request, str(error))
     else:
         word = f"is {done_word} now" if done.changed else f"is {done_word} already"
         messages.success(request, f"{done.domain.domain} {word}.")
+    return None

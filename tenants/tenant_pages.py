@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import get_object_or_404, redirect, render
 
 from tenants.models import Tenant
+from tenants.refused import Refused
 from tenants.sites import platform_site
 
 
@@ -17,11 +18,12 @@ def answer(
     object_id: UUID,
     *,
     name: str,
-    act: Callable[[HttpRequest, Tenant], None],
+    act: Callable[[HttpRequest, Tenant], Refused | None],
     context: Callable[[Tenant, bool], dict[str, Any]],
 ) -> HttpResponse:
     """Show the page ``name`` of a tenant; on POST, act and come back to it.
 
+    What ``act`` returns is shown at once, with what was typed; after all else follows a redirect.
     ``context`` is given the tenant and whether whoever looks may act on it. Raises
     ``PermissionDenied`` for who may not look, or may look and acts.
     """
@@ -29,17 +31,20 @@ def answer(
         raise PermissionDenied
     tenant = get_object_or_404(Tenant, pk=object_id)
     may_act = request.user.has_perm("tenants.change_tenant")  # type: ignore[union-attr]
+    refused = None
     if request.method == "POST":
         if not may_act:
             raise PermissionDenied
-        act(request, tenant)
-        return redirect(f"admin:tenants_tenant_{name}", object_id=object_id)
-    if request.method not in ("GET", "HEAD"):
+        refused = act(request, tenant)
+        if refused is None:
+            return redirect(f"admin:tenants_tenant_{name}", object_id=object_id)
+    elif request.method not in ("GET", "HEAD"):
         return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
     shown = {
         **platform_site.each_context(request),
         "title": f"{name.capitalize()} of {tenant.name}",
         "tenant": tenant,
+        "refused": refused,
         **context(tenant, may_act),
     }
     return render(request, f"console/{name}.html", shown)

@@ -1,5 +1,6 @@
 """Erasing, and taking out what is kept, on a person's page: who may, and what is asked first."""
 
+import re
 import zipfile
 from io import BytesIO
 
@@ -142,20 +143,46 @@ def test_what_is_kept_is_taken_out_as_a_file_and_recorded(house):
 RULES = "/admin/retention/"
 
 
+def refused_in(answer):
+    """The input that is marked, and whether a sentence beside it says why."""
+    [field] = re.findall(
+        r'id="([\w-]+)"[^>]* aria-invalid="true" aria-describedby="refused"', answer.text
+    )
+    return field, answer.text.count('id="refused" role="alert"') == 1
+
+
+def test_what_was_typed_of_a_hold_stays_when_it_is_refused(house):
+    _, user, owner, browser = house
+    client = browser(owner)
+    wrong = client.post(RULES, {"act": "hold", "who": "nobdy", "reason": "case <7>"})
+    assert 'value="nobdy"' in wrong.text
+    assert 'value="case &lt;7&gt;"' in wrong.text
+    assert refused_in(wrong) == ("who", True)
+    named = {"act": "hold", "who": USERNAME, "reason": f"about {USERNAME}"}
+    wrong = client.post(RULES, named)
+    assert f'value="{USERNAME}"' in wrong.text
+    assert refused_in(wrong) == ("reason", True)
+
+    client.post(RULES, {**named, "reason": "case 7"})
+    release = {"act": "release", "subject": str(user.public_id), "reason": f"of {USERNAME}"}
+    wrong = client.post(RULES, release)
+    assert f'value="of {USERNAME}"' in wrong.text
+    assert refused_in(wrong) == (f"why-{user.public_id}", True)
+    assert Hold.objects.count() == 1
+
+
 def test_how_long_events_are_kept_is_said_in_the_panel(house):
     _, _, owner, browser = house
     client = browser(owner)
     assert "for ever" in client.get(RULES).content.decode()
-    for days, kept in (("400", {"session": 400}), ("5", {"session": 400}), ("x", {"session": 400})):
-        answer = client.post(RULES, {"act": "keep", "family": "session", "days": days})
-        assert answer.status_code == 302
-        assert retention.rules() == kept
-    assert (
-        "days are not between"
-        in client.post(
-            RULES, {"act": "keep", "family": "session", "days": "5"}, follow=True
-        ).content.decode()
-    )
+    answer = client.post(RULES, {"act": "keep", "family": "session", "days": "400"})
+    assert answer.status_code == 302
+    for days, sentence in (("5", "5 days are not between"), ("x", "no number of days")):
+        said = client.post(RULES, {"act": "keep", "family": "session", "days": days})
+        assert f'value="{days}"' in said.text
+        assert refused_in(said) == ("days-session", True)
+        assert sentence in said.text
+        assert retention.rules() == {"session": 400}
     client.post(RULES, {"act": "keep", "family": "session", "days": ""})
     client.post(RULES, {"act": "keep", "family": "record", "days": "90"})
     client.post(RULES, {"act": "no such act"})

@@ -1,6 +1,7 @@
 """The end of a tenant: closed, brought back, or destroyed and certified."""
 
 import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -552,7 +553,7 @@ def test_olga_schedules_and_takes_back(console: Client, acme: Tenant, operator: 
         ({"grace": "-1"}, "not possible"),
         ({"grace": "soon"}, "no number of days"),
         ({"grace": "9" * 5000}, "no number of days"),
-        ({"act": "purge"}, "nothing was asked"),
+        ({"act": "purge"}, "Nothing was asked"),
     ],
 )
 def test_the_page_refuses_what_the_command_refuses(
@@ -562,6 +563,40 @@ def test_the_page_refuses_what_the_command_refuses(
 
     assert sentence in page
     assert stored(acme).state == "active"
+
+
+@pytest.mark.parametrize(
+    ("field", "typed"), [("slug", "acmee"), ("grace", "99999"), ("reason", "  ")]
+)
+def test_what_olga_typed_stays_when_one_field_is_refused(
+    console: Client, acme: Tenant, field: str, typed: str
+) -> None:
+    given = {**ASKED, "reason": "ended: <Q3>", "grace": "9", field: typed}
+
+    response = console.post(address(acme), given)
+
+    page = response.content.decode()
+    assert response.status_code == 200
+    if field != "reason":
+        assert 'name="reason" value="ended: &lt;Q3&gt;"' in page
+    assert re.search(rf'name="grace"[^>]* value="{given["grace"]}"', page)
+    wrong = re.findall(
+        r'<input id="(\w+)"[^>]* aria-invalid="true" aria-describedby="refused"', page
+    )
+    assert wrong == [field]
+    assert page.count('id="refused" role="alert"') == 1
+
+
+def test_a_reason_for_bringing_back_that_cannot_be_kept_stays_too(
+    console: Client, acme: Tenant
+) -> None:
+    console.post(address(acme), ASKED)
+
+    page = console.post(address(acme), {"act": "undelete", "reason": "a\u202eb"}).content.decode()
+
+    assert 'value="a\u202eb"' in page
+    assert 'id="refused" role="alert"' in page
+    assert stored(acme).state == "deletion_scheduled"
 
 
 def test_olga_sees_the_certificate_of_what_is_gone(console: Client, acme: Tenant) -> None:

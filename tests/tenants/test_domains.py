@@ -1,5 +1,6 @@
 """Domains of tenants: claimed by anybody, served for whoever proves them, given up."""
 
+import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -725,6 +726,16 @@ def test_the_console_refuses_what_the_command_refuses(
     assert sentence in press(console, acme, act, domain=domain)
 
     assert everything() == before
+
+
+def test_a_mistyped_domain_stays_to_be_mended(console: Client, acme: Tenant) -> None:
+    page = press(console, acme, "add", domain="people.acme example", vouched="on")
+
+    assert 'value="people.acme example"' in page
+    assert 'name="vouched" checked' in page
+    assert 'aria-invalid="true" aria-describedby="refused"' in page
+    assert re.search(r'id="refused" role="alert">[^<]*is not a usable domain', page)
+    assert 'name="vouched" checked' not in console.get(page_of(acme)).content.decode()
 
 
 def test_an_operator_who_may_only_look_sees_no_button(
