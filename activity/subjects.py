@@ -5,13 +5,15 @@ Python and who changes rows in the database read the same declaration: here it i
 instances, in ``activity.capture`` it becomes triggers.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from string import Formatter
 from typing import Any, Final, cast
 
 from django.apps import apps
 from django.db.models import Model
+
+from activity.actions import CATALOGUE
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,8 @@ _links: dict[str, Link] = {}
 def declare(model: type[Model], declaration: Declaration) -> None:
     """Make ``model`` known to the record.
 
-    Raises ``KeyError`` for a field that it has not, or a secret one without an action of its own.
+    Raises ``KeyError`` for a field that it has not, a secret one without an action of its own, and
+    actions that are not in the catalogue.
     """
     fields = {field.name for field in model._meta.concrete_fields}
     for name in (*declaration.actions, *declaration.ignored, *declaration.secret):
@@ -107,12 +110,44 @@ def declare(model: type[Model], declaration: Declaration) -> None:
     for name in declaration.secret:
         if name not in declaration.actions:
             raise KeyError(f"{model._meta.label}.{name} is secret and has no action of its own")
+    _require(model, actions_of(model, declaration))
     _declarations[model._meta.label_lower] = declaration
 
 
 def declare_link(model: type[Model], link: Link) -> None:
-    """Make the model of the rows between two others known to the record."""
+    """Make the model of the rows between two others known to the record.
+
+    Raises ``KeyError`` for an action that is not in the catalogue.
+    """
+    _require(model, [link.action])
     _links[model._meta.label_lower] = link
+
+
+def actions_of(model: type[Model], declaration: Declaration) -> list[str]:
+    """Return all actions that changes of rows of ``model`` can be, each once."""
+    found = [declaration.created, declaration.deleted]
+    for action in declaration.actions.values():
+        match action:
+            case Flip(on=on, off=off):
+                found += [on, off]
+            case OneOf(usual=usual, others=others):
+                found += [usual, *others]
+            case _:
+                found.append(action)
+    apart = {*declaration.actions, *declaration.ignored}
+    has_rest = any(field.name not in apart for field in model._meta.concrete_fields)
+    if has_rest and not declaration.is_tie:
+        found.append(declaration.changed)
+    return list(dict.fromkeys(found))
+
+
+def _require(model: type[Model], actions: Iterable[str]) -> None:
+    missing = [action for action in actions if action not in CATALOGUE]
+    if missing:
+        raise KeyError(
+            f"{model._meta.label} needs actions that there are not: {', '.join(missing)}. Add them"
+            " to activity/actions.py, and what they mean to activity/catalogue.py"
+        )
 
 
 def declaration_of(model: type[Model]) -> Declaration:
