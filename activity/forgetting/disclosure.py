@@ -19,6 +19,7 @@ from django.utils import timezone
 from activity.events import COLUMNS
 from activity.exporters import safe_cell
 from activity.forgetting.people import Person, people
+from activity.forgetting.places import LISTS
 from activity.jobs.forgetting import disclose
 from activity.models import ActivityEvent
 from activity.recording import record
@@ -69,6 +70,7 @@ def write(person: Person, file: IO[bytes]) -> list[Member]:
 def _lists(person: Person) -> Iterator[tuple[str, Iterable[dict[str, Any]]]]:
     yield from people().rows(person)
     yield "exports", disclose(person.id)
+    yield from ((name, kept(person)) for name, kept in LISTS.items())
     yield "events", _events(person)
 
 

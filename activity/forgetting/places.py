@@ -1,6 +1,9 @@
-"""What is kept of somebody outside their account and outside events, and how it is emptied."""
+"""What is kept of somebody outside their account and outside events: emptied, and taken out.
 
-from collections.abc import Callable
+Apps above add theirs to ``PLACES`` and ``LISTS`` when they start.
+"""
+
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +26,9 @@ from tenants.models import Operation
 
 Emptied = Callable[[Person], dict[str, int]]
 """Empties a place of somebody; returns how much there was, by its name. Safe to repeat."""
+
+Kept = Callable[[Person], Iterable[dict[str, Any]]]
+"""Yields what a place keeps of somebody as documents, for themselves to read. No secrets."""
 
 
 def history_labels(person: Person) -> dict[str, int]:
@@ -127,3 +133,6 @@ PLACES: Final[list[Emptied]] = [
     *(operations, searches, schedules, kept_files, mail, cached, history_labels, rollups),
     forgetting_exports.forget,
 ]
+
+LISTS: Final[dict[str, Kept]] = {}
+"""What subject access takes out beside account, exports and events, by the name of the list."""

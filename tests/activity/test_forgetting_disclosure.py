@@ -3,6 +3,7 @@
 import hashlib
 import json
 import zipfile
+from datetime import UTC, datetime
 from io import BytesIO
 
 import pytest
@@ -14,7 +15,7 @@ from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.test import Client
 
-from activity.forgetting import disclosure
+from activity.forgetting import disclosure, places
 from activity.forgetting.people import people
 from activity.models import ActivityEvent
 from activity.reading import saved
@@ -22,6 +23,8 @@ from activity.subjects import label_of, nouns_of
 from tenants.context import enter_tenant
 from tests.activity.test_forgetting import AGENT, EMAIL, IP, USERNAME, as_them, erased, lived
 from tests.api import token_of
+
+MOMENT = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
 def opened(data):
@@ -61,6 +64,23 @@ def test_all_that_is_kept_on_somebody_is_in_the_file(lab):
         assert {event["ip"] for event in theirs} == {IP}
         [said] = ActivityEvent.objects.filter(action="user.exported", target_id=person)
         assert said.details["rows"] == sum(one["rows"] for one in manifest["files"].values())
+
+
+def test_what_an_app_above_keeps_is_in_the_file_too(lab, monkeypatch):
+    def badges(person):
+        yield {"title": f"Badge of {person.label}", "given_at": MOMENT}
+
+    monkeypatch.setitem(places.LISTS, "badges", badges)
+    with enter_tenant(lab):
+        lived()
+        manifest, lists = taken()
+        [said] = ActivityEvent.objects.filter(action="user.exported")
+
+    [badge] = lists["badges.ndjson"]
+    assert USERNAME in badge["title"]
+    assert badge["given_at"].startswith("2026-01-31")
+    assert said.details["rows"] == sum(one["rows"] for one in manifest["files"].values())
+    assert list(manifest["files"])[-1] == "events.ndjson"
 
 
 def test_what_is_others_is_left_out(lab):
