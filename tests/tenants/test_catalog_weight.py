@@ -1,8 +1,10 @@
 """What an empty tenant weighs, and what each of its tables and indexes is there for."""
 
 import re
+from typing import NamedTuple
 
 import pytest
+from django.apps import apps
 from django.db import connection
 
 from config.environment import CHECKOUT
@@ -12,23 +14,99 @@ from tenants.catalog import Catalog
 from tenants.context import enter_platform
 from tenants.names import new_schema_name
 
-RELATIONS = """
-WITH own AS (SELECT * FROM pg_catalog.pg_class WHERE relnamespace = %s::regnamespace)
-SELECT count(*) + (SELECT 2 * count(*) FROM own WHERE reltoastrelid <> 0),
-    (SELECT sum(pg_total_relation_size(oid)) FROM own WHERE relkind IN ('r', 'S'))
-FROM own
+OURS = {"account", "accounts", "activity", "auth", "contenttypes", "mfa", "sessions"}
+"""The apps whose tables a tenant has. What an app built on these adds is not bounded here."""
+
+WEIGHT = """
+WITH there AS (SELECT * FROM pg_class WHERE relnamespace = to_regnamespace(%(schema)s)),
+tables AS (SELECT oid FROM there WHERE relname = ANY(%(others)s)),
+theirs AS (
+    TABLE tables
+    UNION SELECT indexrelid FROM pg_index WHERE indrelid IN (TABLE tables)
+    UNION SELECT objid FROM pg_depend
+    WHERE classid = 'pg_class'::regclass AND refclassid = 'pg_class'::regclass
+        AND refobjid IN (TABLE tables) AND deptype IN ('a', 'i')
+),
+ours AS (SELECT * FROM there WHERE oid NOT IN (TABLE theirs))
+SELECT count(*) FILTER (WHERE relkind = 'r'), count(*) FILTER (WHERE relkind = 'i'),
+    count(*) FILTER (WHERE relkind = 'S'), count(*), count(*) FILTER (WHERE reltoastrelid <> 0),
+    (SELECT count(DISTINCT tgfoid) FROM pg_trigger JOIN ours ON ours.oid = tgrelid
+     WHERE NOT tgisinternal),
+    sum(pg_total_relation_size(oid)) FILTER (WHERE relkind IN ('r', 'S'))
+FROM ours
 """
-"""How many rows of pg_class, TOAST and its indexes included, and how many bytes on disk."""
 
 
-def test_an_empty_tenant_is_light(db: None) -> None:
-    with enter_platform(), connection.cursor() as cursor:
+class Weight(NamedTuple):
+    """What a schema is made of."""
+
+    tables: int
+    indexes: int
+    sequences: int
+    rows: int
+    toasted: int
+    functions: int
+    size: int
+
+    @property
+    def relations(self) -> int:
+        """How many rows of pg_class, TOAST and its indexes included."""
+        return self.rows + 2 * self.toasted
+
+
+def weight(schema: str, others: set[str]) -> Weight:
+    """Weigh a schema without the tables of others."""
+    with connection.cursor() as cursor:
+        cursor.execute(WEIGHT, {"schema": schema, "others": sorted(others)})
+        return Weight(*map(int, cursor.fetchone()))
+
+
+@pytest.fixture
+def schema(db: None) -> str:
+    """An empty tenant's."""
+    with enter_platform():
         name = new_schema_name()
         replay(blueprint(), name, "")
-        cursor.execute(RELATIONS, [name])
-        relations, size = cursor.fetchone()
-    assert 80 < relations <= 120
-    assert 400_000 < size <= 800_000
+    return name
+
+
+@pytest.fixture
+def empty(schema: str) -> Weight:
+    models = apps.get_models(include_auto_created=True)
+    return weight(schema, {m._meta.db_table for m in models if m._meta.app_label not in OURS})
+
+
+def test_an_empty_tenant_is_light(empty: Weight) -> None:
+    assert 80 < empty.relations <= 120
+    assert 400_000 < empty.size <= 800_000
+
+
+def test_the_page_says_what_an_empty_tenant_is_made_of(empty: Weight) -> None:
+    page = (CHECKOUT / "docs/operations.md").read_text()
+    said = re.search(
+        r"\*\*An empty tenant\.\*\* (\d+) tables, (\d+) indexes and (\d+) sequences: (\d+) rows in"
+        r" `pg_class`, and (\d+) more for\s+the TOAST of (\d+) tables, beside (\d+) trigger",
+        page,
+    )
+    assert said
+    assert [int(number) for number in said.groups()] == [
+        *(empty.tables, empty.indexes, empty.sequences, empty.rows),
+        *(2 * empty.toasted, empty.toasted, empty.functions),
+    ]
+
+
+def test_a_table_of_another_app_is_not_weighed(schema: str) -> None:
+    before = weight(schema, set())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"CREATE TABLE {schema}.badges_badge (id bigint GENERATED ALWAYS AS IDENTITY"
+            " PRIMARY KEY, title text UNIQUE)"
+        )
+
+    assert weight(schema, {"badges_badge"}) == before
+    added = weight(schema, set())
+    assert added.relations - before.relations == 6
+    assert added.size > before.size
 
 
 @pytest.fixture(scope="module")
