@@ -2,6 +2,7 @@
 
 import argparse
 import re
+import tomllib
 import unicodedata
 from collections.abc import Iterator
 from functools import cache
@@ -27,7 +28,8 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 DOCS = CHECKOUT / "docs"
 DECISIONS = sorted((DOCS / "adr").glob("[0-9]*.md"))
 PAGES = sorted([*CHECKOUT.glob("*.md"), *DOCS.rglob("*.md")])
-APPS = ("config", "accounts", "activity", "tenants")
+PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
+APPS = tuple(PROJECT["tool"]["importlinter"]["root_packages"])
 
 NOUNS: dict[str, type[NounCommand]] = {
     "tenant": TenantCommand,

@@ -5,6 +5,7 @@ import pkgutil
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ from tenants.context import enter_platform, enter_tenant
 from tenants.models import Tenant
 from tenants.sites import platform_site, tenant_site
 
-APPS = ("config", "accounts", "activity", "tenants")
+PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
+APPS = tuple(PROJECT["tool"]["importlinter"]["root_packages"])
 
 
 def sources() -> Iterator[Path]:
