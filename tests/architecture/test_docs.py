@@ -1,12 +1,14 @@
 """The documentation says what is there: links lead somewhere, tables equal the code."""
 
 import argparse
+import ast
 import re
 import tomllib
 import unicodedata
 from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -207,6 +209,29 @@ class TestActivity:
             f"`{field.name}`" for field in ActivityEvent._meta.concrete_fields
         ]
         assert all(row[1] for row in rows)
+
+
+BLOCKS = re.findall(
+    r"^```python\n(# [\w/]+\.py\n.*?)^```$", (DOCS / "extending.md").read_text(), re.S | re.M
+)
+
+
+def is_there(module: str, name: str) -> bool:
+    """Whether something can be imported from a module, of which the example's own are none."""
+    if module.partition(".")[0] == "badges":
+        return True
+    if find_spec(module) is None:
+        return False
+    return hasattr(import_module(module), name) or find_spec(f"{module}.{name}") is not None
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block.splitlines()[0])
+def test_what_the_example_of_an_app_imports_is_there(block: str) -> None:
+    imported = [node for node in ast.walk(ast.parse(block)) if isinstance(node, ast.ImportFrom)]
+    names = [(str(node.module), name.name) for node in imported for name in node.names]
+
+    assert names
+    assert [pair for pair in names if not is_there(*pair)] == []
 
 
 def test_the_list_of_reports_is_the_codes() -> None:
