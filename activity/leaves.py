@@ -11,8 +11,9 @@ enter as texts too: as PostgreSQL prints them, which is one form for one value.
 
 PostgreSQL does the hashing, in one statement for thousands of events: reading them would take
 longer than the rest. The statement is the application's, not a function of the database, which
-whoever edits rows could edit as well. ``docs/record-format.md`` has the same for those who check
-without us.
+whoever edits rows could edit as well: so each function in it names its schema, and each operator
+has operands of exactly the types of PostgreSQL's own, which is found first then.
+``docs/record-format.md`` has the same for those who check without us.
 """
 
 import hashlib
@@ -20,20 +21,31 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
+
+def _text(expression: str) -> str:
+    return f"{expression}::pg_catalog.text"
+
+
+def _json(expression: str) -> str:
+    # As text, since || of text and JSON is another operator, behind which one of the record's own
+    # schema can step.
+    return _text(f"pg_catalog.to_json({expression})")
+
+
 ACTOR_MEMBERS: Final[Mapping[str, str]] = {
-    "actor_label": "to_json(actor_label)",
-    "ip": "coalesce(to_json(ip)::text, 'null')",
-    "on_behalf_of_label": "to_json(on_behalf_of_label)",
-    "session_ref": "to_json(session_ref)",
-    "user_agent": "to_json(user_agent)",
+    "actor_label": _json("actor_label"),
+    "ip": f"coalesce({_json('ip')}, 'null')",
+    "on_behalf_of_label": _json("on_behalf_of_label"),
+    "session_ref": _json("session_ref"),
+    "user_agent": _json("user_agent"),
 }
 """The personal fields of who acted, in canonical order, each as SQL that gives it as JSON."""
 
 TARGET_MEMBERS: Final[Mapping[str, str]] = {
-    "changes": "to_json(changes::text)",
-    "details": "to_json(details::text)",
-    "reason": "to_json(reason)",
-    "target_label": "to_json(target_label)",
+    "changes": _json(_text("changes")),
+    "details": _json(_text("details")),
+    "reason": _json("reason"),
+    "target_label": _json("target_label"),
 }
 """The personal fields of what it was done to."""
 
@@ -43,19 +55,19 @@ def _document(members: Mapping[str, str]) -> str:
     for position, name in enumerate(sorted(members)):
         before = "{" if position == 0 else ","
         parts.append(f"""'{before}"{name}":' || {members[name]}""")
-    return f"convert_to({' || '.join(parts)} || '}}', 'UTF8')"
+    return f"pg_catalog.convert_to({' || '.join(parts)} || '}}', 'UTF8')"
 
 
 def commitment_sql(part: str) -> str:
     """Return SQL for the commitment to the part ``actor`` or ``target`` of a row that is whole."""
     members = {"actor": ACTOR_MEMBERS, "target": TARGET_MEMBERS}[part]
-    return f"sha256({part}_salt || {_document(members)})"
+    return f"pg_catalog.sha256({part}_salt || {_document(members)})"
 
 
 def _kept(part: str) -> str:
     """The commitment of a row, as hexadecimal JSON text, whether its part is erased or not."""
     value = f"CASE WHEN {part}_salt IS NULL THEN {part}_commitment ELSE {commitment_sql(part)} END"
-    return f"""'"' || encode({value}, 'hex') || '"'"""
+    return f"""'"' || pg_catalog.encode({value}, 'hex') || '"'"""
 
 
 def _quoted(expression: str) -> str:
@@ -66,25 +78,25 @@ def _quoted(expression: str) -> str:
 _MOMENT: Final = '\'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\''
 
 LEAF_MEMBERS: Final[Mapping[str, str]] = {
-    "action": "to_json(action)",
+    "action": _json("action"),
     "actor": _kept("actor"),
-    "actor_id": "to_json(actor_id)",
-    "actor_kind": "to_json(actor_kind)",
-    "channel": "to_json(channel)",
-    "cluster": _quoted("cluster::text"),
-    "id": _quoted("id::text"),
-    "occurred_at": _quoted(f"to_char(occurred_at AT TIME ZONE 'UTC', {_MOMENT})"),
-    "on_behalf_of_id": "to_json(on_behalf_of_id)",
-    "outcome": "to_json(outcome)",
-    "request_id": _quoted("request_id::text"),
-    "schema_version": "schema_version",
-    "severity": "to_json(severity)",
+    "actor_id": _json("actor_id"),
+    "actor_kind": _json("actor_kind"),
+    "channel": _json("channel"),
+    "cluster": _quoted(_text("cluster")),
+    "id": _quoted(_text("id")),
+    "occurred_at": _quoted(f"pg_catalog.to_char(occurred_at AT TIME ZONE 'UTC', {_MOMENT})"),
+    "on_behalf_of_id": _json("on_behalf_of_id"),
+    "outcome": _json("outcome"),
+    "request_id": _quoted(_text("request_id")),
+    "schema_version": _text("schema_version"),
+    "severity": _json("severity"),
     "target": _kept("target"),
-    "target_id": "to_json(target_id)",
-    "target_type": "to_json(target_type)",
+    "target_id": _json("target_id"),
+    "target_type": _json("target_type"),
     # A parameter of the statement: the record's own id.
-    "tenant": _quoted("%(tenant)s::text"),
-    "xid": _quoted("xid::text"),
+    "tenant": _quoted(_text("%(tenant)s")),
+    "xid": _quoted(_text("xid")),
 }
 """The members of a leaf, each as SQL that gives it as JSON."""
 
@@ -99,7 +111,7 @@ def leaf_sql() -> str:
 
 def leaf_hash_sql() -> str:
     """Return SQL for the hash of a leaf, 32 bytes; it takes the parameter ``tenant``."""
-    return rf"sha256('\x00'::bytea || {leaf_sql()})"
+    return rf"pg_catalog.sha256('\x00'::pg_catalog.bytea || {leaf_sql()})"
 
 
 def canonical(document: Mapping[str, str | int | None]) -> bytes:

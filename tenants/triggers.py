@@ -2,8 +2,9 @@
 
 django-pgtrigger keeps triggers in migrations and notices when one changed. Its functions find
 tables on the path of the session that changes a row, and ask before each row whether the session
-wants them ignored. Here neither is up to the session: names in the function are written out with
-the schema that it is made in, and nothing can be ignored.
+wants them ignored. Here neither is up to the session: names of tables are written out with the
+schema that the function is made in, types, operators and functions are those of PostgreSQL, and
+nothing can be ignored.
 """
 
 from typing import Any, Final
@@ -15,6 +16,11 @@ from pgtrigger import compiler
 
 HERE: Final = "@here"
 """Stands in a function for the schema that it is made in."""
+
+OWN_PATH: Final = "SET search_path = pg_catalog, pg_temp"
+"""Stands in each function. Types are looked for among temporary ones first, unless those are named
+last: https://www.postgresql.org/docs/current/sql-createfunction.html#SQL-CREATEFUNCTION-SECURITY.
+"""
 
 
 def pinned(function: str) -> str:
@@ -37,7 +43,8 @@ class MakeFunctions(RunSQL):
 class PinnedTriggerSql(compiler.UpsertTriggerSql):  # type: ignore[misc]
     """What makes a trigger and its function, in whichever schema the path leads to.
 
-    Migrations refer to it: changing the template changes no function that is there.
+    Migrations refer to it: changing the template changes no function that is there. Functions of
+    this one look for types and operators on the path of the session; those of today's do not.
     """
 
     def get_template(self) -> str:
@@ -58,6 +65,14 @@ class PinnedTriggerSql(compiler.UpsertTriggerSql):  # type: ignore[misc]
         """
 
 
+class OwnPathTriggerSql(PinnedTriggerSql):
+    """The same for a function with a path of its own. Migrations refer to it."""
+
+    def get_template(self) -> str:
+        """Return the statements."""
+        return super().get_template().replace("plpgsql AS", f"plpgsql {OWN_PATH} AS", 1)
+
+
 class PinnedTrigger(pgtrigger.Trigger):  # type: ignore[misc]
     """A trigger as pgtrigger's, with a function that is pinned. ``HERE`` in it is its schema."""
 
@@ -66,7 +81,7 @@ class PinnedTrigger(pgtrigger.Trigger):  # type: ignore[misc]
         table: Any = model._meta.db_table
         return compiler.Trigger(
             name=self.name,
-            sql=PinnedTriggerSql(
+            sql=OwnPathTriggerSql(
                 pgid=self.get_pgid(model),
                 declare=self.render_declare(model),
                 func=self.render_func(model),

@@ -16,7 +16,8 @@ from activity.subjects import Declaration, declare
 from tenants.models import Domain, Operation, SupportAccess, Tenant
 from tenants.triggers import HERE
 
-_TOLD: Final = "pg_catalog.current_setting('tenantry.context', true) <> ''"
+# As capture itself believes it: what makes no sense says nothing.
+_TOLD: Final = f"{HERE}.capture_context() ->> 'channel' <> 'database'"
 _XID: Final = "pg_catalog.pg_current_xact_id()::text::bigint"
 
 

@@ -9,11 +9,11 @@ server runs, so that a session reads it from disk once and not for every event.
 from typing import Final
 
 from activity.capture.expressions import UNSAFE
-from tenants.triggers import HERE, pinned
+from tenants.triggers import HERE, OWN_PATH, pinned
 
 LINE: Final = rf"""
 CREATE OR REPLACE FUNCTION {HERE}.capture_line(line text, most integer) RETURNS text
-LANGUAGE sql STABLE AS $body$
+LANGUAGE sql STABLE {OWN_PATH} AS $body$
 SELECT CASE WHEN length(safe) <= most THEN safe ELSE left(safe, most - 1) || '…' END
 FROM (
     SELECT coalesce(string_agg(
@@ -28,14 +28,14 @@ $body$
 
 CLUSTER: Final = f"""
 CREATE OR REPLACE FUNCTION {HERE}.capture_cluster() RETURNS bigint
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $body$
+LANGUAGE sql IMMUTABLE PARALLEL SAFE {OWN_PATH} AS $body$
 SELECT system_identifier FROM pg_catalog.pg_control_system()
 $body$
 """
 
 CONTEXT: Final = rf"""
 CREATE OR REPLACE FUNCTION {HERE}.capture_context() RETURNS jsonb
-LANGUAGE plpgsql AS $body$
+LANGUAGE plpgsql {OWN_PATH} AS $body$
 DECLARE
     told text := pg_catalog.current_setting('tenantry.context', true);
     c jsonb;

@@ -140,8 +140,7 @@ class ActivityEvent(models.Model):
                     "pg_catalog.uuid_send(pg_catalog.gen_random_uuid()));"
                     " NEW.actor_salt = pg_catalog.substr(secret, 1, 16);"
                     " NEW.target_salt = pg_catalog.substr(secret, 17, 16);"
-                    # RFC 9562, 5.7, with microseconds as the third method of 6.2 has them. By
-                    # functions, since operators are looked for on the path of the session.
+                    # RFC 9562, 5.7, with microseconds as the third method of 6.2 has them.
                     " at = pg_catalog.float8mul("
                     "pg_catalog.date_part('epoch', NEW.occurred_at), 1000000)::bigint;"
                     " NEW.id = pg_catalog.encode(pg_catalog.byteacat("

@@ -385,10 +385,14 @@ def test_a_tenant_that_is_written_past_the_platform_is_told(db):
     assert added.changes["slug"] == removed.changes["slug"][::-1] == [None, "ghost"]
 
 
-def test_an_operation_that_is_written_by_hand_is_told(acme):
+@pytest.mark.parametrize(
+    "said",
+    ["", "x", "{}", '{"kind": "person"}', '{"kind": "person", "channel": "page", "request": "x"}'],
+)
+def test_an_operation_that_is_written_by_hand_is_told(acme, said):
     def by_hand(sql):
         with connection.connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL tenantry.context = ''; {sql}")
+            cursor.execute(f"SET LOCAL tenantry.context = '{said}'; {sql}")
 
     [added] = on_platform(
         lambda: by_hand(

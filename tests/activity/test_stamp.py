@@ -11,6 +11,24 @@ from accounts.models import CustomUser
 from activity.models import ActivityEvent
 from activity.recording import record
 
+FORGED_NUMBERS = """
+CREATE TYPE pg_temp.text AS (v pg_catalog.text);
+CREATE FUNCTION pg_temp.of_xid(xid8) RETURNS pg_temp.text LANGUAGE sql
+AS $$SELECT ROW('1')::pg_temp.text$$;
+CREATE FUNCTION pg_temp.of_uuid(uuid) RETURNS pg_temp.text LANGUAGE sql
+AS $$SELECT ROW(pg_catalog.uuid_out($1)::pg_catalog.text)::pg_temp.text$$;
+CREATE FUNCTION pg_temp.as_number(pg_temp.text) RETURNS bigint LANGUAGE sql
+AS $$SELECT ({number})::bigint$$;
+CREATE FUNCTION pg_temp.as_text(pg_temp.text) RETURNS pg_catalog.text LANGUAGE sql
+AS $$SELECT ($1).v$$;
+CREATE CAST (xid8 AS pg_temp.text) WITH FUNCTION pg_temp.of_xid(xid8);
+CREATE CAST (uuid AS pg_temp.text) WITH FUNCTION pg_temp.of_uuid(uuid);
+CREATE CAST (pg_temp.text AS bigint) WITH FUNCTION pg_temp.as_number(pg_temp.text);
+CREATE CAST (pg_temp.text AS pg_catalog.text) WITH FUNCTION pg_temp.as_text(pg_temp.text)
+AS IMPLICIT
+"""
+"""After these, what is cast to ``text`` and then to ``bigint`` is the number that one wants."""
+
 
 @pytest.mark.parametrize(
     ("column", "chosen"),
@@ -105,6 +123,38 @@ def test_no_operator_of_a_session_has_a_say_in_an_id(in_acme):
         cursor.execute("UPDATE accounts_customuser SET display_name = 'X' WHERE username = 'bob'")
 
     assert_id_of_the_moment(ActivityEvent.objects.order_by("occurred_at").last())
+
+
+def test_no_type_of_a_session_has_a_say_in_what_is_stamped(in_acme):
+    """Temporary types are found first: everybody who may make them can name one as they like."""
+    honest = record("session.ended")
+    with connection.connection.cursor() as cursor:
+        for statement in FORGED_NUMBERS.format(number=-7).split(";"):
+            cursor.execute(statement)
+        cursor.execute("SELECT pg_catalog.pg_current_xact_id()::text::bigint")
+        assert cursor.fetchall() == [(-7,)]
+        for name in ("bytea", "inet", "json", "jsonb", "record", "uuid", "varchar"):
+            cursor.execute(f"CREATE TYPE pg_temp.{name} AS (mine int)")
+        cursor.execute("UPDATE accounts_customuser SET display_name = 'X' WHERE username = 'bob'")
+        cursor.execute("DISCARD TEMP")
+
+    event = ActivityEvent.objects.order_by("occurred_at").last()
+    assert event.changes["display_name"][1] == "X"
+    assert_stamped(event, after=honest)
+
+
+def test_each_function_that_records_or_guards_has_a_path_of_its_own(acme, in_acme):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT proname, coalesce(proconfig, '{}') FROM pg_catalog.pg_proc"
+            " WHERE pronamespace IN (%s::regnamespace, 'public'::regnamespace)"
+            " AND proname ~ '^(pgtrigger|capture|activity)_'",
+            [acme.schema_name],
+        )
+        paths = cursor.fetchall()
+
+    assert len(paths) > 60
+    assert [one for one in paths if one[1] != ["search_path=pg_catalog, pg_temp"]] == []
 
 
 def assert_stamped(event, *, after):
