@@ -1,10 +1,10 @@
-"""What belongs to no tenant: schemas nobody owns, spares, blueprint and catalogs."""
+"""What belongs to no tenant: schemas nobody owns, spares, blueprint, privileges, catalogs."""
 
 import uuid
 from collections.abc import Iterator
 from typing import Any, Final
 
-from tenants import spares
+from tenants import privileges, spares
 from tenants.backend.base import PUBLIC
 from tenants.blueprint import blueprint
 from tenants.catalog import SEED_TABLES, Catalog, Key, describe, differences
@@ -30,6 +30,7 @@ def inspect(wanted: Catalog) -> list[Finding]:
             *_migrations(connection, wanted),
             *_spares(connection, wanted),
             *_orphans(connection),
+            *_making(connection),
             *_statistics(connection),
         ]
 
@@ -158,6 +159,17 @@ def _dropping(name: str) -> Repair:
         cursor.execute(f"DROP SCHEMA {name} CASCADE")
 
     return drop
+
+
+def _making(connection: Any) -> Iterator[Finding]:
+    with connection.cursor() as cursor:
+        found = privileges.making(cursor)
+    if found:
+        role, statements = found
+        sentence = f"{role}, who serves people, may make schemas, or temporary tables and types"
+        if not statements:
+            sentence += ": whoever owns the database must take CREATE and TEMPORARY away"
+        yield Finding("", "database-open", sentence, running(statements) if statements else None)
 
 
 def _statistics(connection: Any) -> Iterator[Finding]:

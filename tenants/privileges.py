@@ -1,10 +1,11 @@
 """What the role that serves people may do, where another role owns the schemas.
 
 It reads and writes rows, and nothing else: it makes, changes and drops no table, disables no
-trigger, and can only add to what is append-only. One role for all tenants, not one each: roles are
-the server's, every connection pool would split by them, and a schema's name is no secret to a
-process that serves all of them anyway. What keeps tenants apart is the path
-(``docs/adr/0003-the-tenant-alone-on-the-search-path.md``).
+trigger, and can only add to what is append-only. Nor does it make anything temporary: a type of
+that kind is found before PostgreSQL's own by whatever does not name a schema. One role for all
+tenants, not one each: roles are the server's, every connection pool would split by them, and a
+schema's name is no secret to a process that serves all of them anyway. What keeps tenants apart is
+the path (``docs/adr/0003-the-tenant-alone-on-the-search-path.md``).
 """
 
 from typing import Any, Final
@@ -51,6 +52,12 @@ AND (
 ORDER BY nspname
 """
 
+_DATABASE: Final = """
+SELECT datname, pg_catalog.pg_has_role(datdba, 'USAGE'),
+       pg_catalog.has_database_privilege(%s, oid, 'CREATE, TEMPORARY')
+FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()
+"""
+
 
 def run_time_role() -> str | None:
     """Return the name of the role that serves people; ``None`` where the owner itself does."""
@@ -91,6 +98,30 @@ def restrictions(schema_name: str, role: str, append_only: list[str]) -> list[st
     ]
 
 
+def of_database(name: str, role: str) -> list[str]:
+    """Return the statements after which the role makes no schema, and nothing temporary.
+
+    Everybody may make what is temporary until it is taken from PUBLIC.
+    """
+    whom = f"PUBLIC, {identifier(role)}"
+    return [f"REVOKE CREATE, TEMPORARY ON DATABASE {identifier(name)} FROM {whom}"]
+
+
+def making(cursor: Any) -> tuple[str, list[str]] | None:
+    """Return the run-time role if it may make things in the database, and what takes it away.
+
+    No statements where it is not up to the owner of the schemas, who does not own the database.
+    """
+    role = run_time_role()
+    if role is None:
+        return None
+    cursor.execute(_DATABASE, [role])
+    name, is_owner, may_make = cursor.fetchone()
+    if not may_make:
+        return None
+    return role, of_database(name, role) if is_owner else []
+
+
 def restrict(connection: Any, schema_name: str) -> None:
     """Close the append-only tables of a schema that was just made."""
     role = run_time_role()
@@ -113,6 +144,9 @@ def settle() -> list[str]:
     with owner_cursor() as cursor:
         for statement in of_new_tables(role):
             cursor.execute(statement)
+        if found := making(cursor):
+            for statement in found[1]:
+                cursor.execute(statement)
         cursor.execute(_WRONG, _asked(role))
         wrong = [name for (name,) in cursor.fetchall()]
     for schema_name in wrong:

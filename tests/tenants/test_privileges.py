@@ -6,8 +6,9 @@ from pathlib import Path
 import psycopg2
 import pytest
 
+from tests.activity.test_stamp import FORGED_NUMBERS
 from tests.fleet import ADDS_A_COLUMN, NEWEST, Fleet
-from tests.tenants.roles import APP, OWNER, Manage, connect, url
+from tests.tenants.roles import APP, NAME, OWNER, Manage, connect, rows, url
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +37,8 @@ def schemas(as_owner: Manage) -> list[str]:
         "DROP SCHEMA {schema} CASCADE",
         "SET session_replication_role = replica",
         "CREATE ROLE another SUPERUSER",
+        "CREATE TEMPORARY TABLE mine (id int)",
+        "CREATE TYPE pg_temp.text AS (v int)",
     ],
 )
 def test_l03_who_serves_people_cannot_do_what_owners_do(schemas: list[str], statement: str) -> None:
@@ -118,6 +121,57 @@ def test_a_person_is_erased_by_who_serves_people_and_by_one_door(
         assert cursor.fetchone() == (0, 1)
     verified = as_web("activity", "verify", "--tenant", "acme")
     assert verified.returncode == 0, verified.stdout
+
+
+def test_no_type_of_who_serves_people_takes_a_hold_away_unseen(
+    as_owner: Manage, schemas: list[str]
+) -> None:
+    schema = schemas[-1]
+    [(person,)] = rows(f"SELECT public_id FROM {schema}.accounts_customuser LIMIT 1")
+    held = as_owner(
+        *("activity", "hold", "--add", "--tenant", "acme", "--subject", str(person)),
+        *("--reason", "case 1"),
+    )
+    assert held.returncode == 0, held.stderr
+    told = f"SELECT xid FROM {schema}.activity_activityevent WHERE action = '{{}}'"
+    [(held_by,)] = rows(told.format("record.held"))
+
+    with connect() as server, server.cursor() as cursor:
+        cursor.execute(f'GRANT TEMPORARY ON DATABASE "{NAME}" TO "{APP}"')
+    with connect(APP) as server, server.cursor() as cursor:
+        for statement in FORGED_NUMBERS.format(number=held_by).split(";"):
+            cursor.execute(statement)
+        cursor.execute("SELECT pg_catalog.pg_current_xact_id()::text::bigint")
+        assert cursor.fetchall() == [(held_by,)]
+        cursor.execute(f"DELETE FROM {schema}.activity_hold")
+
+    [(released_by,)] = rows(told.format("record.released"))
+    assert released_by > held_by
+
+
+def test_a_migration_takes_away_what_makes_temporary_types(
+    as_owner: Manage, schemas: list[str]
+) -> None:
+    may = f"SELECT has_database_privilege('{APP}', '{NAME}', 'CREATE, TEMPORARY')"
+    with connect() as server, server.cursor() as cursor:
+        cursor.execute(f'GRANT TEMPORARY ON DATABASE "{NAME}" TO PUBLIC')
+        cursor.execute(f'GRANT CREATE ON DATABASE "{NAME}" TO "{APP}"')
+    assert rows(may) == [(True,)]
+
+    assert as_owner("migrate", "--verbosity=0").returncode == 0
+
+    assert rows(may) == [(False,)]
+
+
+def test_the_doctor_sees_who_may_make_temporary_types_and_repairs_it(
+    as_owner: Manage, schemas: list[str]
+) -> None:
+    with connect() as server, server.cursor() as cursor:
+        cursor.execute(f'GRANT TEMPORARY ON DATABASE "{NAME}" TO PUBLIC')
+
+    assert "[database-open]" in as_owner("tenant", "doctor").stdout
+    assert "repaired  platform: " in as_owner("tenant", "doctor", "--fix").stdout
+    assert "[database-open]" not in as_owner("tenant", "doctor").stdout
 
 
 def test_a_tenant_that_one_cannot_make_is_left_to_who_can(as_web: Manage, as_owner: Manage) -> None:
