@@ -253,6 +253,10 @@ class _Run:
         if cut != self.cut:
             what = f"{self.cut} events are said to be removed by retention, and {cut} were"
             raise _Found(Wrong("missing", what))
+        found = rows.impossible()
+        if found:
+            what = "it was not sealed: no transaction has the number that it names"
+            raise _Found(Wrong("inserted", what, event_id=found))
         found = rows.stranger(self.positions, self.own)
         if found and self.segments:
             what = "it is of another database cluster and in no segment"
@@ -262,8 +266,8 @@ class _Run:
         return count_past(self.own, *self._position(self.own))
 
     def _position(self, cluster: int) -> rows.Position:
-        """Return up to where segments reach in a cluster."""
-        return self.positions.get(cluster, (-1, sealer.NOTHING))
+        """Return up to where segments reach in a cluster; before everything where none is."""
+        return self.positions.get(cluster, rows.BEGINNING)
 
 
 def _found(

@@ -6,6 +6,7 @@ well. They come one by one when something is wrong, to say which it is.
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
+from uuid import UUID
 
 from django.db import connection
 
@@ -16,6 +17,9 @@ from tenants.context import current_scope
 
 Position = tuple[int, Any]
 """Where an event stands among those of its cluster: its transaction and its id."""
+
+BEGINNING: Final[Position] = (-(1 << 63), UUID(int=0))
+"""Before every event that the table can hold, also where no transaction id can be."""
 
 _BATCH: Final = 64
 """Segments that are read at once."""
@@ -54,6 +58,8 @@ _CUTS = """
 SELECT coalesce(sum((details ->> 'events')::bigint), 0) FROM activity_activityevent
 WHERE action = 'record.cut'
 """
+
+_IMPOSSIBLE = "SELECT id FROM activity_activityevent WHERE xid < 0 ORDER BY xid, id LIMIT 1"
 
 
 def segments(after: int) -> Iterator[Segment]:
@@ -104,6 +110,17 @@ def cut() -> int:
     with connection.cursor() as cursor:
         cursor.execute(_CUTS)
         return int(cursor.fetchone()[0])
+
+
+def impossible() -> str:
+    """Return the id of an event of a transaction that no cluster can have had, or "".
+
+    They count from 3 on. The sealer never looks below 0, so in no segment is such an event missed.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_IMPOSSIBLE)
+        found = cursor.fetchone()
+    return str(found[0]) if found else ""
 
 
 def stranger(positions: Mapping[int, Position], own: int) -> str:

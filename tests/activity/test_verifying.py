@@ -199,17 +199,39 @@ def test_an_event_and_its_hash_changed_together_do_not_lead_to_the_root(sealed):
     assert (wrong.kind, wrong.segment) == ("altered", 1)
 
 
-def test_an_event_of_another_cluster_is_a_stranger(sealed):
-    names = [f'"{field.column}"' for field in ActivityEvent._meta.local_fields]
-    values = {'"id"': "uuidv7()", '"cluster"': "4711"}
-
-    wrong = tampered(
+def copied(**values):
+    """The statement that inserts another event like the 51st, but for some columns."""
+    names = [field.column for field in ActivityEvent._meta.local_fields]
+    return (
         f"INSERT INTO activity_activityevent ({', '.join(names)})"
         f" SELECT {', '.join(values.get(name, name) for name in names)}"
         f" FROM activity_activityevent WHERE id = {SECOND.format(50)}"
     )
 
-    assert wrong.kind == "foreign"
+
+def test_an_event_of_another_cluster_is_a_stranger(sealed):
+    assert tampered(copied(id="uuidv7()", cluster="4711")).kind == "foreign"
+
+
+NOBODY = "'00000000-0000-0000-0000-000000000000'"
+
+
+@pytest.mark.parametrize("xid", [-1, -2, -(1 << 63)])
+@pytest.mark.parametrize("key", [NOBODY, "'019a0000-0000-7000-8000-000000000001'"])
+def test_an_event_before_the_first_transaction_is_inserted(sealed, xid, key):
+    wrong = tampered(copied(id=key, xid=f"({xid})::bigint"))
+
+    assert (wrong.kind, f"'{wrong.event_id}'") == ("inserted", key)
+    # Whatever one trusts of what lies before.
+    assert verify(since=300).wrong.event_id == wrong.event_id
+
+
+def test_an_event_before_the_first_transaction_is_inserted_where_nothing_is_sealed(lab):
+    with enter_tenant(lab):
+        happen(60)
+        wrong = tampered(copied(id="uuidv7()", xid="-2"))
+
+    assert wrong.kind == "inserted"
 
 
 def test_a_seal_under_a_key_that_nobody_knows_is_named(sealed, monkeypatch):
