@@ -19,6 +19,7 @@ from activity import downloads, viewing
 from activity.events import COLUMNS, sentence
 from activity.exporters import offered
 from activity.models import ActivityEvent
+from activity.reading.events import of_request
 from activity.reading.filters import SENT, written
 from activity.reading.lists import PLACES, EventList
 from activity.reading.paging import SIZE
@@ -212,7 +213,7 @@ class ActivityEventAdmin(SavedSearchPages, SoundList, ModelAdmin):  # type: igno
     @display(description="More of the record")
     def more_of(self, event: ActivityEvent) -> Any:
         """Links to everything that this actor did, and that was done to this object."""
-        asked = [("everything in this request", f"request:{event.request_id}")]
+        asked = [("everything in this request", of_request(event))]
         if event.actor_id:
             asked.append(("everything this actor did", by(event.actor_kind, event.actor_id)))
         if event.target_id:

@@ -3,7 +3,7 @@
 import ipaddress
 import uuid
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.db.models import CharField, F, Lookup, Q, QuerySet, Value
@@ -16,7 +16,11 @@ BEFORE_A_REQUEST: Final = timedelta(minutes=1)
 """How far the database's clock may be behind that of the process that named a request."""
 
 AFTER_A_REQUEST: Final = timedelta(days=1)
-"""For how long after its beginning a request, task or command is taken to write events."""
+"""For how long after its beginning a request, task or command is taken to write events.
+
+What carries on with it later, such as an operation that is retried, has its id all the same: with
+``until:`` beside it, that says up to when.
+"""
 
 
 class Within(Lookup):
@@ -47,12 +51,32 @@ def narrow(events: QuerySet[ActivityEvent], query: Query) -> QuerySet[ActivityEv
 def condition(term: Term) -> Q:
     """Return one term as a condition. Negated, it holds wherever the term does not."""
     if not term.negated:
+        if term.name == "request" and term.is_open:
+            return Q(request_id=term.value) & beginning(term)
         return _CONDITIONS[term.name](term.value)
     if term.name == "ip":
         return Q(ip__isnull=True) | ~_ip(term.value)
     if term.name == "request":
         return ~Q(request_id=term.value)
     return ~_CONDITIONS[term.name](term.value)
+
+
+def beginning(term: Term) -> Q:
+    """Return where the events of a term begin, where that is known and their end is not."""
+    if term.name != "request" or not term.is_open or term.negated or term.value.version != 7:
+        return Q()
+    return Q(id__gte=_id_near(term.value, -BEFORE_A_REQUEST))
+
+
+def of_request(event: ActivityEvent) -> str:
+    """Return the query for everything that the request of an event did; it finds the event."""
+    request, is_late = event.request_id, False
+    if request.version == 7:
+        is_late = event.pk >= _id_near(request, AFTER_A_REQUEST)
+    if not is_late:
+        return f"request:{request}"
+    end = event.occurred_at.astimezone(UTC) + timedelta(minutes=1)
+    return f"request:{request} until:{end:%Y-%m-%dT%H:%MZ}"
 
 
 def is_keyed(term: Term) -> bool:
@@ -64,10 +88,10 @@ def is_keyed(term: Term) -> bool:
 def is_bound(term: Term) -> bool:
     """Tell whether the term is a range of ids, which the primary key and every index serve.
 
-    A request is one, since its id tells its moment.
+    A request is one, since its id tells its moment, unless its end is told by another term.
     """
     is_request = term.name == "request" and not term.negated and term.value.version == 7
-    return is_request or term.name in ("since", "until")
+    return (is_request and not term.is_open) or term.name in ("since", "until")
 
 
 def _words(value: str) -> Q:
@@ -112,14 +136,14 @@ def _ip(value: ipaddress.IPv4Network | ipaddress.IPv6Network) -> Q:
 def _request(value: uuid.UUID) -> Q:
     if value.version != 7:
         return Q(request_id=value)
-    first, last = (
-        uuid.UUID(int=max(0, min((value.int >> 80) + shift, (1 << 48) - 1)) << 80)
-        for shift in (
-            -BEFORE_A_REQUEST // timedelta(milliseconds=1),
-            AFTER_A_REQUEST // timedelta(milliseconds=1),
-        )
-    )
+    first, last = _id_near(value, -BEFORE_A_REQUEST), _id_near(value, AFTER_A_REQUEST)
     return Q(request_id=value, id__gte=first, id__lt=last)
+
+
+def _id_near(request: uuid.UUID, shift: timedelta) -> uuid.UUID:
+    """Return the lowest id that an event can have so long after a request's id was made."""
+    milliseconds = (request.int >> 80) + shift // timedelta(milliseconds=1)
+    return uuid.UUID(int=max(0, min(milliseconds, (1 << 48) - 1)) << 80)
 
 
 _CONDITIONS: Final[dict[str, Callable[[Any], Q]]] = {

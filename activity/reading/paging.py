@@ -13,7 +13,7 @@ from typing import Final
 from django.db.models import Q, QuerySet
 
 from activity.models import ActivityEvent
-from activity.reading.events import condition, is_bound, is_keyed
+from activity.reading.events import beginning, condition, is_bound, is_keyed
 from activity.reading.query import Query
 
 SIZE: Final = 50
@@ -97,6 +97,7 @@ def _stop(query: Query, order: str, beyond: Q) -> uuid.UUID | None:
     for term in query.terms:
         if term is lead or is_bound(term):
             looked_at = looked_at.filter(condition(term))
+        looked_at = looked_at.filter(beginning(term))
     # Bounded and by index alone: not the OFFSET that grows with the depth of a page.
     ids = looked_at.order_by(order).values_list("id", flat=True)
     return next(iter(ids[LOOKED_THROUGH : LOOKED_THROUGH + 1]), None)

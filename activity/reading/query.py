@@ -9,7 +9,7 @@ reaches the database but as a parameter.
 import difflib
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from activity.reading.values import FILTERS, Unfit, uuid_or_none
@@ -47,7 +47,8 @@ class InvalidQuery(InvalidInput):
 class Term:
     """One condition: ``name`` is one of ``FILTERS`` or ``words``, ``value`` has its type.
 
-    ``written`` is the value as it was written, without its quotes, and ``text`` the whole term.
+    ``written`` is the value as it was written, without its quotes, and ``text`` the whole term. An
+    ``is_open`` request is looked for up to the ``until:`` beside it, and not for a day.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Term:
     negated: bool = False
     written: str = field(default="", compare=False)
     text: str = field(default="", compare=False)
+    is_open: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,8 @@ def parse(text: str) -> Query:
         term, position = _term(text, position)
         terms.append(term)
         position = _after_spaces(text, position)
+    if any(term.name == "until" for term in terms):
+        terms = [replace(term, is_open=term.name == "request") for term in terms]
     return Query(tuple(terms))
 
 

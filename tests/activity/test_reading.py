@@ -3,9 +3,11 @@
 import ipaddress
 import random
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.utils import timezone
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -13,7 +15,7 @@ from activity import context
 from activity.context import Actor, ActorKind, Channel, Context
 from activity.models import ActivityEvent
 from activity.reading import paging
-from activity.reading.events import first_id_at, narrow
+from activity.reading.events import first_id_at, narrow, of_request
 from activity.reading.query import FILTERS, InvalidQuery, Query, parse, quoted
 from activity.recording import record
 from activity.subjects import Subject
@@ -191,6 +193,49 @@ def test_a_request_is_found_at_once_however_long_ago(mixed, monkeypatch):
     oldest = next(e for e in reversed(mixed[:100]) if e.request_id != REQUEST)
 
     assert next(pages_of(f"request:{oldest.request_id}")).events == [oldest]
+
+
+def carried_on(days):
+    """An event of today of a request that was made some days ago, as of a retried operation."""
+    began = timezone.now() - timedelta(days=days)
+    request = uuid.UUID(int=first_id_at(began).int | 7 << 76 | 2 << 62 | 5)
+    retried = Actor(ActorKind.SERVICE, "", "worker")
+    with context.acting_as(Context(actor=retried, channel=Channel.TASK, request_id=request)):
+        return record("group.changed", target=Subject("group", "7", "Team"))
+
+
+@pytest.mark.parametrize("days", [0, 2, 300])
+def test_everything_in_a_request_has_the_event_that_one_came_from(mixed, monkeypatch, days):
+    event = carried_on(days)
+    monkeypatch.setattr(paging, "LOOKED_THROUGH", 20)
+    for _ in range(3):
+        record("user.changed", target=Subject("user", BOB, "bob"))
+
+    pages = list(pages_of(of_request(event)))
+
+    assert pages[0].events == [event]
+    assert [one for page in pages[1:] for one in page.events] == []
+    assert (pages[0].stopped_at is None) == (days < 1), "past a day it is looked for, 20 at a time"
+    assert of_request(mixed[0]) == f"request:{mixed[0].request_id}"
+    assert (f"request:{event.request_id}" == of_request(event)) == (days < 1)
+
+
+def test_a_request_that_went_on_is_looked_for_up_to_when_one_says_and_not_before_it(mixed):
+    late = carried_on(2)
+    later = (timezone.now() + timedelta(minutes=1)).isoformat(timespec="minutes")
+    asked = f"request:{late.request_id}"
+
+    assert walked(asked) == []
+    assert walked(f"{asked} until:{later[:16]}Z") == [late]
+    assert walked(f"{asked} until:{later[:16]}Z -action:group.changed") == []
+    assert walked(f"-{asked} until:{later[:16]}Z") == mixed
+
+
+def test_what_was_before_a_request_is_not_looked_through_for_it(mixed, monkeypatch):
+    monkeypatch.setattr(paging, "LOOKED_THROUGH", 20)
+    of_tomorrow = carried_on(-1).request_id
+
+    assert len(list(pages_of(f"request:{of_tomorrow} until:2120-01-01"))) == 1
 
 
 # Errors
