@@ -27,6 +27,9 @@ class Subject:
 
 NOTHING: Final = Subject()
 
+NO_ROWS: Final = frozenset({"event", "export", "page", "record", "report", "search"})
+"""Kinds of what no declared row is."""
+
 
 @dataclass(frozen=True, slots=True)
 class Flip:
@@ -188,6 +191,16 @@ def _owner_of(model: type[Model], path: str) -> type[Model]:
     for name in relations:
         model = cast("type[Model]", model._meta.get_field(name).related_model)
     return model
+
+
+def kinds() -> frozenset[str]:
+    """Return what events may be about: what is declared, what is no row, and any model at all.
+
+    Of the last are events of somebody who was denied the page of one.
+    """
+    nouns = {one.noun for one in _declarations.values()}
+    models = {str(model._meta.model_name) for model in apps.get_models()}
+    return NO_ROWS | nouns | models
 
 
 def pieces(template: str) -> Iterator[tuple[str, str]]:

@@ -14,8 +14,7 @@ from django.utils import timezone
 from activity.actions import CATALOGUE, FAMILIES, Severity, names
 from activity.context import ActorKind, Channel
 from activity.models import Outcome
-
-_ID_OF: Final = re.compile(r"([a-z]+)/(.+)")
+from activity.subjects import kinds
 
 Value = (
     str
@@ -46,9 +45,12 @@ def _who(value: str) -> str | uuid.UUID:
 
 
 def _what(value: str) -> str | uuid.UUID | tuple[str, str]:
-    """Return the same, or a kind and an id, for what has no UUID: ``group/7``."""
-    kind = _ID_OF.fullmatch(value)
-    return (kind[1], kind[2]) if kind else _who(value)
+    """Return the same, or a kind and an id, for what has no UUID: ``group/7``.
+
+    A path is neither: ``admin/accounts`` is part of the name of a page.
+    """
+    kind, slash, id_ = value.partition("/")
+    return (kind, id_) if slash and id_ and kind in kinds() else _who(value)
 
 
 def _actor(value: str) -> str | uuid.UUID | tuple[str, str]:

@@ -2,8 +2,10 @@
 
 import ipaddress
 import random
+import re
 import uuid
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.db import connection
@@ -11,7 +13,7 @@ from django.utils import timezone
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from activity import context
+from activity import context, subjects
 from activity.context import Actor, ActorKind, Channel, Context
 from activity.models import ActivityEvent
 from activity.reading import paging
@@ -193,6 +195,31 @@ def test_a_request_is_found_at_once_however_long_ago(mixed, monkeypatch):
     oldest = next(e for e in reversed(mixed[:100]) if e.request_id != REQUEST)
 
     assert next(pages_of(f"request:{oldest.request_id}")).events == [oldest]
+
+
+def test_part_of_a_path_is_part_of_a_name(in_acme):
+    page = Subject("page", label="/admin/accounts/customuser/")
+    event = record("access.denied", target=page, outcome="denied", details={
+        "method": "GET", "path": page.label, "why": "not permitted",
+    })  # fmt: skip
+
+    for text in ("admin/accounts", "/admin/accounts", "accounts/customuser", "accounts/"):
+        assert walked(f"target:{text}") == [event], text
+    assert walked("target:page/admin") == walked("target:group/accounts") == []
+
+
+def test_each_kind_that_is_recorded_can_be_asked_for_with_an_id():
+    sources = Path(subjects.__file__).parents[1]
+    written = {
+        kind
+        for app in ("activity", "accounts", "tenants")
+        for source in (sources / app).rglob("*.py")
+        for kind in re.findall(r"""Subject\(\s*"([a-z_]+)\"""", source.read_text())
+    }
+
+    assert {"user", "tenant", "export"} <= written <= subjects.kinds()
+    for kind in written | {"group", "hold", "session"}:
+        assert parse(f"target:{kind}/7").terms[0].value == (kind, "7")
 
 
 def carried_on(days):
