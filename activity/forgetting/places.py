@@ -3,9 +3,11 @@
 Apps above add theirs to ``PLACES`` and ``LISTS`` when they start.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Final
+from uuid import UUID
 
 from django.apps import apps
 from django.conf import settings
@@ -22,7 +24,9 @@ from activity.rollups import erased
 from activity.schedules import agenda, making
 from activity.subjects import Subject
 from tenants.context import current_tenant, enter_platform
-from tenants.models import Operation
+from tenants.models import Domain, Operation
+
+_LINK: Final = re.compile(rb"https?://([a-z0-9.-]+)")
 
 Emptied = Callable[[Person], dict[str, int]]
 """Empties a place of somebody; returns how much there was, by its name. Safe to repeat."""
@@ -112,15 +116,31 @@ def kept_files(person: Person) -> dict[str, int]:
 
 
 def mail(person: Person) -> dict[str, int]:
-    """Delete mails to or about somebody that were written to files, as without a mail server."""
+    """Delete mails to or about somebody that were written to files, as without a mail server.
+
+    All places write to one folder, and somebody else may have the address in another. So what only
+    has links of other places' is left there; a mail without any may be of here.
+    """
     folder = Path(getattr(settings, "EMAIL_FILE_PATH", None) or "/nonexistent")
     addresses = [name.lower().encode() for name in person.distinctive if "@" in name]
     deleted = 0
     for file in sorted(folder.glob("*.log")):
-        if any(address in file.read_bytes().lower() for address in addresses):
+        text = file.read_bytes().lower()
+        if any(address in text for address in addresses) and _may_be_of_here(text):
             file.unlink(missing_ok=True)
             deleted += 1
     return {"mail files": deleted}
+
+
+def _may_be_of_here(text: bytes) -> bool:
+    hosts = {host.decode() for host in _LINK.findall(text)}
+    tenant = current_tenant()
+    with enter_platform():
+        known = Domain.objects.verified().filter(domain__in=hosts)
+        places: set[UUID | None] = set(known.values_list("tenant_id", flat=True))
+    if hosts & {settings.TENANTRY_BASE_DOMAIN, *settings.TENANTRY_PLATFORM_HOSTS}:
+        places.add(None)
+    return not places or (tenant.pk if tenant else None) in places
 
 
 def cached(person: Person) -> dict[str, int]:

@@ -15,6 +15,7 @@ from activity.subjects import Subject
 from activity.verifying import verify
 from tenants.context import enter_platform, enter_tenant
 from tenants.errors import Conflict
+from tenants.hosts import absolute_url
 from tenants.models import Tenant
 from tests.activity.settling import settle
 from tests.activity.test_forgetting import EMAIL, IP, erased, found_anywhere, lived, person_called
@@ -176,3 +177,28 @@ def test_an_erasure_does_not_wait_for_a_tenant_whose_schema_is_gone(lab, olga):
             assert erasing.unfinished() == set()
     finally:
         set_state(lab, schema_name=lab.schema_name)
+
+
+def test_mails_that_another_place_wrote_to_the_same_address_are_left_there(
+    lab, acme, settings, tmp_path
+):
+    folder = tmp_path / "mails"
+    settings.EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+    settings.EMAIL_FILE_PATH = str(folder)
+    folder.mkdir()
+    theirs = {
+        "acme": f"To: {EMAIL}\n{absolute_url('/', acme)}",
+        "platform": f"To: {EMAIL}\n{absolute_url('/')}",
+    }
+    ours = {
+        "lab": f"To: {EMAIL}\n{absolute_url('/', lab)}",
+        "no-link": f"To: {EMAIL}\nA token was made.",
+        "elsewhere": f"To: {EMAIL}\nhttps://www.example/",
+    }
+    for name, text in {**theirs, **ours}.items():
+        (folder / f"{name}.log").write_text(text)
+    with enter_tenant(lab):
+        CustomUser.objects.create_superuser("owner", "owner@lab.example", "y" * 20)
+        person_called()
+        erased()
+    assert {path.stem for path in folder.iterdir()} == set(theirs)
