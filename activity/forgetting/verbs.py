@@ -123,7 +123,8 @@ class SubjectVerb(Verb):
     name = "subject"
     help = (
         "Write everything that is kept on one person to a ZIP file: events, history, account, "
-        "addresses, roles and sessions. It is recorded."
+        "addresses, roles, sessions, second factors, tokens, searches, schedules and exports. It "
+        "is recorded."
     )
     examples = ("activity subject --tenant acme --subject ann@acme.example --output ann.zip",)
 

@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import re
 import zipfile
 from datetime import UTC, datetime
 from io import BytesIO
+from pathlib import Path
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -17,6 +19,7 @@ from django.test import Client
 
 from activity.forgetting import disclosure, places
 from activity.forgetting.people import people
+from activity.forgetting.verbs import SubjectVerb
 from activity.models import ActivityEvent
 from activity.reading import saved
 from activity.subjects import label_of, nouns_of
@@ -24,6 +27,7 @@ from tenants.context import enter_tenant
 from tests.activity.test_forgetting import AGENT, EMAIL, IP, USERNAME, as_them, erased, lived
 from tests.api import token_of
 
+CHECKOUT = Path(__file__).resolve().parents[2]
 MOMENT = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 
@@ -152,6 +156,17 @@ def test_whatever_is_told_by_a_persons_id_is_known_to_be_a_persons():
     """Without a list by hand, which a new kind would not be in."""
     kinds = {"user", "membership", "email", "token", "factor"}
     assert nouns_of(get_user_model()) == kinds
+
+
+def test_what_is_in_the_file_is_said_before_it_is_taken(lab):
+    with enter_tenant(lab):
+        lived()
+        names = {name.removesuffix(".ndjson") for name in taken()[1]}
+    page = (CHECKOUT / "docs/activity.md").read_text()
+    said = page.partition("### What is kept on somebody")[2].partition("each as NDJSON")[0]
+    assert set(re.findall(r"`([a-z-]+)`", said)) == names
+    for name in names:
+        assert all(word in SubjectVerb.help for word in name.split("-") if word != "role")
 
 
 def test_of_somebody_who_was_erased_nothing_is_left_to_take_out(lab):
