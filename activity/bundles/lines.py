@@ -31,7 +31,7 @@ def _document(members: dict[str, str]) -> str:
 
 
 def _salt(part: str) -> str:
-    return f"""coalesce('"' || encode({part}_salt, 'hex') || '"', 'null')"""
+    return f"""coalesce('"' || pg_catalog.encode({part}_salt, 'hex') || '"', 'null')"""
 
 
 _LINE: Final = _document(
@@ -39,7 +39,7 @@ _LINE: Final = _document(
         "actor": _document(dict(ACTOR_MEMBERS)),
         "actor_salt": _salt("actor"),
         # None for a row that is no event of ours. It is handed on, so that it can be seen.
-        "leaf": f"coalesce(convert_from({leaf_sql()}, 'UTF8'), 'null')",
+        "leaf": f"coalesce(pg_catalog.convert_from({leaf_sql()}, 'UTF8'), 'null')",
         "target": _document(dict(TARGET_MEMBERS)),
         "target_salt": _salt("target"),
     }

@@ -2,6 +2,9 @@
 
 Events are summed up in the database, a segment at a time, so that none comes here while all is
 well. They come one by one when something is wrong, to say which it is.
+
+These statements find PostgreSQL's own types, operators and functions, and only the tables in the
+record's schema: whoever may make a function there could have it say what a row said before.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,6 +17,8 @@ from activity.differences import Row
 from activity.leaves import leaf_hash_sql
 from activity.models import Segment
 from tenants.context import current_scope
+from tenants.quoting import identifier
+from tenants.triggers import HERE
 
 Position = tuple[int, Any]
 """Where an event stands among those of its cluster: its transaction and its id."""
@@ -39,7 +44,7 @@ _CONSISTENT = """
 _ROWS = f"""
 SELECT xid, id, {_CONSISTENT} AS consistent,
        coalesce({leaf_hash_sql()}, sha256(''::bytea)) AS hash
-FROM activity_activityevent
+FROM {HERE}.activity_activityevent
 WHERE cluster = %(cluster)s AND (xid, id) > (%(after_xid)s, %(after_id)s::uuid)
   AND (xid, id) <= (%(xid)s, %(id)s::uuid)
 ORDER BY xid, id LIMIT %(most)s
@@ -52,14 +57,14 @@ SELECT count(*), coalesce(string_agg(hash, ''::bytea ORDER BY xid, id), ''::byte
 FROM ({_ROWS}) rows
 """
 
-_LEVELS = "SELECT level, count(*), sum(length(hashes)) FROM activity_tile GROUP BY level"
+_LEVELS = f"SELECT level, count(*), sum(length(hashes)) FROM {HERE}.activity_tile GROUP BY level"
 
-_CUTS = """
-SELECT coalesce(sum((details ->> 'events')::bigint), 0) FROM activity_activityevent
+_CUTS = f"""
+SELECT coalesce(sum((details ->> 'events')::bigint), 0) FROM {HERE}.activity_activityevent
 WHERE action = 'record.cut'
 """
 
-_IMPOSSIBLE = "SELECT id FROM activity_activityevent WHERE xid < 0 ORDER BY xid, id LIMIT 1"
+_IMPOSSIBLE = f"SELECT id FROM {HERE}.activity_activityevent WHERE xid < 0 ORDER BY xid, id LIMIT 1"
 
 
 def segments(after: int) -> Iterator[Segment]:
@@ -83,7 +88,7 @@ def summed(segment: Segment, after: Position) -> tuple[Any, ...]:
     And whether each of them is whole or erased, and the position of the last.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_SUMMED, _asked(segment, after))
+        cursor.execute(_alone(_SUMMED), _asked(segment, after))
         count, leaves, *others = cursor.fetchone()
     return (count, bytes(leaves), *others)
 
@@ -91,7 +96,7 @@ def summed(segment: Segment, after: Position) -> tuple[Any, ...]:
 def one_by_one(segment: Segment, after: Position) -> list[Row]:
     """Return a segment's events behind a position, and one more if there is one."""
     with connection.cursor() as cursor:
-        cursor.execute(_ROWS, _asked(segment, after))
+        cursor.execute(_alone(_ROWS), _asked(segment, after))
         return [
             Row(str(event_id), bytes(leaf), consistent)
             for _, event_id, consistent, leaf in cursor.fetchall()
@@ -101,14 +106,14 @@ def one_by_one(segment: Segment, after: Position) -> list[Row]:
 def levels() -> dict[int, tuple[int, int]]:
     """Return of each level of hashes how many tiles there are, and their bytes."""
     with connection.cursor() as cursor:
-        cursor.execute(_LEVELS)
+        cursor.execute(_alone(_LEVELS))
         return {level: (count, int(length)) for level, count, length in cursor.fetchall()}
 
 
 def cut() -> int:
     """Return how many events the record says that retention has removed."""
     with connection.cursor() as cursor:
-        cursor.execute(_CUTS)
+        cursor.execute(_alone(_CUTS))
         return int(cursor.fetchone()[0])
 
 
@@ -118,7 +123,7 @@ def impossible() -> str:
     They count from 3 on. The sealer never looks below 0, so in no segment is such an event missed.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_IMPOSSIBLE)
+        cursor.execute(_alone(_IMPOSSIBLE))
         found = cursor.fetchone()
     return str(found[0]) if found else ""
 
@@ -134,12 +139,24 @@ def stranger(positions: Mapping[int, Position], own: int) -> str:
     values = [one for cluster, at in positions.items() for one in (cluster, *at)]
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT event.id FROM activity_activityevent event {joined if known else ''}"
-            f" WHERE cluster <> %s {past if known else ''} ORDER BY event.id LIMIT 1",
+            _alone(
+                f"SELECT event.id FROM {HERE}.activity_activityevent event"
+                f" {joined if known else ''} WHERE cluster <> %s {past if known else ''}"
+                " ORDER BY event.id LIMIT 1"
+            ),
             [*values, own],
         )
         found = cursor.fetchone()
     return str(found[0]) if found else ""
+
+
+def _alone(statement: str) -> str:
+    """Return the message in which a statement finds no more of the record's schema than it names.
+
+    The next message says again where it is.
+    """
+    here = identifier(connection.schema_name)  # type: ignore[attr-defined]
+    return f"SET LOCAL search_path = pg_catalog, pg_temp; {statement.replace(HERE, here)}"
 
 
 def _asked(segment: Segment, after: Position) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import pytest
 from django.db import connection
 
-from activity.leaves import leaf_hash_sql
+from activity.leaves import commitment_sql, leaf_hash_sql
 from activity.models import ActivityEvent, Segment, Tile
 from activity.recording import record
 from activity.sealing import keys, sealer
@@ -214,6 +214,50 @@ def test_an_event_of_another_cluster_is_a_stranger(sealed):
 
 
 NOBODY = "'00000000-0000-0000-0000-000000000000'"
+
+
+# What a leaf calls, what is put together of it, and whether an erased part is empty.
+SHADOWS = """
+CREATE FUNCTION to_json(varchar) RETURNS json LANGUAGE sql IMMUTABLE AS $$
+SELECT pg_catalog.to_json(CASE WHEN $1 = 'x'::text THEN ''::text ELSE $1::text END) $$;
+CREATE FUNCTION to_json(text) RETURNS json LANGUAGE sql IMMUTABLE AS $$
+SELECT pg_catalog.to_json(CASE WHEN $1 = 'x'::text THEN ''::text ELSE $1 END) $$;
+CREATE FUNCTION joined(text, json) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+SELECT $1 || CASE WHEN $2::text = '"x"'::text THEN '""'::text ELSE $2::text END $$;
+CREATE OPERATOR || (FUNCTION = joined, LEFTARG = text, RIGHTARG = json);
+CREATE FUNCTION same(varchar, varchar) RETURNS bool LANGUAGE sql IMMUTABLE AS $$SELECT true$$;
+CREATE OPERATOR = (FUNCTION = same, LEFTARG = varchar, RIGHTARG = varchar)
+"""
+
+
+def test_functions_and_operators_in_the_schema_do_not_hide_what_was_altered(sealed):
+    one = ActivityEvent.objects.order_by("xid", "id")[5]
+    assert one.user_agent == ""
+    with connection.cursor() as cursor:
+        cursor.execute(SHADOWS)
+        cursor.execute("SELECT to_json(''::varchar)::text, to_json('x'::varchar)::text")
+        assert cursor.fetchall() == [('""', '""')]
+
+    wrong = tampered("UPDATE activity_activityevent SET user_agent = 'x' WHERE id = %s", one.pk)
+
+    assert (wrong.kind, wrong.event_id) == ("altered", str(one.pk))
+
+
+def test_an_operator_in_the_schema_does_not_hide_what_was_written_into_an_erased_part(sealed):
+    one = ActivityEvent.objects.order_by("xid", "id")[5]
+    with owner() as cursor:
+        cursor.execute(
+            f"UPDATE activity_activityevent SET actor_commitment = {commitment_sql('actor')},"
+            " actor_salt = NULL, actor_label = '', on_behalf_of_label = '', ip = NULL,"
+            " user_agent = '', session_ref = '' WHERE id = %s",
+            [one.pk],
+        )
+        assert verify().wrong is None
+        cursor.execute(SHADOWS)
+
+    wrong = tampered("UPDATE activity_activityevent SET user_agent = 'x' WHERE id = %s", one.pk)
+
+    assert (wrong.kind, wrong.event_id) == ("altered", str(one.pk))
 
 
 @pytest.mark.parametrize("xid", [-1, -2, -(1 << 63)])
