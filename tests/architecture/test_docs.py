@@ -3,7 +3,6 @@
 import argparse
 import ast
 import re
-import tomllib
 import unicodedata
 from collections.abc import Iterator
 from functools import cache
@@ -25,13 +24,12 @@ from activity.reports.listing import written_into
 from tenants.commandline import NounCommand, VerbGroup
 from tenants.management.commands.tenant import Command as TenantCommand
 from tenants.replaced import ReplacedCommand
+from tests.apps import APPS
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DOCS = CHECKOUT / "docs"
 DECISIONS = sorted((DOCS / "adr").glob("[0-9]*.md"))
 PAGES = sorted([*CHECKOUT.glob("*.md"), *DOCS.rglob("*.md")])
-PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
-APPS = tuple(PROJECT["tool"]["importlinter"]["root_packages"])
 
 NOUNS: dict[str, type[NounCommand]] = {
     "tenant": TenantCommand,

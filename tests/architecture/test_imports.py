@@ -5,7 +5,6 @@ import pkgutil
 import re
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,9 +18,7 @@ from config.environment import CHECKOUT
 from tenants.context import enter_platform, enter_tenant
 from tenants.models import Tenant
 from tenants.sites import platform_site, tenant_site
-
-PROJECT = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
-APPS = tuple(PROJECT["tool"]["importlinter"]["root_packages"])
+from tests.apps import APPS
 
 
 def sources() -> Iterator[Path]:
