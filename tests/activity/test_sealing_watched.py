@@ -307,10 +307,13 @@ class TestMetrics:
         settings.TENANTRY_METRICS_TOKEN = TOKEN
         assert self.get(TOKEN, "acme.localhost").status_code == 404
 
-    def test_numbers_are_there_in_the_form_of_prometheus(self, db, settings, tmp_path):
+    def test_numbers_are_there_in_the_form_of_prometheus(self, db, settings, tmp_path, monkeypatch):
         settings.TENANTRY_METRICS_TOKEN = TOKEN
         settings.TENANTRY_WITNESS_FILE = tmp_path / "checkpoints"
-        lag.note([Unsealed("one", 17, True)])
+        now = time.time()
+        for passed in (0, 5):
+            monkeypatch.setattr(time, "time", lambda passed=passed: now + passed)
+            lag.note([Unsealed("one", 17, True)])
         answer = self.get(TOKEN)
         lines = [line for line in answer.content.decode().splitlines() if line[0] != "#"]
         numbers = dict(line.rsplit(" ", 1) for line in lines)
@@ -318,7 +321,7 @@ class TestMetrics:
         assert answer["Content-Type"].startswith("text/plain; version=0.0.4")
         assert numbers["tenantry_sealing_sweep_seen"] == "1"
         assert numbers["tenantry_unsealed_events"] == "17"
-        assert float(numbers["tenantry_sealing_lag_seconds"]) >= 0
+        assert float(numbers["tenantry_sealing_lag_seconds"]) == 5
         assert 'tenantry_witness_behind_records{witness="file"}' in numbers
         assert {
             "tenantry_oldest_transaction_seconds",

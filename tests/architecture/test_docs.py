@@ -302,11 +302,11 @@ class TestCommands:
         assert shown <= options_of(parsers(noun)[name])
 
     def test_examples_in_every_page_are_understood(self) -> None:
-        """Whatever a page shows after ``manage.py tenant`` or ``activity`` parses."""
+        """Whatever a page shows after ``manage.py`` and one of our nouns parses."""
         wrong = []
         for page in PAGES:
             for line in re.findall(
-                r"manage\.py ((?:tenant|activity) [^`\n|>#]+)", page.read_text()
+                rf"manage\.py ((?:{'|'.join(NOUNS)}) [^`\n|>#]+)", page.read_text()
             ):
                 words = re.findall(r"'[^']*'|\S+", line)
                 known_verbs = parsers(words[0])
