@@ -21,6 +21,7 @@ def server(embedded: Embedded, user: ServerUser) -> Server:
         "port": "0",  # The Unix socket is the only way in.
         "unixsocket": str(embedded.redis_socket),
         "unixsocketperm": "700",
+        "databases": "64",  # One for each process that runs tests.
         "daemonize": "no",
         "pidfile": str(embedded.redis / "redis.pid"),
         "dir": str(embedded.redis),

@@ -35,6 +35,7 @@ EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 CELERY_TASK_ALWAYS_EAGER = True
 CELERY_TASK_EAGER_PROPAGATES = True
 
-# Each process that runs tests has a Redis database of its own, beside the one of `make up`.
+# Each process that runs tests has a Redis database of its own, beside the one of `make up`. A Redis
+# that is not ours has 16, enough for 15, unless its `databases` says more.
 _worker = os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")
 CACHES["default"]["LOCATION"] = f"{REDIS_URL.partition('?')[0]}?db={1 + int(_worker)}"

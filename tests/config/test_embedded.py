@@ -171,6 +171,15 @@ def test_locating_servers_creates_nothing(fresh: Path) -> None:
     assert embedded.redis_url.startswith("unix:///")
 
 
+def test_redis_has_a_database_for_each_of_many_processes_that_run_tests(data: Path) -> None:
+    used = join(data)
+    with redis.from_url(used.redis_url, db=63) as client:
+        client.set("beside", "kept")
+
+    with redis.from_url(used.redis_url) as client:
+        assert client.get("beside") is None
+
+
 def test_the_first_join_makes_the_servers_and_the_last_to_leave_stops_them(fresh: Path) -> None:
     said: list[str] = []
 
