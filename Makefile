@@ -27,7 +27,7 @@ FAKE_PRODUCTION := \
 
 .PHONY: help
 help: ## List these targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 .PHONY: up
 up: $(INSTALLED) ## Run everything in the foreground until Ctrl-C; make up PORT=8001 for another port

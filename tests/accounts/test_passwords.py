@@ -21,7 +21,7 @@ from django.utils import timezone
 
 from accounts.invitations import invite, link_for
 from accounts.models import CustomUser
-from accounts.tokens import TenantPasswordResetTokenGenerator
+from accounts.reset_tokens import TenantPasswordResetTokenGenerator
 from activity.models import ActivityEvent
 from config.celery import app as celery_app
 from tenants.context import enter_platform, enter_tenant

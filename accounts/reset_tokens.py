@@ -1,4 +1,4 @@
-"""Tokens that are good in the place they were made in, and nowhere else."""
+"""Links to choose a password: good in the place they were made in, and nowhere else."""
 
 from typing import Any
 
