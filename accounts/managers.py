@@ -1,6 +1,5 @@
 """The words with which the rest of the code asks for people."""
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from unicodedata import normalize
 
@@ -34,21 +33,6 @@ class CustomUserQuerySet(models.QuerySet["CustomUser"]):
     def never_signed_in(self) -> "CustomUserQuerySet":
         """People who have not come yet."""
         return self.filter(last_login=None)
-
-    def seen_since(self, moment: datetime) -> "CustomUserQuerySet":
-        """People who used a page at or after ``moment``, to the resolution of ``last_seen``."""
-        return self.filter(last_seen__gte=moment)
-
-    def matching(self, words: str) -> "CustomUserQuerySet":
-        """People whose name, user name or address contains every word."""
-        people = self
-        for word in words.split():
-            people = people.filter(
-                Q(display_name__icontains=word)
-                | Q(username__icontains=word)
-                | Q(email__icontains=word)
-            )
-        return people
 
 
 class CustomUserManager(UserManager.from_queryset(CustomUserQuerySet)):  # type: ignore[misc]

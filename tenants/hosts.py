@@ -56,16 +56,11 @@ def marker_of(tenant: Tenant) -> str:
     return f"tenantry:{tenant.pk}"
 
 
-def tenant_for(host: str) -> Tenant | None:
-    """Return the tenant that ``host`` (in its normal form) belongs to, or ``None``.
+def answer_for(host: str) -> Answer:
+    """Return whose ``host`` (in its normal form) is, and where it moved to.
 
     A tenant whose schema is missing, or carries another tenant's marker, belongs to nobody.
     """
-    return answer_for(host).tenant
-
-
-def answer_for(host: str) -> Answer:
-    """Return whose ``host`` (in its normal form) is, as ``tenant_for``, and where it moved to."""
     remembered = _remembered
     known = remembered.get(host)
     now = time.monotonic()

@@ -213,12 +213,6 @@ def folded_at() -> datetime | None:
     return max(cursor.folded_at, sweeping.looked_at() or cursor.folded_at)
 
 
-def folded_size() -> int:
-    """Return how many events of the record are counted: the size of its tree up to there."""
-    cursor = cursors.served()
-    return cursor.size if cursor else 0
-
-
 def _most_active(period: Period, most: int, label: str) -> list[Tallied]:
     """Return the people with most events, those with most first."""
     ranked, rank = pieces.ranked(period)

@@ -34,7 +34,7 @@ from django.db import connection
 from tenants import operations, provisioning, spares
 from tenants.context import enter_platform, enter_tenant
 from tenants.errors import TenantryError
-from tenants.hosts import tenant_for
+from tenants.hosts import answer_for
 from tenants.models import Operation, SpareSchema, Tenant
 from tenants.requests import TenantRequest
 
@@ -76,7 +76,7 @@ def seen(host):
     from activity.models import ActivityEvent
 
     with enter_platform():
-        tenant = tenant_for(host)
+        tenant = answer_for(host).tenant
         states = list(Tenant.objects.values_list("state", flat=True))
         unfinished = Operation.objects.unfinished().count()
     if tenant is None or not tenant.is_active:

@@ -271,12 +271,12 @@ def test_a_claim_elsewhere_takes_nothing_from_the_owner(
 
     with pytest.raises(Conflict, match="taken by another tenant"):
         domains.verify(globex, HOST, resolver=published)
-    assert hosts.tenant_for(HOST) == acme
+    assert hosts.answer_for(HOST).tenant == acme
 
     domains.remove(acme, HOST)
     assert status(HOST) == 404
     assert domains.verify(globex, HOST, resolver=published).changed
-    assert hosts.tenant_for(HOST) == globex
+    assert hosts.answer_for(HOST).tenant == globex
 
 
 def test_what_nobody_claimed_cannot_be_proven(acme: Tenant, globex: Tenant) -> None:

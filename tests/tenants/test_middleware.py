@@ -327,27 +327,27 @@ def test_the_platforms_console_is_not_on_a_tenants_host(
 def test_the_second_request_asks_nobody_whose_the_host_is(
     acme: Tenant, django_assert_num_queries: Any
 ) -> None:
-    hosts.tenant_for("acme.localhost")
+    hosts.answer_for("acme.localhost")
 
     with django_assert_num_queries(0):
-        assert hosts.tenant_for("acme.localhost") == acme
+        assert hosts.answer_for("acme.localhost").tenant == acme
 
 
 def test_that_nobody_owns_a_host_is_remembered_too(
     db: None, django_assert_num_queries: Any
 ) -> None:
-    hosts.tenant_for("nobody.localhost")
+    hosts.answer_for("nobody.localhost")
 
     with django_assert_num_queries(0):
-        assert hosts.tenant_for("nobody.localhost") is None
+        assert hosts.answer_for("nobody.localhost").tenant is None
 
 
 def test_what_is_remembered_expires(acme: Tenant, settings: Any) -> None:
     settings.TENANTRY_HOST_CACHE_SECONDS = -1.0
-    assert hosts.tenant_for("acme.localhost") == acme
+    assert hosts.answer_for("acme.localhost").tenant == acme
     Tenant.objects.filter(pk=acme.pk).update(state=Tenant.State.DELETED)
 
-    known = hosts.tenant_for("acme.localhost")
+    known = hosts.answer_for("acme.localhost").tenant
 
     assert known
     assert not known.is_active
@@ -378,7 +378,7 @@ def test_what_was_being_asked_for_when_all_was_forgotten_is_not_remembered(
     hosts.answer_for("acme.localhost")
     monkeypatch.undo()
 
-    tenant = hosts.tenant_for("acme.localhost")
+    tenant = hosts.answer_for("acme.localhost").tenant
     assert tenant is not None
     assert tenant.state == Tenant.State.SUSPENDED
 
@@ -389,7 +389,7 @@ def test_what_another_thread_remembered_before_the_commit_is_dropped_at_the_comm
     with django_capture_on_commit_callbacks(execute=True):
         lifecycle.suspend(acme)
         # Another thread of this process asks while nothing is committed.
-        assert elsewhere(hosts.tenant_for, "acme.localhost").is_active
+        assert elsewhere(hosts.answer_for, "acme.localhost").tenant.is_active
 
     assert ask("acme.localhost").status_code == 403
 

@@ -272,7 +272,7 @@ def test_a_former_slug_of_another_tenant_is_refused(acme: Tenant, globex: Tenant
         renaming.rename(globex, "acme")
 
     assert everything() == before
-    assert hosts.tenant_for("acme.localhost") == acme
+    assert hosts.answer_for("acme.localhost").tenant == acme
 
 
 def test_a_tenant_takes_its_former_slug_back(acme: Tenant) -> None:
