@@ -114,7 +114,7 @@ class ScheduleDetail(ScheduleView):
 
     @described.delete
     def delete(self, request: Any, schedule_id: uuid.UUID) -> Response:
-        """Delete it. Files that it made stay until they expire."""
+        """Delete it and what the storage keeps of it. Its exports stay until they expire."""
         keeping.delete(request.user, schedule_id)
         return Response(status=204)
 

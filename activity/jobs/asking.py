@@ -12,7 +12,7 @@ from kombu.exceptions import OperationalError
 
 from activity.context import telling
 from activity.hashes import keyed_hash
-from activity.jobs import sources, steps
+from activity.jobs import kept, sources, steps
 from activity.jobs.asked import Asked
 from activity.jobs.requesters import actor, refuse
 from activity.models import ExportJob
@@ -108,9 +108,14 @@ def send(job: ExportJob) -> None:
 
 
 def bytes_kept() -> int:
-    """Return how many bytes the files of the place take, those that are being made among them."""
+    """Return how many bytes the files of the place take.
+
+    Those that are being made are among them, and those that schedules keep. Raises
+    ``StorageUnavailable``.
+    """
     held = ExportJob.objects.filter(state__in=(State.READY, State.RUNNING))
-    return int(held.aggregate(size=Sum("bytes"))["size"] or 0)
+    made = int(held.aggregate(size=Sum("bytes"))["size"] or 0)
+    return made + kept.bytes_by_schedules()
 
 
 def room_left() -> int:
@@ -137,7 +142,7 @@ def _refuse_too_many() -> None:
         megabytes = settings.TENANTRY_EXPORT_QUOTA // 1_000_000
         raise QuotaReached(
             f"the files of exports take {megabytes:,} MB, which is as much as they may.",
-            "Delete one that nobody needs, or wait until one expires.",
+            "Delete one that nobody needs, or a schedule that keeps files, or wait.",
         )
 
 

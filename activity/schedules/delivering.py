@@ -64,6 +64,9 @@ def send(schedule: Schedule) -> None:
         _settle(schedule, lambda row: _postpone(row, steps.OURS))
     else:
         _settle(schedule, lambda row: steps.deliver(row, how, file))
+        if file and not Schedule.objects.filter(pk=schedule.pk).exists():
+            # Deleted meanwhile, and what it kept with it.
+            making.drop_kept_by(schedule)
 
 
 def _deliver(schedule: Schedule, owner: Any) -> tuple[str, str]:

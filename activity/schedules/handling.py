@@ -93,7 +93,7 @@ class RemoveSchedule(_OfOne):
     """Remove one."""
 
     name = "remove"
-    help = "Delete a schedule. Files that it made stay until they expire."
+    help = "Delete a schedule and what the storage keeps of it. Its exports stay until they expire."
     examples = ("activity schedule remove Sign-ins --tenant acme --yes",)
     said = "deleted"
 
@@ -120,7 +120,8 @@ def _confirm(name: str, output: Output) -> None:
         raise InvalidInput(
             "nobody is here to confirm it.", "On a terminal you are asked; elsewhere add --yes."
         )
-    if input(f"The schedule {name} will be deleted. Type {name} to go on: ").strip() != name:
+    said = f"The schedule {name} will be deleted, and the files that the storage keeps of it."
+    if input(f"{said} Type {name} to go on: ").strip() != name:
         raise InvalidInput("that is not what it is called.", "Nothing was changed.")
 
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from activity import presence
 from activity.models import Schedule
 from activity.periods import zone_name
-from activity.schedules import agenda, owners, steps, wishes
+from activity.schedules import agenda, making, owners, steps, wishes
 from activity.schedules.cron import cron_called
 from activity.schedules.planning import zone_called
 from activity.schedules.wishes import Wish
@@ -109,11 +109,16 @@ def resume(person: Any, key: uuid.UUID) -> Schedule:
 
 
 def delete(person: Any, key: uuid.UUID) -> Schedule:
-    """Delete a schedule. Files that it made stay until they expire; none is sent any more."""
+    """Delete a schedule, and the files that the storage keeps of it. None is sent any more.
+
+    Exports that it asked for stay until they expire. Raises ``StorageUnavailable``.
+    """
     with transaction.atomic():
         schedule = locked(person, key)
         Schedule.objects.filter(pk=schedule.pk).delete()
         agenda.keep()
+        # Before the commit: nobody would find them any more.
+        making.drop_kept_by(schedule)
     return schedule
 
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 from kombu.exceptions import OperationalError
 
 from activity.jobs import asking, keeping, links, naming
+from activity.jobs.kept import BY_SCHEDULES
 from activity.models import ExportJob, Schedule
 from activity.periods import Period
 from activity.schedules import agenda, wishes
@@ -23,7 +24,6 @@ logger = structlog.get_logger("tenantry.schedules")
 
 MOST_KEPT: Final = 100
 """Files of one schedule that the storage keeps; an older one goes when there are more."""
-_FOLDER: Final = "schedule-"
 
 
 class NotReady(TenantryError):
@@ -100,9 +100,10 @@ def keep(schedule: Schedule, job: ExportJob) -> str:
     """Keep a copy of the file in the storage; returns its name there.
 
     It is named after the run, so keeping it again adds nothing. It lies beside the files of jobs,
-    and goes with them when the tenant does.
+    takes of the same room, and goes with them when the tenant does. Raises ``NotReady`` when there
+    is no room for it.
     """
-    storage, folder = keeping.storage(), f"{current_scope()}/{_FOLDER}{schedule.pk}"
+    storage, folder = keeping.storage(), _folder(schedule)
     at = schedule.last_at or timezone.now()
     ending = job.file.rpartition("/")[2].partition(".")[2]
     name = f"{folder}/{at.astimezone(UTC):%Y%m%dT%H%M%SZ}.{ending}"
@@ -111,13 +112,47 @@ def keep(schedule: Schedule, job: ExportJob) -> str:
             return name
         # Of a process that was killed while it wrote.
         storage.delete(name)
+    _prune(folder, MOST_KEPT - 1)
+    if job.bytes > asking.room_left():
+        raise NotReady("There is no room to keep the file: as much is taken as may be.")
     try:
         kept = keeping.copy(job, name)
     except keeping.NotKept as error:
         raise NotReady(error.message) from None
-    for old in sorted(storage.listdir(folder)[1])[:-MOST_KEPT]:
-        storage.delete(f"{folder}/{old}")
     return kept
+
+
+def drop_kept_by(schedule: Schedule) -> int:
+    """Delete the files that a schedule keeps, which is to be deleted; returns how many there were.
+
+    Raises ``StorageUnavailable``.
+    """
+    try:
+        count = _prune(_folder(schedule), 0)
+        # Only a directory is something itself.
+        keeping.storage().delete(_folder(schedule))
+    except Exception as error:
+        # A storage may raise whatever its library has.
+        logger.error("kept files not deleted", schedule=str(schedule.pk), exc_info=error)
+        raise keeping.StorageUnavailable from None
+    return count
+
+
+def _prune(folder: str, most: int) -> int:
+    """Delete all files of a folder but the newest ``most``; returns how many those were."""
+    storage = keeping.storage()
+    try:
+        names = sorted(storage.listdir(folder)[1])
+    except (FileNotFoundError, NotADirectoryError):
+        return 0
+    gone = names[: max(0, len(names) - most)]
+    for name in gone:
+        storage.delete(f"{folder}/{name}")
+    return len(gone)
+
+
+def _folder(schedule: Schedule) -> str:
+    return f"{current_scope()}/{BY_SCHEDULES}{schedule.pk}"
 
 
 def drop_kept() -> int:
@@ -127,7 +162,7 @@ def drop_kept() -> int:
     """
     storage, scope = keeping.storage(), current_scope()
     try:
-        folders = [name for name in storage.listdir(scope)[0] if name.startswith(_FOLDER)]
+        folders = [name for name in storage.listdir(scope)[0] if name.startswith(BY_SCHEDULES)]
     except (FileNotFoundError, NotADirectoryError):
         return 0
     paths = [f"{scope}/{folder}" for folder in folders]

@@ -113,7 +113,7 @@ def _do(request: HttpRequest) -> Any:
             lambda key: running.run_now(person, keeping.found(person, key)),
             "“{}” is being made now.",
         ),
-        "delete": (lambda key: keeping.delete(person, key), "“{}” is deleted."),
+        "delete": (lambda key: keeping.delete(person, key), "“{}” is deleted, with what it kept."),
     }
     try:
         act, said = doing[request.POST.get("do", "")]

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, unquote, urlsplit
 import pytest
 from django.core.files.storage import storages
 
-from activity.jobs import asking, keeping, running, serving, steps
+from activity.jobs import asking, keeping, kept, running, serving, steps
 from config.environment import InvalidEnvironment, read
 from config.settings import exports as settings_of_exports
 from tenants.context import enter_tenant
@@ -69,7 +69,11 @@ class Bucket(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         url = urlsplit(self.path)
         if "list-type" in url.query or "prefix" in url.query:
-            self._list(unquote(url.path).rstrip("/"), parse_qs(url.query)["prefix"][0])
+            self._list(
+                unquote(url.path).rstrip("/"),
+                parse_qs(url.query)["prefix"][0],
+                by_folder="delimiter" in url.query,
+            )
             return
         body = self.objects.get(unquote(url.path))
         if self.is_shut:
@@ -86,12 +90,18 @@ class Bucket(BaseHTTPRequestHandler):
         self.objects.pop(unquote(urlsplit(self.path).path), None)
         self._answer(204)
 
-    def _list(self, bucket: str, prefix: str) -> None:
+    def _list(self, bucket: str, prefix: str, *, by_folder: bool) -> None:
         keys = [key.removeprefix(f"{bucket}/") for key in self.objects]
         below = [key for key in keys if key.startswith(prefix)]
-        direct = [key for key in below if "/" not in key.removeprefix(prefix)]
-        deeper = {prefix + key.removeprefix(prefix).partition("/")[0] + "/" for key in below}
-        inside = "".join(f"<Contents><Key>{key}</Key><Size>1</Size></Contents>" for key in direct)
+        direct = [key for key in below if not by_folder or "/" not in key.removeprefix(prefix)]
+        deeper = {
+            prefix + key.removeprefix(prefix).partition("/")[0] + "/" for key in below if by_folder
+        }
+        inside = "".join(
+            f"<Contents><Key>{key}</Key><Size>{size}</Size></Contents>"
+            for key in direct
+            for size in [len(self.objects[f"{bucket}/{key}"])]
+        )
         inside += "".join(
             f"<CommonPrefixes><Prefix>{one}</Prefix></CommonPrefixes>"
             for one in sorted(deeper - {key + "/" for key in direct})
@@ -154,8 +164,8 @@ def test_a_download_is_answered_before_the_bucket_has_given_all_of_it(acme, ann,
 def test_a_file_of_a_bucket_is_copied(acme, ann, bucket, exports_of_its_own):
     job = made(acme, ann)
     with enter_tenant(acme):
-        kept = keeping.copy(job, f"{acme.pk}/schedule-x/copy.csv")
-    assert hashlib.sha256(bucket.objects[f"/files/of/us/{kept}"]).hexdigest() == job.sha256
+        copied = keeping.copy(job, f"{acme.pk}/schedule-x/copy.csv")
+    assert hashlib.sha256(bucket.objects[f"/files/of/us/{copied}"]).hexdigest() == job.sha256
     assert files(exports_of_its_own) == []
 
 
@@ -172,6 +182,15 @@ def test_a_file_that_a_bucket_has_no_more_is_over_and_one_it_will_not_give_is_no
         assert serving.answer(job) is None
         job.refresh_from_db()
         assert job.state == "expired"
+
+
+def test_what_schedules_keep_in_a_bucket_takes_of_the_room(acme, ann, bucket):
+    job = made(acme, ann)
+    with enter_tenant(acme):
+        before = asking.bytes_kept()
+        for number in range(2):
+            keeping.copy(job, f"{acme.pk}/{kept.BY_SCHEDULES}{number}/copy.csv")
+        assert (before, asking.bytes_kept()) == (job.bytes, 3 * job.bytes)
 
 
 @pytest.mark.parametrize("between", ["/", "\\"])
@@ -197,9 +216,9 @@ def test_a_bucket_that_refuses_fails_the_job_with_a_sentence(acme, ann, bucket):
 
 def test_purging_a_tenant_empties_its_prefix(acme, globex, ann, sam, bucket):
     made(acme, ann)
-    kept = made(globex, sam)
+    other = made(globex, sam)
     assert keeping.drop_all_of(acme) == 2
-    assert all(str(kept.pk) in name for name in bucket.objects)
+    assert all(str(other.pk) in name for name in bucket.objects)
     assert len(bucket.objects) == 2
 
 

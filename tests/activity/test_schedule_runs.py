@@ -11,6 +11,7 @@ from django.contrib.auth.models import Permission
 from django.core import mail
 from django.core.files.storage import FileSystemStorage
 from django.core.mail.backends.locmem import EmailBackend
+from django.core.management import call_command
 from django.db import connection, connections, transaction
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -27,7 +28,7 @@ from activity.schedules import agenda, delivering, making, running, showing, tas
 from activity.schedules import keeping as schedules
 from activity.schedules.preview import preview
 from activity.schedules.wishes import Wish
-from tenants.context import enter_platform, enter_tenant
+from tenants.context import current_scope, enter_platform, enter_tenant
 from tenants.errors import Conflict
 from tenants.models import Due, Tenant
 from tests.conftest import PASSWORD
@@ -262,6 +263,85 @@ def test_a_file_can_be_kept_in_the_storage_without_mail(at_lab, monkeypatch):
         assert b"sign_ins" in file.read()
     assert keeping.drop_all_of(at_lab) >= 2
     assert not keeping.storage().exists(told[2])
+
+
+def kept_by(schedule):
+    """The files that the storage keeps of a schedule."""
+    try:
+        folder = f"{current_scope()}/schedule-{schedule.pk}"
+        return keeping.storage().listdir(folder)[1]
+    except FileNotFoundError:
+        return []
+
+
+def test_what_is_kept_takes_of_the_room_that_all_files_have(at_lab, settings):
+    schedule = made(delivery="storage")
+    make_due(schedule, hours=2)
+    running.visit()
+    job = ExportJob.objects.get()
+    assert asking.bytes_kept() == 2 * job.bytes
+
+    # Another export, and no copy of it.
+    settings.TENANTRY_EXPORT_QUOTA = 3 * job.bytes + 1
+    make_due(schedule, hours=1)
+    running.visit()
+    [failed] = events("schedule.failed")
+    assert failed.details["error"].startswith("There is no room to keep the file")
+    assert len(kept_by(schedule)) == 1
+
+    settings.TENANTRY_EXPORT_QUOTA = asking.bytes_kept()
+    with pytest.raises(Conflict, match="as much as they may"):
+        asking.request("events", {}, "csv", by=ann())
+
+
+@pytest.mark.parametrize("door", ["panel", "command"])
+def test_who_deletes_a_schedule_deletes_what_it_kept_and_no_others_files(at_lab, door, browser):
+    schedule, other = (made(name=name, delivery="storage") for name in ("A", "B"))
+    for one in (schedule, other):
+        make_due(one)
+        running.visit()
+    assert (len(kept_by(schedule)), len(kept_by(other))) == (1, 1)
+
+    if door == "panel":
+        client = browser(at_lab, ann())
+        assert "Delete with its kept files" in client.get("/admin/schedules/").text
+        client.post("/admin/schedules/", {"do": "delete", "key": str(schedule.pk)})
+    else:
+        call_command("activity", "schedule", "remove", "A", "--tenant", at_lab.slug, "--yes")
+
+    assert not Schedule.objects.filter(pk=schedule.pk).exists()
+    assert (kept_by(schedule), len(kept_by(other))) == ([], 1)
+    assert ExportJob.objects.filter(schedule_id=schedule.pk, state="ready").exists()
+
+
+def test_a_schedule_whose_files_cannot_be_deleted_stays(at_lab, monkeypatch):
+    schedule = made(delivery="storage")
+    make_due(schedule)
+    running.visit()
+
+    def reset_by_peer(*_):
+        raise ConnectionResetError("reset by peer")
+
+    monkeypatch.setattr(FileSystemStorage, "delete", reset_by_peer)
+    with pytest.raises(keeping.StorageUnavailable):
+        schedules.delete(ann(), schedule.pk)
+    assert Schedule.objects.filter(pk=schedule.pk).exists()
+
+
+def test_what_is_kept_while_its_schedule_is_deleted_goes_too(at_lab, monkeypatch):
+    schedule = made(delivery="storage")
+    make_due(schedule)
+    copy = keeping.copy
+
+    def deleted_amidst(job, name):
+        schedules.delete(ann(), schedule.pk)
+        return copy(job, name)
+
+    monkeypatch.setattr(keeping, "copy", deleted_amidst)
+    running.visit()
+
+    assert not Schedule.objects.exists()
+    assert kept_by(schedule) == []
 
 
 def test_somebody_can_have_it_at_once(at_lab):
