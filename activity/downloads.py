@@ -64,7 +64,11 @@ def overview(period: Period) -> StreamingHttpResponse:
 
 
 def bundle() -> StreamingHttpResponse:
-    """Answer with the sealed record as a file for auditors, and record that it was taken."""
+    """Answer with the sealed record as a file for auditors, and record that it was taken.
+
+    Raises ``TenantryError`` for what is known before: then there is a sentence, and no half file.
+    """
+    writing.Bundle(writing.Asked()).check()
     record("export.requested", target=writing.SUBJECT, details={"format": "bundle"})
     tenant, asked = current_tenant(), context.current()
 

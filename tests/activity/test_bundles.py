@@ -15,6 +15,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 import verify_record
+from accounts.models import CustomUser
 from activity.bundles import writing
 from activity.leaves import commitment_sql
 from activity.models import ActivityEvent, Segment
@@ -40,6 +41,7 @@ from tests.activity.test_command import (  # noqa: F401
 )
 from tests.activity.test_rollups import another_connection, happen_on
 from tests.activity.test_sealing import happen
+from tests.conftest import PASSWORD
 
 VKEY = ("--key", keys.signer().vkey)
 
@@ -502,6 +504,21 @@ def test_the_panel_gives_a_bundle_to_who_may_read_the_record(
     assert asked.details["format"] == finished.details["format"] == "bundle"
     assert asked.actor_id == finished.actor_id == str(ann.public_id)
     assert b"Bundle for auditors" in browser(acme, ann).get(EVENTS).content
+
+
+def test_the_panel_says_so_before_it_begins_to_answer(sealed, browser):
+    person = CustomUser.objects.create_superuser("una", "una@lab.example", PASSWORD)
+    client, asked = browser(sealed, person), {"export": "bundle"}
+    assert client.get(EVENTS, asked).streaming
+    with owner() as cursor:
+        cursor.execute("DELETE FROM activity_tile WHERE level = 0 AND index = 0")
+
+    answer = client.get(EVENTS, asked)
+
+    assert answer.status_code == 400
+    assert "lacks hashes" in answer.text
+    requested = ActivityEvent.objects.filter(action="export.requested")
+    assert requested.count() == 1
 
 
 @pytest.mark.parametrize("who", ["nobody", "cleo", "the stranger"])
