@@ -81,7 +81,9 @@ def pause(person: Any, key: uuid.UUID) -> Schedule:
     with transaction.atomic():
         schedule = locked(person, key)
         if schedule.is_active:
-            steps.pause(schedule, steps.BY_HAND)
+            # Bad news that waits to be told says why of its own.
+            waits = schedule.step == Schedule.Step.TELLING
+            steps.pause(schedule, schedule.why if waits else steps.BY_HAND)
             schedule.save()
             agenda.keep()
     return schedule

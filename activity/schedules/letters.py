@@ -61,7 +61,7 @@ def send_failure(schedule: Schedule, owner: Any, whom: Sequence[Any]) -> None:
     """
     why = steps.SENTENCES.get(schedule.why, "it failed")
     of = f"of {owner} " if owner and owner not in whom else ""
-    if schedule.is_active:
+    if schedule.is_active or schedule.why in steps.OF_RUNS:
         subject = f"{schedule.name} was not delivered · {_place()}"
         said = [f"The schedule {schedule.name} {of}was to run{_due(schedule)}, but {why}."]
         if error := _error_of(schedule):

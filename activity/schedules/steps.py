@@ -38,6 +38,10 @@ SENTENCES: Final = {
 """Why a schedule is paused or its last run failed: what ``why`` stands for."""
 
 
+OF_RUNS: Final = (NOT_MADE, NOT_SENT, TOO_LATE)
+"""Why a run failed. The schedule is paused for none of them."""
+
+
 def pause(schedule: Schedule, why: str) -> None:
     """Let it run no more."""
     schedule.is_active, schedule.next_at, schedule.why = False, None, why
@@ -79,6 +83,9 @@ def deliver(schedule: Schedule, how: str, file: str = "") -> None:
 
 def rest(schedule: Schedule) -> None:
     """Leave nothing to be done until the next run."""
+    if not schedule.is_active and schedule.why in OF_RUNS:
+        # What is told by now: what remains is that somebody has paused it.
+        schedule.why = BY_HAND
     schedule.step, schedule.look_at, schedule.attempts = Schedule.Step.IDLE, None, 0
 
 

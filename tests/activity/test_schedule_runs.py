@@ -228,6 +228,27 @@ def test_bad_news_that_reached_nobody_is_told_later(at_lab):
     assert [message.to for message in mail.outbox] == [["ann@lab.example"]]
 
 
+def test_pausing_while_bad_news_waits_leaves_it_its_reason(at_lab):
+    schedule = made()
+    Schedule.objects.filter(pk=schedule.pk).update(source="no-such-report")
+    make_due(schedule)
+    Postman.is_down = True
+    running.visit()
+    assert now(schedule).step == Step.TELLING
+
+    schedules.pause(ann(), schedule.pk)
+    Postman.is_down = False
+    look_now(schedule)
+    running.visit()
+
+    [message] = mail.outbox
+    assert message.subject == "Sign-ins was not delivered · Lab"
+    assert "the file could not be made" in message.body
+    assert "It is paused." in message.body
+    after = now(schedule)
+    assert (after.is_active, after.step, after.why) == (False, Step.IDLE, "by-hand")
+
+
 @pytest.mark.parametrize("delivery", ["attachment", "storage"])
 def test_a_storage_that_does_not_answer_is_asked_again(at_lab, monkeypatch, delivery):
     schedule = made(delivery=delivery)
