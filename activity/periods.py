@@ -10,6 +10,8 @@ from django.utils import timezone
 from tenants.context import current_tenant
 from tenants.errors import InvalidInput
 
+BEGINNING: Final = date(1970, 1, 1)
+"""The first day that can be asked for."""
 MOST_DAYS: Final = 3_660
 DEFAULT_DAYS: Final = 30
 
@@ -71,8 +73,10 @@ def parse_day(text: str, what: str) -> date | None:
         raise InvalidInput(
             f"{what} {text[:40]!r} is not a day.", "Write it as YYYY-MM-DD, such as 2026-01-31."
         )
-    if not 1970 <= day.year <= 9990:
-        raise InvalidInput(f"{what} {day} is out of range.", "Use years from 1970 to 9990.")
+    if not BEGINNING.year <= day.year <= 9990:
+        raise InvalidInput(
+            f"{what} {day} is out of range.", f"Use years from {BEGINNING.year} to 9990."
+        )
     return day
 
 
@@ -90,6 +94,18 @@ def period_between(since: str, until: str) -> Period:
             f"{first} to {last} is longer than ten years.", "Ask for a shorter period."
         )
     return Period(first, last)
+
+
+def period_named(since: str, until: str) -> Period | None:
+    """Return the period that two typed days name, ``None`` for all time when both are missing.
+
+    Without ``since`` it begins with the first day there is. Raises ``InvalidInput`` as
+    ``period_between`` does.
+    """
+    if since:
+        return period_between(since, until)
+    last = parse_day(until, "until")
+    return Period(BEGINNING, last) if last else None
 
 
 def last_days(count: int) -> Period:

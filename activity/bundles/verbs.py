@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from activity.bundles.writing import Asked, Bundle, one_moment
-from activity.periods import Period, parse_day, period_between
+from activity.periods import period_named
 from activity.places import add_place, place
 from tenants.commandline import Output, Verb
 from tenants.errors import InvalidInput
@@ -74,11 +74,7 @@ class WriteBundle(Verb):
 
 
 def _asked(options: argparse.Namespace) -> Asked:
-    if not options.since and not options.until:
-        return Asked(after=options.after)
-    if options.after is not None:
+    period = period_named(options.since, options.until)
+    if period and options.after is not None:
         raise InvalidInput("--after and days exclude each other.", "Use one of them.")
-    until = parse_day(options.until, "until")
-    if not options.since and until:
-        return Asked(period=Period(until.replace(year=1970, month=1, day=1), until))
-    return Asked(period=period_between(options.since, options.until))
+    return Asked(after=options.after, period=period)

@@ -5,9 +5,8 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import date
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from activity.events import COLUMNS, between
 from activity.exporters import FORMATS, format_called
@@ -19,7 +18,7 @@ from activity.exporting.statements import columns_called
 from activity.jobs import counting, sources
 from activity.jobs.asked import Asked
 from activity.jobs.verbs import ask
-from activity.periods import Period, parse_day, period_between
+from activity.periods import Period, period_named
 from activity.places import place
 from activity.reading.events import narrow
 from activity.reading.query import parse
@@ -27,8 +26,6 @@ from activity.reports import build, definition_of, period_for
 from tenants.commandline import Output, Verb
 from tenants.errors import InvalidInput
 from tenants.files import refuse_unwritable, written
-
-BEGINNING: Final = date(1970, 1, 1)
 
 
 def add_period(parser: argparse.ArgumentParser) -> None:
@@ -59,10 +56,7 @@ def parameters_of(options: argparse.Namespace) -> dict[str, str]:
 
 def period_of(options: argparse.Namespace) -> Period | None:
     """Return the period that was named, ``None`` for all time."""
-    until = parse_day(options.until, "until")
-    if not options.since:
-        return Period(BEGINNING, until) if until else None
-    return period_between(options.since, options.until)
+    return period_named(options.since, options.until)
 
 
 class ExportVerb(Verb):

@@ -17,7 +17,7 @@ from activity.jobs import counting
 from activity.jobs.asked import Asked
 from activity.jobs.bundled import BundleFile
 from activity.jobs.kinds import Source, refuse_columns
-from activity.periods import Period, parse_day, period_between
+from activity.periods import Period, period_named
 from activity.reading.events import narrow
 from activity.reading.query import parse
 from activity.sealing import sealer
@@ -25,7 +25,6 @@ from tenants.errors import InvalidInput
 
 EVENTS: Final = "events"
 BUNDLE: Final = "bundle"
-BEGINNING: Final = 1970
 LONGEST_FILTER: Final = 2_000
 
 
@@ -59,10 +58,7 @@ def _make_events(asked: Asked, snapshot: dict[str, Any] | None) -> Export:
 
 def _period(filters: dict[str, str]) -> Period | None:
     """Return the local days that were asked for, ``None`` for all time."""
-    until = parse_day(filters.get("until", ""), "until")
-    if not filters.get("since"):
-        return Period(until.replace(year=BEGINNING, month=1, day=1), until) if until else None
-    return period_between(filters["since"], filters.get("until", ""))
+    return period_named(filters.get("since", ""), filters.get("until", ""))
 
 
 OF_EVENTS: Final = Source(
