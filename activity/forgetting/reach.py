@@ -8,12 +8,6 @@ from tenants.fleet.serving import lacking
 from tenants.hosts import SchemaComment, marker_of
 from tenants.models import Tenant
 
-_STATES = (
-    *(Tenant.State.ACTIVE, Tenant.State.SUSPENDED),
-    Tenant.State.DELETION_SCHEDULED,
-)
-"""Before them there are no events of operators' yet that stay, and after them none any more."""
-
 
 def tenants() -> list[Tenant]:
     """Return the tenants whose records this code can enter."""
@@ -34,7 +28,8 @@ def refuse_unreached() -> None:
 
 def _with_record() -> list[Tenant]:
     """Return tenants that have a schema of their own: no other has a record, or anybody in it."""
+    # Before they live there are no events of operators' that stay, and after it none any more.
     with enter_platform():
-        found: QuerySet[Tenant] = Tenant.objects.filter(state__in=_STATES).order_by("pk")
+        found: QuerySet[Tenant] = Tenant.objects.living().order_by("pk")
         marked = found.annotate(marker=SchemaComment("schema_name"))
         return [tenant for tenant in marked if tenant.marker == marker_of(tenant)]
