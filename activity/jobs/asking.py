@@ -107,15 +107,23 @@ def send(job: ExportJob) -> None:
     transaction.on_commit(tell)
 
 
-def bytes_kept() -> int:
-    """Return how many bytes the files of the place take.
+def bytes_of_jobs(*, but: ExportJob | None = None) -> int:
+    """Return how many bytes the files of jobs take, except one's; those being made are among them.
 
-    Those that are being made are among them, and those that schedules keep. Raises
-    ``StorageUnavailable``.
+    Of those it is what their workers wrote down last, which they do every second.
     """
     held = ExportJob.objects.filter(state__in=(State.READY, State.RUNNING))
-    made = int(held.aggregate(size=Sum("bytes"))["size"] or 0)
-    return made + kept.bytes_by_schedules()
+    if but:
+        held = held.exclude(pk=but.pk)
+    return int(held.aggregate(size=Sum("bytes"))["size"] or 0)
+
+
+def bytes_kept() -> int:
+    """Return how many bytes the files of the place take: of jobs, and those that schedules keep.
+
+    Raises ``StorageUnavailable``.
+    """
+    return bytes_of_jobs() + kept.bytes_by_schedules()
 
 
 def room_left() -> int:

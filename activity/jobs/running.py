@@ -22,7 +22,7 @@ from django.db import DatabaseError, InterfaceError, OperationalError, connectio
 from activity import context
 from activity.context import Channel
 from activity.exporting.moments import Snapshot, one_moment
-from activity.jobs import asking, counting, keeping, naming, sources, steps
+from activity.jobs import asking, counting, keeping, kept, naming, sources, steps
 from activity.jobs.asked import Asked, asked_of
 from activity.jobs.beside import Beside
 from activity.jobs.requesters import refuse, requester
@@ -109,6 +109,9 @@ class _Attempt:
     def __init__(self, job: ExportJob, source: sources.Source, asked: Asked) -> None:
         self.made: Any = None
         self._is_claimed = False
+        # As many bytes as the file may have: others are being made meanwhile, so it changes.
+        self._room = 0
+        self._taken_by_schedules = 0
         self._job, self._source, self._asked = job, source, asked
 
     def pulse(self) -> bool:
@@ -116,7 +119,10 @@ class _Attempt:
         if not self._is_claimed:
             return True
         rows, size = (self.made.rows, self.made.size) if self.made else (0, 0)
-        return steps.note(self._job, rows, size)
+        if not steps.note(self._job, rows, size):
+            return False
+        self._look_for_room()
+        return True
 
     def read(self, part: IO[bytes], beside: Beside) -> Snapshot:
         """Claim the job, and write its rows into the part; returns the moment that they are of."""
@@ -145,17 +151,24 @@ class _Attempt:
     def _copy(self, part: IO[bytes], beside: Beside, earlier: dict[str, Any] | None) -> None:
         expected = self._source.expect(self._asked).rows
         beside(lambda: steps.note(self._job, 0, 0, expected))
+        # Once, since a storage elsewhere takes its time to list its files.
+        self._taken_by_schedules = kept.bytes_by_schedules()
+        beside(self._look_for_room)
         self.made = self._source.make(self._asked, earlier)
-        room = beside(asking.room_left)
         with self.made.opened() as pieces:
-            self._write(pieces, part, beside, room)
+            self._write(pieces, part, beside)
 
-    def _write(self, pieces: Iterable[bytes], part: IO[bytes], beside: Beside, room: int) -> None:
+    def _look_for_room(self) -> None:
+        """Find how much the others leave; theirs grow beside this one."""
+        taken = asking.bytes_of_jobs(but=self._job) + self._taken_by_schedules
+        self._room = settings.TENANTRY_EXPORT_QUOTA - taken
+
+    def _write(self, pieces: Iterable[bytes], part: IO[bytes], beside: Beside) -> None:
         for piece in pieces:
             if beside.is_lost:
                 raise _Unwanted
             part.write(piece)
-            if self.made.size > room:
+            if self.made.size > self._room:
                 raise asking.QuotaReached(
                     f"with this file, exports would take more than the"
                     f" {settings.TENANTRY_EXPORT_QUOTA // 1_000_000:,} MB that they may.",

@@ -325,6 +325,33 @@ def test_a_file_that_outgrows_the_room_is_given_up(at_lab, settings, exports_of_
     assert files(exports_of_its_own) == []
 
 
+def test_a_file_that_another_leaves_no_room_any_more_is_given_up(
+    at_lab, settings, monkeypatch, exports_of_its_own
+):
+    """There is room for either of them when they begin."""
+    settings.TENANTRY_EXPORT_QUOTA = 1_000_000
+    job, other = asked("events", {}, "csv"), asked("sign-ins", {}, "csv")
+    written = running._Attempt._write
+
+    def beside_another(self, pieces, part, beside):
+        def slowly():
+            yield next(pieces)
+            grown = ExportJob.objects.filter(pk=other.pk)
+            run_elsewhere(at_lab, lambda: grown.update(state="running", bytes=999_999))
+            deadline = time.monotonic() + 60
+            while self._room > 1 and time.monotonic() < deadline:
+                time.sleep(0.05)
+            yield b"more"
+
+        written(self, slowly(), part, beside)
+
+    monkeypatch.setattr(running._Attempt, "_write", beside_another)
+    assert running.run(str(job.pk)) == "failed"
+    job.refresh_from_db()
+    assert "more than the 1 MB" in job.error
+    assert files(exports_of_its_own) == []
+
+
 def test_the_same_request_twice_is_one_job(in_acme, ann, bob):
     first = asking.request("events", {}, "csv", by=ann, key="k-1")
     assert asking.request("events", {}, "csv", by=ann, key="k-1").pk == first.pk
@@ -352,7 +379,7 @@ def test_e06_what_is_being_made_stops_within_a_moment_and_leaves_nothing(
     job = asked("events", {}, "csv")
     made = running._Attempt._write
 
-    def cancelled_amidst(self, pieces, part, beside, room):
+    def cancelled_amidst(self, pieces, part, beside):
         def slowly():
             for piece in pieces:
                 yield piece
@@ -362,7 +389,7 @@ def test_e06_what_is_being_made_stops_within_a_moment_and_leaves_nothing(
                     time.sleep(0.05)
                 yield b"more"
 
-        made(self, slowly(), part, beside, room)
+        made(self, slowly(), part, beside)
 
     monkeypatch.setattr(running._Attempt, "_write", cancelled_amidst)
     assert running.run(str(job.pk)) == "cancelled"
@@ -414,8 +441,8 @@ def test_a_worker_that_was_given_up_changes_nothing_of_its_successors(
     write = running._Attempt._write
     for outcome in ("file", "error"):
 
-        def late(self, pieces, part, beside, room, outcome=outcome):
-            write(self, pieces, part, beside, room)
+        def late(self, pieces, part, beside, outcome=outcome):
+            write(self, pieces, part, beside)
             mine = ExportJob.objects.filter(pk=job.pk)
             run_elsewhere(at_lab, lambda: mine.update(attempts=F("attempts") + 1))
             keeping.storage().save(
