@@ -12,7 +12,7 @@ from django.http import QueryDict
 from activity.api.errors import InvalidParameters
 from activity.numbers import whole_number
 from activity.reading.paging import SIZE, Cursor
-from activity.reading.query import FILTERS, InvalidQuery, Query, Term, parse, quoted
+from activity.reading.query import FILTERS, InvalidQuery, Query, Term, parse, quoted, together
 
 MOST: Final = 500
 """Events of one page."""
@@ -84,7 +84,7 @@ def read(given: QueryDict) -> Asked:
     limit = reader.read("limit", _limit, SIZE)
     if reader.errors:
         raise InvalidParameters(reader.errors)
-    return Asked(Query(tuple(terms)), cursor, limit)
+    return Asked(together(terms), cursor, limit)
 
 
 def written(cursor: Cursor) -> str:

@@ -50,9 +50,9 @@ def narrow(events: QuerySet[ActivityEvent], query: Query) -> QuerySet[ActivityEv
 
 def condition(term: Term) -> Q:
     """Return one term as a condition. Negated, it holds wherever the term does not."""
+    if term.is_open:
+        return Q(request_id=term.value) & beginning(term)
     if not term.negated:
-        if term.name == "request" and term.is_open:
-            return Q(request_id=term.value) & beginning(term)
         return _CONDITIONS[term.name](term.value)
     if term.name == "ip":
         return Q(ip__isnull=True) | ~_ip(term.value)
@@ -63,7 +63,7 @@ def condition(term: Term) -> Q:
 
 def beginning(term: Term) -> Q:
     """Return where the events of a term begin, where that is known and their end is not."""
-    if term.name != "request" or not term.is_open or term.negated or term.value.version != 7:
+    if not term.is_open or term.value.version != 7:
         return Q()
     return Q(id__gte=_id_near(term.value, -BEFORE_A_REQUEST))
 

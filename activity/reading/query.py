@@ -9,13 +9,14 @@ reaches the database but as a parameter.
 import difflib
 import re
 import unicodedata
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from activity.reading.values import FILTERS, Unfit, uuid_or_none
 from tenants.errors import InvalidInput
 
-__all__ = ["FILTERS", "InvalidQuery", "Query", "Term", "about", "by", "parse", "quoted"]
+__all__ = ["FILTERS", "InvalidQuery", "Query", "Term", "about", "by", "parse", "quoted", "together"]
 
 LONGEST: Final = 1_000
 """Characters of a query. A URL carries it, and nobody reads a longer one."""
@@ -90,9 +91,17 @@ def parse(text: str) -> Query:
         term, position = _term(text, position)
         terms.append(term)
         position = _after_spaces(text, position)
+    return together(terms)
+
+
+def together(terms: Iterable[Term]) -> Query:
+    """Return the query of which all terms hold. Beside ``until:``, a request has no other end."""
+    terms = tuple(terms)
     if any(term.name == "until" for term in terms):
-        terms = [replace(term, is_open=term.name == "request") for term in terms]
-    return Query(tuple(terms))
+        terms = tuple(
+            replace(term, is_open=term.name == "request" and not term.negated) for term in terms
+        )
+    return Query(terms)
 
 
 def quoted(value: str) -> str:

@@ -4,7 +4,7 @@ import base64
 import json
 import re
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -26,6 +26,7 @@ from activity.subjects import Subject
 from tenants import hosts, lifecycle
 from tenants.context import enter_platform, enter_tenant
 from tests.activity.settling import settle
+from tests.activity.test_reading import carried_on
 from tests.api import API, EVENTS, inside, program, token_of
 from tests.conftest import CANARY, PASSWORD
 
@@ -104,6 +105,21 @@ class TestEvents:
         assert shown["occurred_at"].endswith("Z")
         assert not {"xid", "cluster", "actor_salt", "target_salt"} & shown.keys()
         assert asking.get(EVENTS, {"request": shown["request_id"]}).json()["events"] == [shown]
+
+    def test_a_request_that_went_on_is_found_up_to_when_one_says(self, asking, acme):
+        """However the two are said: as parameters, as a search, or as one of either."""
+        with enter_tenant(acme):
+            late = carried_on(days=2)
+        request, until = f"{late.request_id}", (timezone.now() + timedelta(minutes=1)).isoformat()
+
+        assert ids(asking.get(EVENTS, {"request": request})) == []
+        for said in (
+            {"request": request, "until": until},
+            {"q": f"request:{request}", "until": until},
+            {"q": f"until:{until}", "request": request},
+            {"q": f"request:{request} until:{until}"},
+        ):
+            assert ids(asking.get(EVENTS, said)) == [str(late.pk)]
 
     def test_pages_lead_on_and_back_and_lose_nothing(self, asking, many, acme):
         with enter_tenant(acme):
