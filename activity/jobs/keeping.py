@@ -184,10 +184,10 @@ def drop(job: ExportJob, *, but: tuple[str, ...] = ()) -> int:
 
 def drop_attempt(job: ExportJob) -> None:
     """Delete what the attempt that ``job`` knows of has stored. Another one's stays."""
-    for name in _listed(_folder(job))[1]:
+    for name in listed(_folder(job))[1]:
         if name.partition(".")[0] == str(job.attempts):
             storage().delete(f"{_folder(job)}/{name}")
-    if _listed(_folder(job)) == ([], []):
+    if listed(_folder(job)) == ([], []):
         _delete(_folder(job))
 
 
@@ -197,7 +197,7 @@ def drop_all_of(tenant: Tenant) -> int:
     Raises when the storage does not say that all are gone.
     """
     scope = str(tenant.pk)
-    count = sum(_empty(f"{scope}/{job}") for job in _listed(scope)[0])
+    count = sum(_empty(f"{scope}/{job}") for job in listed(scope)[0])
     _delete(scope)
     shutil.rmtree(_parts() / scope, ignore_errors=True)
     return count
@@ -227,6 +227,14 @@ def parts_here() -> dict[Path, str]:
     return parts
 
 
+def listed(folder: str) -> tuple[list[str], list[str]]:
+    """Return the names of the folders and files in a folder of the storage; none if it is gone."""
+    try:
+        return storage().listdir(folder)
+    except (FileNotFoundError, NotADirectoryError):
+        return [], []
+
+
 def _as_it_comes(file: Any) -> Any:
     """Return a file of django-storages' S3 as what the bucket answers.
 
@@ -246,20 +254,13 @@ def _folder(job: ExportJob) -> str:
 
 
 def _empty(folder: str, but: tuple[str, ...] = ()) -> int:
-    names = [f"{folder}/{name}" for name in _listed(folder)[1]]
+    names = [f"{folder}/{name}" for name in listed(folder)[1]]
     gone = [name for name in names if name not in but]
     for name in gone:
         storage().delete(name)
     if len(gone) == len(names):
         _delete(folder)
     return len(gone)
-
-
-def _listed(folder: str) -> tuple[list[str], list[str]]:
-    try:
-        return storage().listdir(folder)
-    except (FileNotFoundError, NotADirectoryError):
-        return [], []
 
 
 def _delete(folder: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import structlog
 
-from activity.jobs.keeping import StorageUnavailable, storage
+from activity.jobs.keeping import StorageUnavailable, listed, storage
 from tenants.context import current_scope
 
 logger = structlog.get_logger("tenantry.exports")
@@ -21,32 +21,29 @@ def bytes_by_schedules() -> int:
     Raises ``StorageUnavailable``.
     """
     try:
-        return sum(_sizes(f"{current_scope()}/{BY_SCHEDULES}"))
+        return sum(_sizes())
     except Exception as error:
         # A storage may raise whatever its library has.
         logger.error("kept files not counted", error=type(error).__name__, exc_info=error)
         raise StorageUnavailable from None
 
 
-def _sizes(start: str) -> Iterator[int]:
-    """Yield the sizes of the files in all folders whose path starts so."""
+def _sizes() -> Iterator[int]:
+    scope = current_scope()
     bucket: Any = getattr(storage(), "bucket", None)
     if bucket is not None:
         # One list has the sizes of a thousand; the storage would ask for each by itself.
         location: Any = getattr(storage(), "location", "")
-        listed = bucket.objects.filter(Prefix=f"{location}/{start}".lstrip("/"))
-        yield from (one.size for one in listed)
+        prefix = f"{location}/{scope}/{BY_SCHEDULES}".lstrip("/")
+        yield from (one.size for one in bucket.objects.filter(Prefix=prefix))
         return
-    scope, _, begins = start.rpartition("/")
-    with suppress(FileNotFoundError, NotADirectoryError):
-        for folder in storage().listdir(scope)[0]:
-            if folder.startswith(begins):
-                yield from _sizes_in(f"{scope}/{folder}")
+    for folder in listed(scope)[0]:
+        if folder.startswith(BY_SCHEDULES):
+            yield from _sizes_in(f"{scope}/{folder}")
 
 
 def _sizes_in(folder: str) -> Iterator[int]:
-    # Another may just have deleted the folder, or a file.
-    with suppress(FileNotFoundError):
-        for name in storage().listdir(folder)[1]:
-            with suppress(FileNotFoundError):
-                yield storage().size(f"{folder}/{name}")
+    for name in listed(folder)[1]:
+        # Another may just have deleted it.
+        with suppress(FileNotFoundError):
+            yield storage().size(f"{folder}/{name}")

@@ -140,14 +140,10 @@ def drop_kept_by(schedule: Schedule) -> int:
 
 def _prune(folder: str, most: int) -> int:
     """Delete all files of a folder but the newest ``most``; returns how many those were."""
-    storage = keeping.storage()
-    try:
-        names = sorted(storage.listdir(folder)[1])
-    except (FileNotFoundError, NotADirectoryError):
-        return 0
+    names = sorted(keeping.listed(folder)[1])
     gone = names[: max(0, len(names) - most)]
     for name in gone:
-        storage.delete(f"{folder}/{name}")
+        keeping.storage().delete(f"{folder}/{name}")
     return len(gone)
 
 
@@ -160,16 +156,9 @@ def drop_kept() -> int:
 
     For when somebody is erased: no file can be asked who is in it.
     """
-    storage, scope = keeping.storage(), current_scope()
-    try:
-        folders = [name for name in storage.listdir(scope)[0] if name.startswith(BY_SCHEDULES)]
-    except (FileNotFoundError, NotADirectoryError):
-        return 0
-    paths = [f"{scope}/{folder}" for folder in folders]
-    names = [f"{path}/{name}" for path in paths for name in storage.listdir(path)[1]]
-    for name in names:
-        storage.delete(name)
-    return len(names)
+    scope = current_scope()
+    folders = [name for name in keeping.listed(scope)[0] if name.startswith(BY_SCHEDULES)]
+    return sum(_prune(f"{scope}/{folder}", 0) for folder in folders)
 
 
 def runs_of(schedule: Schedule, most: int) -> list[ExportJob]:
