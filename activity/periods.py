@@ -43,6 +43,15 @@ class Period:
         return [self.since + timedelta(n) for n in range((self.until - self.since).days + 1)]
 
     @property
+    def months(self) -> list[date]:
+        """The first day of every month that the period touches, oldest first."""
+        month, months = self.since.replace(day=1), []
+        while month <= self.until:
+            months.append(month)
+            month = last_day(month) + timedelta(1)
+        return months
+
+    @property
     def start(self) -> datetime:
         """The first moment of the period."""
         return datetime.combine(self.since, time.min, zone())
@@ -54,6 +63,23 @@ class Period:
 
     def __str__(self) -> str:
         return f"{self.since} to {self.until}"
+
+
+def last_day(day: date) -> date:
+    """Return the last day of the month that a day is in."""
+    return (day.replace(day=1) + timedelta(31)).replace(day=1) - timedelta(1)
+
+
+def split(period: Period) -> tuple[list[date], list[Period]]:
+    """Return the months that are whole in a period, and the parts of others."""
+    whole, parts = [], []
+    for month in period.months:
+        part = Period(max(month, period.since), min(last_day(month), period.until))
+        if part == Period(month, last_day(month)):
+            whole.append(month)
+        else:
+            parts.append(part)
+    return whole, parts
 
 
 def parse_day(text: str, what: str) -> date | None:

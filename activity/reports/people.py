@@ -1,12 +1,12 @@
 """How many people are active, how often they come back, and who does most."""
 
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Final
 
 from django.utils import timezone
 
-from activity.periods import Period, zone
+from activity.periods import Period, last_day, zone
 from activity.reports.parameters import number
 from activity.reports.registry import (
     Asked,
@@ -41,19 +41,15 @@ def _active_people(asked: Asked) -> Iterable[Row]:
 def _stickiness(asked: Asked) -> Iterable[Row]:
     today = timezone.now().astimezone(zone()).date()
     months = reading.people_per_month(asked.period)
-    whole = Period(months[0][0], _last_day(months[-1][0]))
+    whole = Period(months[0][0], last_day(months[-1][0]))
     per_day = dict(reading.people_per_day(whole))
     for month, people in months:
         # Of the month that is not over, the days that there were.
-        last = min(_last_day(month), today)
+        last = min(last_day(month), today)
         days = [per_day[month + timedelta(n)] for n in range((last - month).days + 1)]
         usual = sum(days) / len(days) if days else 0.0
         share = round(usual / people, 3) if people else 0.0
         yield month, round(usual, 1), people, share
-
-
-def _last_day(month: date) -> date:
-    return (month + timedelta(31)).replace(day=1) - timedelta(1)
 
 
 def _most_active(asked: Asked) -> Iterable[Row]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from django.db import connection
 
+from activity.periods import split
 from activity.reports import parameters
 from activity.reports.registry import (
     Asked,
@@ -22,7 +23,6 @@ from activity.reports.registry import (
     Source,
     register,
 )
-from activity.rollups import pieces
 from tenants.context import current_tenant
 from tenants.errors import NotInTenant
 
@@ -117,7 +117,7 @@ def _per_day(asked: Asked) -> Iterable[Row]:
 
 
 def _per_tenant(asked: Asked) -> Iterable[Row]:
-    months, parts = pieces.split(asked.period)
+    months, parts = split(asked.period)
     days = [day for part in parts for day in part.days]
     return _fetched(_PER_TENANT, asked, months=months, days=days)
 

@@ -4,13 +4,13 @@ Written in the transaction that counts, from what that has just counted, as tota
 is added: told twice they are the same (``docs/adr/0038-reports-are-registered.md``).
 """
 
-from calendar import monthrange
 from collections.abc import Collection
-from datetime import date, timedelta
+from datetime import date
 from typing import Final
 
 from django.db import connection, transaction
 
+from activity.periods import Period, last_day
 from activity.rollups import counting, cursors
 from tenants.context import current_scope, enter_platform
 from tenants.models import RecordRollup, Tenant, TenantFigure, TenantMonth
@@ -74,12 +74,8 @@ def _tell(days: list[date] | None) -> None:
 
 def _months_of(days: list[date]) -> list[date]:
     """Return all days of the months that some days are in."""
-    months = {day.replace(day=1) for day in days}
-    return [
-        month + timedelta(n)
-        for month in sorted(months)
-        for n in range(monthrange(month.year, month.month)[1])
-    ]
+    months = sorted({day.replace(day=1) for day in days})
+    return [day for month in months for day in Period(month, last_day(month)).days]
 
 
 def forget(tenant: Tenant) -> int:

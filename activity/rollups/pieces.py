@@ -5,12 +5,11 @@ For who did most there are tallies of years, a row a person. A year of ten thous
 hundred thousand tallies of months, of which only those of the parts are read then.
 """
 
-from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Final
 
 from activity.models.rollups import Kind
-from activity.periods import Period
+from activity.periods import Period, last_day, split
 from activity.rollups import cursors
 from activity.rollups.tallying import COUNTS
 
@@ -31,19 +30,6 @@ _EVENTS: Final = f"""
 SELECT subject, {{events}} AS events FROM activity_monthlytally
 WHERE build = {cursors.SERVED} AND kind = %s AND month = %s AND days & %s <> 0
 """
-
-
-def months(period: Period) -> Iterator[date]:
-    """Yield the first day of every month that a period touches."""
-    month = period.since.replace(day=1)
-    while month <= period.until:
-        yield month
-        month = last_day(month) + timedelta(1)
-
-
-def last_day(day: date) -> date:
-    """Return the last day of the month that a day is in."""
-    return (day.replace(day=1) + timedelta(31)).replace(day=1) - timedelta(1)
 
 
 def of(kind: Kind, period: Period, condition: str = "") -> tuple[str, list[Any]]:
@@ -87,18 +73,6 @@ def ranked(period: Period) -> tuple[str, list[Any]]:
             for month in found:
                 add(Kind.PERSON, month, 1, last_day(month).day)
     return " UNION ALL ".join(statements), asked
-
-
-def split(period: Period) -> tuple[list[date], list[Period]]:
-    """Return the months that are whole in a period, and the parts of others."""
-    whole, parts = [], []
-    for month in months(period):
-        part = Period(max(month, period.since), min(last_day(month), period.until))
-        if part == Period(month, last_day(month)):
-            whole.append(month)
-        else:
-            parts.append(part)
-    return whole, parts
 
 
 def _bits(first: int, last: int) -> int:

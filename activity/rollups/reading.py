@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 from django.db import connection
 
 from activity.models.rollups import Kind
-from activity.periods import Period
+from activity.periods import Period, last_day
 from activity.rollups import cursors, pieces, sweeping
 from activity.rollups.counting import ADMIN_ACTIONS, RANKS
 
@@ -148,8 +148,8 @@ def people_per_month(period: Period) -> list[tuple[date, int]]:
 
     Each month is counted as a whole.
     """
-    months = list(pieces.months(period))
-    counts = _people("month", months[0], pieces.last_day(months[-1]))
+    months = period.months
+    counts = _people("month", months[0], last_day(months[-1]))
     return [(month, counts.get(month, 0)) for month in months]
 
 
@@ -186,7 +186,7 @@ def tallies(
 def admin_changes(period: Period) -> list[AdminChange]:
     """Return who changed people and roles, by which action and how often: the newest day first."""
     counts: dict[tuple[date, str, str], int] = {}
-    months = list(pieces.months(period))
+    months = period.months
     for month, subject, label, through in _rows(_ADMIN, [months[0], months[-1]]):
         action = subject.split(" ")[1]
         if action not in ADMIN_ACTIONS:
@@ -226,7 +226,7 @@ def _to_its_end(period: Period) -> Period:
 
     A month that is not over is as good as a whole one then, of which fewer rows tell.
     """
-    last = pieces.last_day(period.until)
+    last = last_day(period.until)
     counts = _people("day", period.until + timedelta(1), last)
     return period if counts else Period(period.since, last)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
 
-from activity.periods import MOST_DAYS, Period
+from activity.periods import MOST_DAYS, Period, last_day
 from tenants.errors import InvalidInput
 
 _DAYS: Final = re.compile(r"last-([1-9][0-9]{0,3})")
@@ -69,6 +69,6 @@ def span_like(period: Period) -> Span:
         return Span("day")
     if first.weekday() == 0 and last == first + timedelta(6):
         return Span("week")
-    if first.day == 1 and last == (first + timedelta(31)).replace(day=1) - timedelta(1):
+    if first.day == 1 and last == last_day(first):
         return Span("month")
     return Span(f"last-{len(period.days)}")
