@@ -73,7 +73,7 @@ def file_of(schedule: Schedule) -> ExportJob:
 
 def source_of(schedule: Schedule) -> str:
     """Return what the file of the present run is of; the schedule's own if its job is gone."""
-    job = ExportJob.objects.filter(pk=schedule.job).first() if schedule.job else None
+    job = _found(schedule)
     return job.source if job else schedule.source
 
 
@@ -116,10 +116,9 @@ def keep(schedule: Schedule, job: ExportJob) -> str:
     if job.bytes > asking.room_left():
         raise NotReady("There is no room to keep the file: as much is taken as may be.")
     try:
-        kept = keeping.copy(job, name)
+        return keeping.copy(job, name)
     except keeping.NotKept as error:
         raise NotReady(error.message) from None
-    return kept
 
 
 def drop_kept_by(schedule: Schedule) -> int:
@@ -191,7 +190,11 @@ def _hint() -> None:
 
 
 def _job_of(schedule: Schedule) -> ExportJob:
-    job = ExportJob.objects.filter(pk=schedule.job).first() if schedule.job else None
+    job = _found(schedule)
     if job is None:
         raise NotReady("The export is not known any more.")
     return job
+
+
+def _found(schedule: Schedule) -> ExportJob | None:
+    return ExportJob.objects.filter(pk=schedule.job).first() if schedule.job else None
