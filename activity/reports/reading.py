@@ -33,6 +33,7 @@ TIMES: Final = (
 SOURCE: Final = "CASE family(ip) WHEN 6 THEN network(set_masklen(ip, 64))::inet ELSE ip END"
 """Where an event is from: an address, of version 6 the network that one subscriber has."""
 NAMED_SOURCE: Final = "CASE family(source) WHEN 6 THEN source::text ELSE host(source) END"
+"""Its text, of rows that have it as ``source``: a network with its length, an address without."""
 
 SPANS: Final = """unnest(%(firsts)s::uuid[], %(lasts)s::uuid[], %(starts)s::timestamptz[],
         %(ends)s::timestamptz[]) AS span (first_id, last_id, start_at, end_at)"""
@@ -58,19 +59,20 @@ def newest(asked: Asked, condition: Q) -> QuerySet[ActivityEvent]:
 
 def fetched(statement: str, period: Period, **values: Any) -> list[Row]:
     """Return the rows of a statement that may name the period's bounds and the local zone."""
-    with connection.cursor() as cursor:
-        cursor.execute(statement, {**_bounds(period), "zone": zone().key, **values})
-        rows: list[Row] = cursor.fetchall()
-    return rows
+    return _rows(statement, {**_bounds(period), **values})
 
 
 def fetched_of(statement: str, periods: list[Period], **values: Any) -> list[Row]:
     """Return the rows of a statement about several periods that have no day in common."""
     bounds = [_bounds(period) for period in periods]
-    spans = {f"{name}s": [one[name] for one in bounds] for name in ("first", "last")}
-    moments = {f"{name}s": [one[name] for one in bounds] for name in ("start", "end")}
+    names = ("first", "last", "start", "end")
+    spans = {f"{name}s": [one[name] for one in bounds] for name in names}
+    return _rows(statement, {**spans, **values})
+
+
+def _rows(statement: str, asked: dict[str, Any]) -> list[Row]:
     with connection.cursor() as cursor:
-        cursor.execute(statement, {**spans, **moments, "zone": zone().key, **values})
+        cursor.execute(statement, {"zone": zone().key, **asked})
         rows: list[Row] = cursor.fetchall()
     return rows
 
