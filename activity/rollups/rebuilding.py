@@ -88,10 +88,8 @@ def begin(since: date | None = None) -> None:
                 "Count all of them anew, without --from.",
             )
         for other in others:
-            if other.rules < counting.RULES:
-                _clear(other.build)
-                continue
-            if other.zone == zone and since is None and other.since == other.cut_at:
+            is_of_all_days = since is None and other.since == other.cut_at
+            if is_of_all_days and other.zone == zone and other.rules >= counting.RULES:
                 return
             _clear(other.build)
         cursor = RollupCursor(
