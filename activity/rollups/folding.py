@@ -161,7 +161,7 @@ def count(run: dict[str, Any]) -> set[date]:
         )
         cursor.execute(counting.TOTALS, run)
         days = {day for (day,) in cursor.fetchall()}
-        run["days"] = sorted(days)
+        asked = {**run, "days": sorted(days)}
         for statement in counting.TALLIES if len(days) > 1 else counting.TALLIES_OF_ONE_DAY:
-            cursor.execute(statement, run)
+            cursor.execute(statement, asked)
     return days
