@@ -14,8 +14,9 @@ from activity.models.rollups import Kind
 from activity.periods import Period, last_day
 from activity.rollups import cursors, pieces, sweeping
 from activity.rollups.counting import ADMIN_ACTIONS, RANKS
+from activity.rollups.tallying import COUNTS
 
-ORDERS: Final = ("events", "sign_ins", "failures", "changes", "last_at")
+ORDERS: Final = (*COUNTS, "last_at")
 
 
 class Daily(NamedTuple):
@@ -83,7 +84,7 @@ FROM summed ORDER BY {{order}} DESC, subject
 """  # noqa: S608
 
 # Of whom most is known by their events alone, the rest is looked up.
-_FIRST: Final = f"""
+_MOST_ACTIVE: Final = f"""
 WITH ranked AS (
     SELECT subject FROM ({{ranked}}) AS part
     GROUP BY subject ORDER BY sum(events) DESC, subject LIMIT %s
@@ -171,16 +172,16 @@ def tallies(
     """
     if order not in ORDERS:
         raise ValueError(f"{order} is no order of tallies.")
-    label, of = _LABEL.format(served=cursors.SERVED), [str(kind)]
+    label, named = _LABEL.format(served=cursors.SERVED), [str(kind)]
     if kind == Kind.NETWORK:
-        label, of = "''", []
+        label, named = "''", []
     elif kind == Kind.PERSON and most is not None:
         label = _NAMED.format(label=label)
         if order == "events" and cursors.knows(RANKS):
             return _most_active(_to_its_end(period), most, label)
     statement, asked = pieces.of(Kind(kind), period)
     whole = _TALLIES.format(parts=statement, order=order, label=label)
-    return [Tallied(*row) for row in _rows(whole, [*asked, most, *of])]
+    return [Tallied(*row) for row in _rows(whole, [*asked, most, *named])]
 
 
 def admin_changes(period: Period) -> list[AdminChange]:
@@ -217,7 +218,7 @@ def _most_active(period: Period, most: int, label: str) -> list[Tallied]:
     """Return the people with most events, those with most first."""
     ranked, rank = pieces.ranked(period)
     parts, asked = pieces.of(Kind.PERSON, period, "AND subject = ranked.subject")
-    statement = _FIRST.format(ranked=ranked, parts=parts, label=label)
+    statement = _MOST_ACTIVE.format(ranked=ranked, parts=parts, label=label)
     return [Tallied(*row) for row in _rows(statement, [*rank, most, *asked, str(Kind.PERSON)])]
 
 
