@@ -228,6 +228,8 @@ def _to_its_end(period: Period) -> Period:
     A month that is not over is as good as a whole one then, of which fewer rows tell.
     """
     last = last_day(period.until)
+    if period.until == last:
+        return period
     counts = _people("day", period.until + timedelta(1), last)
     return period if counts else Period(period.since, last)
 

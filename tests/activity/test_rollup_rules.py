@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from activity import rollups
@@ -239,6 +240,18 @@ def test_who_did_most_is_told_by_years_as_by_months(world):
             told = reading.tallies("person", period, most)
             assert [one[2:] for one in told] == [one[2:] for one in everybody[:most]]
             assert [one.subject for one in told] == [one.subject for one in everybody[:most]]
+
+
+def test_of_a_period_that_ends_with_its_month_nobody_asks_what_came_after(world):
+    def statements(until):
+        with CaptureQueriesContext(connection) as queries:
+            reading.tallies("person", Period(date(YEAR, 7, 1), until), 9)
+        return len(queries)
+
+    acts(JULY[2], PEOPLE[0])
+    world.settle()
+
+    assert statements(date(YEAR, 7, 31)) == statements(date(YEAR, 7, 30)) - 1
 
 
 def test_a_month_that_has_no_day_any_more_is_no_month_of_operators_either(world):
