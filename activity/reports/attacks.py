@@ -15,6 +15,7 @@ from activity.reports.reading import (
 )
 from activity.reports.registry import Asked, Column, Definition, Kind, Row, Source, register
 from activity.rollups import failures
+from activity.rollups.counting import ACCOUNT
 
 _SPRAYING: Final = "one source, many accounts"
 _MANY_SOURCES: Final = "one account, many sources"
@@ -26,7 +27,7 @@ _CLUSTERS: Final = f"""
 SET LOCAL work_mem = '64MB';
 WITH pair AS MATERIALIZED (
     SELECT (occurred_at AT TIME ZONE %(zone)s)::date AS day, {SOURCE} AS source,
-           coalesce(nullif(target_id, ''), details ->> 'identifier_hash') AS account,
+           {ACCOUNT} AS account,
            sum({TIMES})::bigint AS attempts,
            min(occurred_at) AS first_at, max(occurred_at) AS last_at
     FROM {SPANS}

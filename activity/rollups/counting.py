@@ -66,6 +66,9 @@ FACET: Final = """left(CASE
 NETWORK: Final = """coalesce(network(set_masklen(ip,
     CASE family(ip) WHEN 4 THEN 24 ELSE 48 END))::text, '')"""
 
+ACCOUNT: Final = "coalesce(nullif(target_id, ''), details ->> 'identifier_hash')"
+"""Whose sign-in failed: an account, or a name that nobody has, as a hash. May be unknown."""
+
 NOBODY: Final = "'erased-' || right({}, 8)"
 """What an erased person is called: ``activity.forgetting.people.pseudonym``."""
 
@@ -160,13 +163,11 @@ _OBJECTS: Final = _fresh(
 # An account is one of 1,024 groups of accounts: that none of a group was tried often says as much
 # of each, and a list of names that somebody made up does not become as many rows.
 _NAMES: Final = _fresh(
-    """(SELECT ((get_byte(hash, 0) << 2) | (get_byte(hash, 1) >> 6))::text
-        FROM sha256(convert_to(coalesce(nullif(target_id, ''), details ->> 'identifier_hash'),
-            'UTF8')) AS hash)""",
+    f"""(SELECT ((get_byte(hash, 0) << 2) | (get_byte(hash, 1) >> 6))::text
+        FROM sha256(convert_to({ACCOUNT}, 'UTF8')) AS hash)""",
     "''",
     {"events": "sum(weight)"},
-    "action = 'session.failed'"
-    " AND coalesce(nullif(target_id, ''), details ->> 'identifier_hash') IS NOT NULL",
+    f"action = 'session.failed' AND {ACCOUNT} IS NOT NULL",
 )
 
 
