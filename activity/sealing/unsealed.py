@@ -22,6 +22,7 @@ from django.db import connection
 
 from tenants import asking
 from tenants.context import PLATFORM, enter_platform
+from tenants.models import Tenant
 
 _TURNS: Final = 150
 _WARM_SECONDS: Final = 12.0
@@ -65,8 +66,8 @@ SELECT t.id, t.schema_name, c.oid,
 FROM tenants_tenant t
 JOIN pg_namespace n ON n.nspname = t.schema_name
 JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = 'activity_activityevent'
-WHERE t.state = 'active' OR t.state IN ('suspended', 'deletion_scheduled')
-    AND obj_description(n.oid, 'pg_namespace') = 'tenantry:' || t.id
+WHERE t.state = ANY (%s)
+    AND (t.state = 'active' OR obj_description(n.oid, 'pg_namespace') = 'tenantry:' || t.id)
 """
 
 
@@ -96,7 +97,7 @@ class Sweep:
         """Return the records that have events past their last segment."""
         with enter_platform(), connection.cursor() as cursor:
             hinted = set(cache.take_members(_HINTS))  # type: ignore[attr-defined]
-            cursor.execute(_GROWTH)
+            cursor.execute(_GROWTH, [[*map(str, Tenant.LIVING)]])
             rows = cursor.fetchall()
             chosen = {PLATFORM: "public", **self._chosen(rows, hinted, time.monotonic())}
             found = _asked(cursor, list(chosen.items()))
