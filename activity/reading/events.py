@@ -37,8 +37,7 @@ class Within(Lookup):
 
 def first_id_at(moment: datetime) -> uuid.UUID:
     """Return the lowest id that an event of ``moment`` or later can have (RFC 9562, 5.7)."""
-    milliseconds = int(moment.timestamp() * 1_000)
-    return uuid.UUID(int=max(0, min(milliseconds, (1 << 48) - 1)) << 80)
+    return _lowest(int(moment.timestamp() * 1_000))
 
 
 def narrow(events: QuerySet[ActivityEvent], query: Query) -> QuerySet[ActivityEvent]:
@@ -70,10 +69,8 @@ def beginning(term: Term) -> Q:
 
 def of_request(event: ActivityEvent) -> str:
     """Return the query for everything that the request of an event did; it finds the event."""
-    request, is_late = event.request_id, False
-    if request.version == 7:
-        is_late = event.pk >= _id_near(request, AFTER_A_REQUEST)
-    if not is_late:
+    request = event.request_id
+    if request.version != 7 or event.pk < _id_near(request, AFTER_A_REQUEST):
         return f"request:{request}"
     end = event.occurred_at.astimezone(UTC) + timedelta(minutes=1)
     return f"request:{request} until:{end:%Y-%m-%dT%H:%MZ}"
@@ -142,7 +139,11 @@ def _request(value: uuid.UUID) -> Q:
 
 def _id_near(request: uuid.UUID, shift: timedelta) -> uuid.UUID:
     """Return the lowest id that an event can have so long after a request's id was made."""
-    milliseconds = (request.int >> 80) + shift // timedelta(milliseconds=1)
+    return _lowest((request.int >> 80) + shift // timedelta(milliseconds=1))
+
+
+def _lowest(milliseconds: int) -> uuid.UUID:
+    """Return the lowest id so many milliseconds after 1970 began, or the nearest there can be."""
     return uuid.UUID(int=max(0, min(milliseconds, (1 << 48) - 1)) << 80)
 
 
