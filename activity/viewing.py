@@ -23,8 +23,8 @@ from activity.subjects import Subject
 _NO_SEARCH: Final = {*PLACES, "cursor", "limit", "export", "e"}
 """Parameters of the list, and of the API's, that say where a page begins and ends, or nothing."""
 
-
 _VIEWS: Final = ("activity.searched", "activity.viewed", "history.viewed", "report.viewed")
+"""What a look at the record itself is recorded as: a page that told one needs no second event."""
 
 
 def list_viewed(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
@@ -67,11 +67,6 @@ def report_viewed(report: Report) -> None:
     record("report.viewed", target=Subject("report", report.name, report.title), details=details)
 
 
-def _searched(asked: list[str]) -> None:
-    label = f"the record: {' '.join(asked)}" if asked else "the record"
-    record("activity.searched", target=Subject("record", label=label))
-
-
 def page_viewed(request: HttpRequest, response: HttpResponseBase) -> None:
     """Record that a page was looked at by somebody whose every look is recorded.
 
@@ -82,3 +77,8 @@ def page_viewed(request: HttpRequest, response: HttpResponseBase) -> None:
         match = request.resolver_match
         name = (match.url_name if match else None) or ""
         record("support.viewed", target=denials.target_of(request), details={"page": name})
+
+
+def _searched(asked: list[str]) -> None:
+    label = f"the record: {' '.join(asked)}" if asked else "the record"
+    record("activity.searched", target=Subject("record", label=label))
