@@ -72,7 +72,7 @@ def start(dies_after):
         # The storage has the file, and nobody knows yet.
         steps.finish = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
     elif dies_after is not None:
-        def dying(self, pieces, part, beside, room):
+        def dying(self, pieces, part, beside):
             def counted():
                 for number, piece in enumerate(pieces):
                     if number == dies_after:
@@ -80,7 +80,7 @@ def start(dies_after):
                     yield piece
                 # The part is whole, and not stored yet.
                 os.kill(os.getpid(), signal.SIGKILL)
-            return written(self, counted(), part, beside, room)
+            return written(self, counted(), part, beside)
         running._Attempt._write = dying
     code = 1
     try:
