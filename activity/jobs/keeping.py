@@ -32,9 +32,6 @@ logger = structlog.get_logger("tenantry.exports")
 _OLD_PART_SECONDS: Final = 2 * 86_400
 """Longer than any attempt may take: such a part is of a process that was killed."""
 
-_KEY: Final = 36
-"""Characters of a job's id, with which the name of a part begins."""
-
 _LAST: Final = re.compile(r"\w+(?:\.\w+)*", re.ASCII)
 """The last part of a name: ``1.csv.gz``, also as a storage has made it another's, and no path."""
 
@@ -79,7 +76,7 @@ def part(job: ExportJob) -> Iterator[IO[bytes]]:
     It has a name of its own, since a message may come twice and nobody has claimed the job yet.
     Raises ``NotKept`` when it cannot be written, as on a full disk.
     """
-    folder = _parts() / current_scope()
+    folder = _parts_of_place()
     path = folder / f"{job.pk}-{secrets.token_hex(8)}.part"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -95,10 +92,10 @@ def part(job: ExportJob) -> Iterator[IO[bytes]]:
             path.unlink(missing_ok=True)
 
 
-def drop_other_parts(job: ExportJob, part: IO[bytes]) -> None:
+def drop_other_parts(job: ExportJob, own: IO[bytes]) -> None:
     """Remove the other parts of a job that was claimed: of processes that are dead, or too late."""
-    for other in (_parts() / current_scope()).glob(f"{job.pk}-*.part"):
-        if other.name != Path(part.name).name:
+    for other in _parts_of_place().glob(f"{job.pk}-*.part"):
+        if other.name != Path(own.name).name:
             with suppress(OSError):
                 other.unlink()
 
@@ -170,7 +167,7 @@ def copy(job: ExportJob, name: str) -> str:
     with opened(job) as file:
         if file.seekable():
             return str(storage().save(name, File(file)))
-        folder = _parts() / current_scope()
+        folder = _parts_of_place()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with TemporaryFile(dir=folder) as whole:
             shutil.copyfileobj(file, whole)
@@ -220,10 +217,11 @@ def parts_here() -> dict[Path, str]:
     One that is empty was just begun, by who may not have the job yet.
     """
     parts: dict[Path, str] = {}
-    for path in (_parts() / current_scope()).glob("*.part"):
+    for path in _parts_of_place().glob("*.part"):
         with suppress(OSError):
             if path.stat().st_size:
-                parts[path] = path.name[:_KEY]
+                # A UUID has hyphens too.
+                parts[path] = path.name.rpartition("-")[0]
     return parts
 
 
@@ -247,6 +245,10 @@ def _as_it_comes(file: Any) -> Any:
 
 def _parts() -> Path:
     return Path(settings.TENANTRY_EXPORTS_DIRECTORY) / "parts"
+
+
+def _parts_of_place() -> Path:
+    return _parts() / current_scope()
 
 
 def _folder(job: ExportJob) -> str:
