@@ -8,6 +8,8 @@ SECRET_KEY_FALLBACKS = []
 SECRET_KEY = "a-key-for-tests-that-signs-nothing-anybody-keeps-0123456789"  # noqa: S105
 # Each test expects the URLs and limits of a default installation, whatever .env says.
 TENANTRY_BASE_DOMAIN = "localhost"
+TENANTRY_PLATFORM_HOSTS = frozenset({"localhost", "127.0.0.1"})
+ALLOWED_HOSTS = ["localhost", ".localhost", "127.0.0.1"]
 TENANTRY_PUBLIC_PORT = 8000
 TENANTRY_TRUSTED_PROXIES = 0
 TENANTRY_HOST_CACHE_SECONDS = 5.0
