@@ -108,14 +108,12 @@ def _release(given: QueryDict) -> str | Refused:
 
 def _families(refused: Refused | None) -> list[dict[str, Any]]:
     ruled = retention.rules()
-    rows = [
-        {"name": name, "field": _days_of(name), "days": ruled.get(name)}
-        for name in retention.families()
+    typed = {refused.field: refused.given.get("days", "")} if refused else {}
+    fields = {name: _days_of(name) for name in retention.families()}
+    return [
+        {"name": name, "field": field, "days": typed.get(field, ruled.get(name))}
+        for name, field in fields.items()
     ]
-    for row in rows:
-        if refused and row["field"] == refused.field:
-            row["days"] = refused.given.get("days", "")
-    return rows
 
 
 def _described(hold: Hold, refused: Refused | None) -> dict[str, Any]:
