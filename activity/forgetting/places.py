@@ -138,7 +138,7 @@ def _may_be_of_here(text: bytes) -> bool:
     with enter_platform():
         known = Domain.objects.verified().filter(domain__in=hosts)
         places: set[UUID | None] = set(known.values_list("tenant_id", flat=True))
-    if hosts & {settings.TENANTRY_BASE_DOMAIN, *settings.TENANTRY_PLATFORM_HOSTS}:
+    if hosts & settings.TENANTRY_PLATFORM_HOSTS:
         places.add(None)
     return not places or (tenant.pk if tenant else None) in places
 
