@@ -16,6 +16,7 @@ from accounts.forms import CustomUserChangeForm, CustomUserCreationForm, RolesFo
 from accounts.invitation_admin import Invitable
 from accounts.models import ApiToken, CustomUser
 from accounts.people_filters import PowerFilter, StateFilter
+from accounts.support import serving
 from activity import denials
 from activity.history_pages import GuardedHistory
 from activity.reading.links import LinkedToRecord
@@ -105,7 +106,7 @@ class CustomUserAdmin(
             fields += ["is_staff", "is_superuser"]
         if not request.user.is_superuser:  # type: ignore[union-attr]
             fields += ["roles"]
-        if getattr(request, "support", None):
+        if serving.in_force(request):
             # Nothing with which anybody comes in or may do more.
             fields += ["username", "email", "is_staff", "is_superuser", "roles"]
             fields += [] if obj is not None and obj.is_active else ["is_active"]
@@ -121,24 +122,24 @@ class CustomUserAdmin(
         What is refused then (``accounts.support.refusals``) is not offered.
         """
         actions = super().get_actions(request)
-        if getattr(request, "support", None):
+        if serving.in_force(request):
             return {name: act for name, act in actions.items() if name == "deactivate"}
         return actions
 
     def get_actions_detail(self, request: HttpRequest, object_id: int) -> Any:
         """Return the buttons of a person's page; under support access none."""
-        if getattr(request, "support", None):
+        if serving.in_force(request):
             return []
         return super().get_actions_detail(request, object_id)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Offer no new people under support access."""
         allowed: bool = super().has_add_permission(request)
-        return allowed and not getattr(request, "support", None)
+        return allowed and not serving.in_force(request)
 
     def has_revert_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Offer to take nobody back to what they were under support access."""
-        return super().has_revert_permission(request, obj) and not getattr(request, "support", None)
+        return super().has_revert_permission(request, obj) and not serving.in_force(request)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Keep people who are no administrators from changing one who is."""
@@ -149,7 +150,7 @@ class CustomUserAdmin(
         """Keep administrators from those who are none, and everybody from deleting themselves."""
         allowed: bool = super().has_delete_permission(request, obj)
         is_self = obj is not None and obj.pk == request.user.pk
-        if is_self or getattr(request, "support", None):
+        if is_self or serving.in_force(request):
             return False
         return allowed and _may_touch(request, obj)
 
@@ -287,7 +288,7 @@ def _may_touch(request: HttpRequest, user: Any) -> bool:
     """
     me = request.user
     assert isinstance(me, CustomUser)
-    if getattr(request, "support", None) and user is not None and user.is_superuser:
+    if serving.in_force(request) and user is not None and user.is_superuser:
         # Whoever may end support access is not for it to change.
         return bool(user.pk == me.pk)
     if user is None or me.is_superuser or user.pk == me.pk:

@@ -12,6 +12,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+from accounts.support import serving
 from activity.history_pages import GuardedHistory
 from activity.reading.links import LinkedToRecord
 from tenants.sites import SoundList, tenant_site
@@ -100,7 +101,7 @@ class GroupAdmin(  # type: ignore[misc]
 def _may_change(request: HttpRequest) -> bool:
     """Tell whether somebody is an administrator, and not in the place of one for support."""
     is_administrator = bool(request.user.is_superuser)  # type: ignore[union-attr]
-    return is_administrator and not getattr(request, "support", None)
+    return is_administrator and not serving.in_force(request)
 
 
 tenant_site.register(Group, GroupAdmin)

@@ -10,6 +10,7 @@ from unfold.decorators import display
 
 from accounts.api_tokens import revoke
 from accounts.models import ApiToken
+from accounts.support import serving
 from tenants.sites import SoundList, platform_site, tenant_site
 
 
@@ -36,7 +37,7 @@ class ApiTokenAdmin(SoundList, ModelAdmin):  # type: ignore[misc]
 
     def has_revoke_permission(self, request: HttpRequest) -> bool:
         """Whoever sees them may end them; under support access they are only seen."""
-        return self.has_view_permission(request) and not getattr(request, "support", None)
+        return self.has_view_permission(request) and not serving.in_force(request)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody makes a token for somebody else: then two would know it."""

@@ -67,7 +67,7 @@ def panel(request: HttpRequest) -> HttpResponse:
         **tenant_site.each_context(request),
         "title": "Support access",
         "is_allowed": allowing.is_allowed(tenant),
-        "may_end": not getattr(request, "support", None),
+        "may_end": not serving.in_force(request),
         "rows": rows_of(support.accesses_of(tenant)),
     }
     return render(request, "accounts/support/panel.html", context)
