@@ -163,10 +163,9 @@ class CustomUser(AbstractUser):
 
     def _end_all(self) -> None:
         """End what is open of who is deactivated, for good: let in again, they begin anew."""
-        from accounts import devices
+        from accounts import api_tokens, devices
 
-        now = timezone.now()
-        self.api_tokens.filter(revoked_at=None, expires_at__gt=now).update(revoked_at=now)
+        api_tokens.revoke_all(self)
         devices.end_deactivated(self)
 
     def _telling_of_password(self) -> AbstractContextManager[object]:
