@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from django.db import DatabaseError, transaction
+from django.db import DatabaseError
 
-from tenants.owner import owner_alias, owner_in
+from tenants.owner import owner_alias, owner_cursor
 from tenants.patience import patient
 
 logger = logging.getLogger(__name__)
@@ -51,13 +51,8 @@ def repair(finding: Finding) -> bool:
         return False
     details = {"tenant": finding.slug, "code": finding.code, "finding": finding.sentence}
     try:
-        with (
-            owner_in("public") as connection,
-            # Whoever waits for a table's lock makes everybody wait who comes after.
-            patient(lock=_LOCK_SECONDS, using=owner_alias()),
-            transaction.atomic(using=owner_alias()),
-            connection.cursor() as cursor,
-        ):
+        # Whoever waits for a table's lock makes everybody wait who comes after.
+        with patient(lock=_LOCK_SECONDS, using=owner_alias()), owner_cursor() as cursor:
             finding.repair(cursor)
     except DatabaseError as error:
         logger.warning("The doctor could not repair it.", extra={**details, "error": str(error)})

@@ -7,7 +7,6 @@ that empties it.
 from collections.abc import Callable
 from typing import Any, Final
 
-from django.db import transaction
 from django.db.models.functions import Now
 from django_tenants.utils import quote_schema_name
 
@@ -17,7 +16,7 @@ from tenants.hosts import SchemaComment, marker_of
 from tenants.lifecycle import announce
 from tenants.models import Operation, Tenant
 from tenants.names import is_schema_name
-from tenants.owner import owner_alias, owner_in
+from tenants.owner import owner_alias, owner_cursor, owner_in
 from tenants.patience import patient
 from tenants.plans import Plan, Step, Work
 from tenants.quoting import qualified
@@ -57,12 +56,7 @@ def _drop(work: Work) -> None:
     schema = _schema_of(_tenant_of(work))
     if schema is None:
         return
-    with (
-        patient(lock=_LOCK_SECONDS, using=owner_alias()),
-        owner_in("public") as owner,
-        transaction.atomic(using=owner_alias()),
-        owner.cursor() as cursor,
-    ):
+    with patient(lock=_LOCK_SECONDS, using=owner_alias()), owner_cursor() as cursor:
         tables = [qualified(schema, table) for table in _tables_in(cursor, schema)]
         if tables:
             cursor.execute(f"LOCK TABLE {', '.join(tables)} IN ACCESS EXCLUSIVE MODE")
