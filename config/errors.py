@@ -35,7 +35,7 @@ def page_for(request: HttpRequest, error: BaseException | None) -> HttpResponse 
     if isinstance(error, TenantryError) and (
         error.http_status < HTTPStatus.INTERNAL_SERVER_ERROR or _is_for_now(error)
     ):
-        headers = {"Retry-After": "30"} if _is_for_now(error) else {}
+        headers = {"Retry-After": str(unavailable.RETRY_SECONDS)} if _is_for_now(error) else {}
         if is_api(request):
             return problem(
                 error.code, error.message, error.hint, status=error.http_status, headers=headers
