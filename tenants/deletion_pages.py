@@ -8,11 +8,10 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, QueryDict
 
 from tenants import certificates, deletion, tenant_pages
-from tenants.errors import InvalidInput, TenantryError
+from tenants.errors import InvalidInput
 from tenants.lifecycle import LONGEST_REASON
 from tenants.models import Tenant
 from tenants.refused import Refused
@@ -49,22 +48,14 @@ def _certificate(tenant: Tenant) -> dict[str, Any] | None:
     }
 
 
-def _act(request: HttpRequest, tenant: Tenant) -> Refused | None:
+def _act(request: HttpRequest, tenant: Tenant) -> str | Refused:
     given = request.POST
     acts = {"delete": _delete, "undelete": _undelete}
     act = acts.get(given.get("act", ""))
     if act is None:
-        messages.error(request, "Nothing was asked for that can be done here.")
-        return None
-    try:
-        done = act(tenant, given)
-    except TenantryError as error:
-        messages.error(request, str(error))
-        return None
-    if isinstance(done, Refused):
-        return done
-    messages.success(request, f"{tenant.slug}: {done}.")
-    return None
+        raise InvalidInput("Nothing was asked for that can be done here.")
+    done = act(tenant, given)
+    return done if isinstance(done, Refused) else f"{tenant.slug}: {done}."
 
 
 def _delete(tenant: Tenant, given: QueryDict) -> str | Refused:

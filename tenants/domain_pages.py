@@ -4,12 +4,11 @@ from collections.abc import Callable
 from typing import Any, Final
 from uuid import UUID
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 
 from tenants import domains, tenant_pages
 from tenants.domains import Done, domains_of, expires_at, proof_of, state_of
-from tenants.errors import TenantryError
+from tenants.errors import InvalidInput, TenantryError
 from tenants.hosts import is_platforms_own
 from tenants.models import Domain, Tenant
 from tenants.proofs import By
@@ -54,7 +53,7 @@ def _row(domain: Domain) -> dict[str, Any]:
     }
 
 
-def _act(request: HttpRequest, tenant: Tenant) -> Refused | None:
+def _act(request: HttpRequest, tenant: Tenant) -> str | Refused:
     host, wanted = request.POST.get("domain", ""), request.POST.get("act", "")
     acts: dict[str, tuple[Callable[[], Done], str]] = {
         "add": (lambda: domains.add(tenant, host, vouched="vouched" in request.POST), "added"),
@@ -64,16 +63,12 @@ def _act(request: HttpRequest, tenant: Tenant) -> Refused | None:
         "remove": (lambda: domains.remove(tenant, host), "removed"),
     }
     if wanted not in acts:
-        messages.error(request, "Nothing was asked for that can be done here.")
-        return None
+        raise InvalidInput("Nothing was asked for that can be done here.")
     act, done_word = acts[wanted]
     try:
         done = act()
     except TenantryError as error:
         if wanted == "add":
             return Refused("domain", error, request.POST)
-        messages.error(request, str(error))
-    else:
-        word = f"is {done_word} now" if done.changed else f"is {done_word} already"
-        messages.success(request, f"{done.domain.domain} {word}.")
-    return None
+        raise
+    return f"{done.domain.domain} is {done_word} {'now' if done.changed else 'already'}."
