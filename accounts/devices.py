@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.base import SessionBase
 from django.contrib.sessions.models import Session
 from django.utils import timezone
 from django.utils.crypto import constant_time_compare
@@ -98,7 +99,7 @@ def note_device(session: SessionStore) -> None:
     session._session[DEVICE] = device  # type: ignore[attr-defined]
 
 
-def support_of(held: dict[str, Any]) -> dict[str, str]:
+def support_of(held: SessionBase | dict[str, Any]) -> dict[str, str]:
     """Return what a session says of the support access that it is; nothing if it is none."""
     return dict(held.get(SUPPORT) or {})
 

@@ -10,7 +10,7 @@ from django.utils.functional import SimpleLazyObject
 from structlog.contextvars import bind_contextvars
 
 from accounts.api_tokens import Refusal, note_refused
-from accounts.devices import note_device
+from accounts.devices import note_device, support_of
 from accounts.models import CustomUser
 from accounts.sessions import SessionStore
 from accounts.signins import note_foreign_session, note_seen
@@ -48,7 +48,7 @@ def _person(request: HttpRequest) -> Any:
     if hasattr(request, "_cached_user"):
         return request._cached_user
     # Before Django looks: it empties the session of somebody who has another password.
-    held = serving.marked(request.session)
+    held = support_of(request.session)
     user = request._cached_user = get_user(request)  # type: ignore[attr-defined]
     if held:
         return _supported(request, user, held)

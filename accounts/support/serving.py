@@ -15,7 +15,6 @@ from django.http import HttpRequest
 from accounts.models import CustomUser
 from accounts.support import ending, telling
 from accounts.support.opening import may_open
-from accounts.timeouts import SUPPORT
 from activity.requests import StandIn
 from tenants.context import current_tenant, enter_platform
 from tenants.models import SupportAccess
@@ -38,11 +37,6 @@ def mark(access: SupportAccess) -> dict[str, str]:
         "operator": access.operator_label,
         "until": access.ends_at.isoformat(),
     }
-
-
-def marked(session: Any) -> dict[str, str]:
-    """Return what a session holds of an access; nothing if it is anybody's own."""
-    return dict(session.get(SUPPORT) or {})
 
 
 def in_force(request: HttpRequest) -> InForce | None:
