@@ -20,8 +20,8 @@ from accounts.support.opening import hash_of
 from accounts.support.serving import mark, operator_may
 from accounts.timeouts import SUPPORT
 from activity import signins
-from activity.context import Actor, ActorKind
-from activity.subjects import Subject, subject_of
+from activity.requests import actor_of
+from activity.subjects import Subject
 from tenants.context import current_tenant, enter_platform
 from tenants.errors import Conflict, NotFound, TenantryError
 from tenants.models import SupportAccess, Tenant
@@ -102,13 +102,11 @@ def enter(request: HttpRequest, key: str) -> tuple[SupportAccess, CustomUser]:
             SupportAccess.objects.filter(pk=access.pk).update(entered_at=Now())
         _leave(request)
         _begin_session(request, access, person)
-        subject = subject_of(person)
-        behalf = Actor(ActorKind.PERSON, subject.id, subject.label)
         telling.tell(
             "support.entered",
             access,
             {"ends_at": access.ends_at.isoformat()},
-            inside={"actor": telling.operator_in(access), "on_behalf_of": behalf},
+            inside={"actor": telling.operator_in(access), "on_behalf_of": actor_of(person)},
             on_platform={"actor": telling.operator_on_platform(access), "on_behalf_of": None},
         )
     return access, person
