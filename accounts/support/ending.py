@@ -38,11 +38,14 @@ def end(access: SupportAccess, how: str) -> bool:
         )
         if locked is None:
             return False
+        # Without its schema, or with somebody else's, there is no record to read or to write.
+        has_record = owned(Tenant.objects.filter(pk=locked.tenant_id)) is not None
         locked.ended_how = how
-        locked.acts = _acts(locked)
+        locked.acts = _acts(locked) if has_record else 0
         locked.ended_at = locked.ends_at if how == How.EXPIRED else Now()
         locked.save(update_fields=["ended_how", "acts", "ended_at"])
-        _tell(locked, how)
+        if has_record:
+            _tell(locked, how)
     return True
 
 
@@ -79,9 +82,6 @@ def forget(tenant: Tenant) -> int:
 
 
 def _tell(access: SupportAccess, how: str) -> None:
-    if owned(Tenant.objects.filter(pk=access.tenant_id)) is None:
-        # Its schema is gone or somebody else's, whose record this is not for.
-        return
     now = context.current().actor
     if how == How.OPERATOR:
         inside: dict[str, Any] = {"actor": operator_in(access), "on_behalf_of": _behalf(access)}
@@ -115,7 +115,7 @@ def _behalf(access: SupportAccess) -> Actor:
 def _acts(access: SupportAccess) -> int:
     """Return how many events of the tenant's record tell what the operator did as the person."""
     began = access.entered_at
-    if began is None or owned(Tenant.objects.filter(pk=access.tenant_id)) is None:
+    if began is None:
         return 0
     with enter_unserved(access.tenant):
         done = ActivityEvent.objects.filter(
