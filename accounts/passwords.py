@@ -25,12 +25,6 @@ class PasswordChanged(Conflict):
         )
 
 
-def is_still(person: Any, checked: str) -> bool:
-    """Tell whether ``checked`` is the hash that is stored; if so it stays until the commit."""
-    stored = _row(person).filter(password=checked).select_for_update(no_key=True)
-    return bool(stored.values_list("pk"))
-
-
 def _row(person: Any) -> QuerySet[Any]:
     return get_user_model()._default_manager.filter(pk=person.pk)
 
@@ -44,7 +38,9 @@ def replace(person: Any, password: str) -> None:
     """
     checked = person.password
     person.set_password(password)
-    if not is_still(person, checked) and _row(person).exists():
+    # What is stored stays until the commit. Where nobody is there, saving says so.
+    stored = _row(person).select_for_update(no_key=True).values_list("password", flat=True)
+    if any(kept != checked for kept in stored):
         raise PasswordChanged
     person.save(update_fields=["password"])
 
