@@ -54,7 +54,7 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
         """The blocks of ``tenants.context`` that one is in, the innermost last."""
         self.limits = UNLIMITED
         """How long statements may take: ``tenants.patience``."""
-        self._bounds = self._bounds_anew = ""
+        self._bounds = ""
         self.point_at(None)
 
     # Where the connection is
@@ -110,8 +110,7 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
         """
         is_told = self.connection is not None and not self.is_between_transactions()
         self.limits = limits
-        self._bounds_anew = bounds_for(limits)
-        self._bounds = bounds_for(limits, amidst=True) if is_told else self._bounds_anew
+        self._bounds = bounds_for(limits, amidst=is_told)
         self.unpin()
 
     # What the open transaction knows of it
@@ -156,7 +155,7 @@ class DatabaseWrapper(base.DatabaseWrapper):  # type: ignore[misc]
     def _forget(self) -> None:
         """Note that no transaction is open that knows anything."""
         self.unpin()
-        self._bounds = self._bounds_anew
+        self._bounds = bounds_for(self.limits)
 
     def _commit(self) -> None:
         # After an error that was swallowed PostgreSQL answers COMMIT with ROLLBACK, and no error.
