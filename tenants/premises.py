@@ -162,10 +162,12 @@ def _dropping(name: str) -> Repair:
 
 
 def _making(connection: Any) -> Iterator[Finding]:
+    role = privileges.run_time_role()
+    if role is None:
+        return
     with connection.cursor() as cursor:
-        found = privileges.making(cursor)
-    if found:
-        role, statements = found
+        statements = privileges.making(cursor, role)
+    if statements is not None:
         sentence = f"{role}, who serves people, may make schemas, or temporary tables and types"
         if not statements:
             sentence += ": whoever owns the database must take CREATE and TEMPORARY away"

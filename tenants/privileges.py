@@ -107,19 +107,16 @@ def of_database(name: str, role: str) -> list[str]:
     return [f"REVOKE CREATE, TEMPORARY ON DATABASE {identifier(name)} FROM {whom}"]
 
 
-def making(cursor: Any) -> tuple[str, list[str]] | None:
-    """Return the run-time role if it may make things in the database, and what takes it away.
+def making(cursor: Any, role: str) -> list[str] | None:
+    """Return the statements that keep a role from making things; ``None`` if it makes none.
 
-    No statements where it is not up to the owner of the schemas, who does not own the database.
+    None of them where it is not up to the owner of the schemas, who does not own the database.
     """
-    role = run_time_role()
-    if role is None:
-        return None
     cursor.execute(_DATABASE, [role])
     name, is_owner, may_make = cursor.fetchone()
     if not may_make:
         return None
-    return role, of_database(name, role) if is_owner else []
+    return of_database(name, role) if is_owner else []
 
 
 def restrict(connection: Any, schema_name: str) -> None:
@@ -142,11 +139,8 @@ def settle() -> list[str]:
     if role is None:
         return []
     with owner_cursor() as cursor:
-        for statement in of_new_tables(role):
+        for statement in (*of_new_tables(role), *(making(cursor, role) or ())):
             cursor.execute(statement)
-        if found := making(cursor):
-            for statement in found[1]:
-                cursor.execute(statement)
         cursor.execute(_WRONG, _asked(role))
         wrong = [name for (name,) in cursor.fetchall()]
     for schema_name in wrong:
