@@ -828,12 +828,11 @@ def _whose(stated: str, record: str) -> str:
 
 def _compared(notes: list[Note], known: dict[int, Note]) -> list[int]:
     """Return the sizes at which the checkpoints of a proof are those that were kept."""
-    same = sorted({note.size for note in notes if note.size in known})
     for note in notes:
         if note.size in known and known[note.size].root != note.root:
             what = f"the checkpoint of {note.size} events is not the one that was kept"
             raise Wrong("altered", what)
-    return same
+    return sorted({note.size for note in notes} & known.keys())
 
 
 def _check_consistency(document: Any, keys: list[Key], kept: str, wanted: str) -> dict[str, Any]:
