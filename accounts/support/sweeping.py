@@ -20,11 +20,11 @@ def sweep() -> int:
 
     One that cannot be ended keeps no other waiting, and is tried again the next time.
     """
-    ended = sum(_is_ended(access, how) for access, how in ending.due(SupportAccess.objects.all()))
-    return ended + sum(_is_ended(access) for access in support.running())
+    ended = sum(_end_if_due(access, how) for access, how in ending.due(SupportAccess.objects.all()))
+    return ended + sum(_end_if_due(access) for access in support.running())
 
 
-def _is_ended(access: SupportAccess, how: str = "") -> bool:
+def _end_if_due(access: SupportAccess, how: str = "") -> bool:
     """End an access as it is due, or as it has lost somebody; ``False`` if it goes on."""
     try:
         why = how or _lost(access)
