@@ -18,7 +18,7 @@ WHERE NOT EXISTS (SELECT FROM {its} AS its WHERE its.app = ours.app AND its.name
 """
 
 
-def lacking(schema_name: str) -> RawSQL:
+def behind_platform(schema_name: str) -> RawSQL:
     """Return the expression that is what a schema lacks and the platform has, as ``app.name``.
 
     A value of ``Tenant.lacks``, so that noting it takes no statement of its own.
@@ -27,8 +27,8 @@ def lacking(schema_name: str) -> RawSQL:
     return RawSQL(_LACKING.format(its=its), [], JSONField())  # noqa: S611 (a name, quoted)
 
 
-def lacking_now(tenant: Tenant) -> list[str]:
+def behind_platform_now(tenant: Tenant) -> list[str]:
     """Return what the schema of a tenant that is in the table lacks."""
     rows = Tenant.objects.filter(pk=tenant.pk)
-    found: list[str] = rows.values_list(lacking(tenant.schema_name), flat=True).get()
+    found: list[str] = rows.values_list(behind_platform(tenant.schema_name), flat=True).get()
     return found

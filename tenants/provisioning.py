@@ -16,8 +16,9 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from tenants import administrators, behind, blueprint, contenttypes, operations, plans, spares
+from tenants import administrators, blueprint, contenttypes, operations, plans, spares
 from tenants.administrators import Appointment
+from tenants.behind import behind_platform, behind_platform_now
 from tenants.context import enter_platform
 from tenants.errors import Conflict
 from tenants.hosts import marker_of, owned
@@ -93,7 +94,7 @@ def _make_at_once(
     # Nobody sees it before all of it is there: the commit is what opens it.
     tenant.state = Tenant.State.ACTIVE
     # Written, and returned with the row, by the statement that inserts it.
-    tenant.lacks = behind.lacking(tenant.schema_name)
+    tenant.lacks = behind_platform(tenant.schema_name)
     _insert(request, tenant)
     administrator = _appoint(tenant, request.admin_email)
     announce(tenant, "created")
@@ -189,7 +190,7 @@ def _open(work: Work) -> None:
     """Appoint the administrator, open the tenant and record its birth, all at once."""
     tenant = unmade(work)
     work.transient["administrator"] = _appoint(tenant, work.request.get("admin_email", ""))
-    tenant.state, tenant.lacks = Tenant.State.ACTIVE, behind.lacking_now(tenant)
+    tenant.state, tenant.lacks = Tenant.State.ACTIVE, behind_platform_now(tenant)
     tenant.save(update_fields=["state", "lacks"])
     announce(tenant, "created")
 

@@ -14,10 +14,11 @@ from typing import Final
 from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 
-from tenants import behind, operations, plans
+from tenants import operations, plans
 from tenants.archive import building, contents, filling
 from tenants.archive.format import Facts
 from tenants.archive.reading import Archive, archive_at
+from tenants.behind import behind_platform_now
 from tenants.context import enter_platform, enter_unserved
 from tenants.errors import Conflict, InvalidInput
 from tenants.hosts import default_host, is_platforms_own, owned
@@ -195,7 +196,7 @@ def _load(work: Work) -> None:
 def _open(work: Work) -> None:
     tenant = unmade(work)
     tenant.state = Tenant.State(work.request["state"])
-    tenant.lacks = behind.lacking_now(tenant)
+    tenant.lacks = behind_platform_now(tenant)
     tenant.save(update_fields=["state", "lacks"])
     with enter_unserved(tenant):
         for function in contents.after_import:
