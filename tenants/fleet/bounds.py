@@ -15,7 +15,7 @@ IN_THE_WAY: Final = frozenset(
 """SQLSTATEs of what may go well a little later."""
 
 
-def state_of(error: Exception) -> str | None:
+def sqlstate_of(error: Exception) -> str | None:
     """Return the SQLSTATE of an error that PostgreSQL has answered with, through Django."""
     cause = error.__cause__
     return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)

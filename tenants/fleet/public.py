@@ -11,7 +11,7 @@ from django.db import OperationalError
 
 from tenants.backend.base import PUBLIC
 from tenants.errors import Conflict
-from tenants.fleet.bounds import IN_THE_WAY, state_of
+from tenants.fleet.bounds import IN_THE_WAY, sqlstate_of
 from tenants.owner import owner_alias, owner_in
 from tenants.patience import patient
 
@@ -50,7 +50,7 @@ def migrate_schema(
             with owner_in(schema_name), patient(lock=LOCK_SECONDS, using=owner_alias()):
                 call_command(SchemaMigrate(**streams), *arguments, **options)
         except OperationalError as error:
-            if state_of(error) not in IN_THE_WAY:
+            if sqlstate_of(error) not in IN_THE_WAY:
                 raise
             if pause is None:
                 raise Conflict(

@@ -20,7 +20,7 @@ from tenants.backend.base import PUBLIC
 from tenants.directory import tenant_called
 from tenants.errors import InvalidInput, TenantryError
 from tenants.fleet import after, lag, serving
-from tenants.fleet.bounds import IN_THE_WAY, state_of
+from tenants.fleet.bounds import IN_THE_WAY, sqlstate_of
 from tenants.fleet.crew import each
 from tenants.fleet.executing import execute
 from tenants.fleet.graph import name_of
@@ -276,5 +276,5 @@ def _failed(error: Exception) -> Outcome:
     said = " ".join(str(error).split())[:_LONGEST_ERROR]
     if not isinstance(error, TenantryError):
         said = f"{type(error).__name__}: {said}".rstrip(": ")
-    may_pass = state_of(error) in _AGAIN or _COLLIDED in said
+    may_pass = sqlstate_of(error) in _AGAIN or _COLLIDED in said
     return Outcome(said.replace("\x00", ""), may_pass=may_pass)
