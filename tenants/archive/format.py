@@ -127,7 +127,7 @@ def member_of(table: str) -> str:
 
 
 def written(manifest: Manifest) -> bytes:
-    """Return the manifest as it is stored: canonical JSON, without what is as it always was."""
+    """Return the manifest as it is stored: canonical JSON, without fields at their default."""
     return canonical(manifest.model_dump(mode="json", exclude_defaults=True))
 
 
