@@ -14,17 +14,18 @@ from accounts.factor_admin import WithSecondFactor
 from accounts.forgetting_pages import Forgettable
 from accounts.forms import CustomUserChangeForm, CustomUserCreationForm, RolesForm
 from accounts.invitation_admin import Invitable
+from accounts.locked_admin import LockedToChange
 from accounts.models import ApiToken, CustomUser
 from accounts.people_filters import PowerFilter, StateFilter
 from accounts.support import serving
 from activity import denials
 from activity.history_pages import GuardedHistory
 from activity.reading.links import LinkedToRecord
-from activity.reverting import Preview
 from tenants.sites import SoundList, platform_site, tenant_site
 
 
 class CustomUserAdmin(
+    LockedToChange,
     Invitable,
     Forgettable,
     WithSecondFactor,
@@ -159,52 +160,6 @@ class CustomUserAdmin(
         """Keep people from those who may do more."""
         return _may_touch(request, user)
 
-    def locked(self, key: Any) -> Any:
-        """Return the person with that key; with them every administrator is locked."""
-        return administrators.locked(int(key)).get(int(key))
-
-    def changeform_view(
-        self, request: HttpRequest, object_id: Any = None, *args: Any, **kwargs: Any
-    ) -> Any:
-        """Show the form or keep it; what it is compared with is locked before it is read."""
-        self._lock_for_change(request, object_id)
-        return super().changeform_view(request, object_id, *args, **kwargs)
-
-    def delete_view(self, request: HttpRequest, object_id: Any, *args: Any, **kwargs: Any) -> Any:
-        """Ask or delete; raises ``Conflict`` for the last administrator."""
-        self._lock_for_change(request, object_id)
-        return super().delete_view(request, object_id, *args, **kwargs)
-
-    def _lock_for_change(self, request: HttpRequest, object_id: Any) -> None:
-        key = str(object_id)
-        if request.method == "POST" and key.isascii() and key.isdecimal():
-            self.locked(key)
-
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        """Save what was changed and no more: of the rest somebody may have changed something."""
-        if change:
-            columns = {field.name for field in obj._meta.concrete_fields}
-            obj.save(update_fields=[name for name in form.changed_data if name in columns])
-        else:
-            super().save_model(request, obj, form, change)
-
-    def delete_model(self, request: HttpRequest, obj: Any) -> None:
-        """Delete somebody, but not the last administrator; that one is locked already."""
-        administrators.keep_one(obj)
-        super().delete_model(request, obj)
-
-    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[CustomUser]) -> None:
-        """Delete those who were chosen, one by one, so that the last administrator is noticed."""
-        for user in _locked(queryset):
-            administrators.keep_one(user)
-            user.delete()
-
-    def refuse_taking_back(self, row: Any, shown: Preview) -> None:
-        """Keep the last administrator."""
-        powers = {"is_superuser", "is_active"}
-        if any(change.name in powers and not change.then for change in shown.changes):
-            administrators.keep_one(row)
-
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """Say what goes with a person: their tokens do, which nobody may delete by themselves."""
         deleted, counts, lacking, protected = super().get_deleted_objects(objs, request)
@@ -258,7 +213,7 @@ class CustomUserAdmin(
     def _set_active(
         self, request: HttpRequest, queryset: QuerySet[CustomUser], *, to: bool
     ) -> None:
-        chosen = [user for user in _locked(queryset) if user.is_active != to]
+        chosen = [user for user in self.locked_among(queryset) if user.is_active != to]
         allowed = [
             user for user in chosen if _may_touch(request, user) and user.pk != request.user.pk
         ]
@@ -298,13 +253,6 @@ def _may_touch(request: HttpRequest, user: Any) -> bool:
     names = theirs.values_list("content_type__app_label", "codename")
     held = {f"{app}.{codename}" for app, codename in names}
     return not user.is_superuser and held <= me.get_all_permissions()
-
-
-def _locked(chosen: QuerySet[CustomUser]) -> list[CustomUser]:
-    """Return who was chosen, as they are now; with them every administrator is locked."""
-    keys = [user.pk for user in chosen]
-    people = administrators.locked(*keys)
-    return [people[key] for key in keys if key in people]
 
 
 def _people(count: int) -> str:
