@@ -36,6 +36,7 @@ from tenants import hosts, provisioning
 from tenants.context import enter_platform, enter_tenant, start_on_platform
 from tenants.models import Tenant
 from tenants.requests import TenantRequest
+from tests.databases import drop_database
 
 PASSWORD = "correct horse battery staple"
 CANARY = {"acme": "canary-of-acme", "globex": "canary-of-globex"}
@@ -243,13 +244,12 @@ def _database(name: str, template: str = "template1") -> Iterator[Any]:
     with closing(psycopg2.connect(**_dsn(settings.DATABASES["default"], "postgres"))) as server:
         server.autocommit = True
         with server.cursor() as cursor:
-            drop = f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)'
-            cursor.execute(drop)
+            drop_database(cursor, name)
             try:
                 cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
                 yield cursor
             finally:
-                cursor.execute(drop)
+                drop_database(cursor, name)
 
 
 def _dsn(place: dict[str, Any], name: str) -> dict[str, Any]:

@@ -22,6 +22,7 @@ import psycopg2
 
 from config.environment import CHECKOUT
 from tenants.names import new_schema_name
+from tests.databases import drop_database
 
 COLUMN = "nickname"
 
@@ -244,7 +245,7 @@ def copy_of(environment: dict[str, str], directory: Path, suffix: str = "fleet")
     with closing(psycopg2.connect(server)) as administrator:
         administrator.autocommit = True
         with administrator.cursor() as cursor:
-            cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            drop_database(cursor, name)
             cursor.execute(f'CREATE DATABASE "{name}" TEMPLATE "{url.path[1:]}"')
             try:
                 fleet = Fleet({**os.environ, **environment, "DATABASE_URL": copy}, None, directory)
@@ -253,4 +254,4 @@ def copy_of(environment: dict[str, str], directory: Path, suffix: str = "fleet")
                 yield fleet
                 fleet.leave()
             finally:
-                cursor.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+                drop_database(cursor, name)

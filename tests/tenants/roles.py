@@ -18,6 +18,7 @@ import pytest
 from django.conf import settings
 
 from config.environment import CHECKOUT
+from tests.databases import drop_database
 
 # Each process that runs tests has roles of its own: they belong to the whole server.
 NAME = f"{settings.DATABASES['default']['NAME']}_roles{os.environ.get('PYTEST_XDIST_WORKER', '')}"
@@ -100,7 +101,7 @@ def url(role: str) -> str:
 
 
 def _drop(cursor: Any) -> None:
-    cursor.execute(f'DROP DATABASE IF EXISTS "{NAME}" WITH (FORCE)')
+    drop_database(cursor, NAME)
     for role in (OWNER, APP):
         cursor.execute(f'DROP ROLE IF EXISTS "{role}"')
 
