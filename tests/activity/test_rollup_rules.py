@@ -24,13 +24,13 @@ from tenants.errors import InvalidInput
 from tenants.models import Tenant, TenantFigure, TenantMonth
 from tests.activity.test_rollups_property import (
     PEOPLE,
+    YEAR,
     ZONES,
     a_world,
     an_event,
     insert,
 )
 
-YEAR = timezone.now().year
 JULY = [datetime(YEAR, 7, day, 12, tzinfo=UTC) for day in range(1, 29)]
 LAST_YEAR = Period(date(YEAR, 3, 1), timezone.now().date())
 

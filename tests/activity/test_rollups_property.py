@@ -37,9 +37,12 @@ EXAMPLES = int(os.environ.get("TEST_ROLLUPS_EXAMPLES", "10"))
 NOW = datetime.now(UTC).replace(microsecond=0)
 ZONES = ("Europe/Berlin", "America/New_York", "Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC")
 PEOPLE = [f"0000000{n}-0000-4000-8000-00000000000{n}" for n in range(1, 5)]
+YEAR = (NOW - timedelta(306)).year
+"""The newest of which October is over, whatever day it is today."""
 # Hours around the ends of days, weeks and months in several zones, and both changes of the clocks.
 MOMENTS = [
-    datetime(NOW.year, month, day, tzinfo=UTC) + timedelta(hours=hour, minutes=59)
+    datetime(year, month, day, tzinfo=UTC) + timedelta(hours=hour, minutes=59)
+    for year in (NOW.year - 1, NOW.year)
     for month, day in ((3, 28), (3, 29), (6, 29), (7, 1), (7, 15), (8, 31), (9, 1), (10, 24))
     for hour in (3, 10, 21, 22, 23)
 ]
@@ -578,9 +581,9 @@ def test_attempts_are_counted_after_their_event_was_erased(committed):
 def test_a_week_in_two_months_counts_somebody_once_whichever_day_is_folded_first(committed):
     with a_world() as world:
         for month, day in ((7, 1), (6, 29), (7, 15), (7, 3), (6, 30), (7, 14), (7, 14), (6, 22)):
-            happens_at(datetime(NOW.year, month, day, 12, tzinfo=UTC))
+            happens_at(datetime(YEAR, month, day, 12, tzinfo=UTC))
             world.settle()
-        july = Period(date(NOW.year, 7, 1), date(NOW.year, 7, 18))
+        july = Period(date(YEAR, 7, 1), date(YEAR, 7, 18))
 
         check(world)
         assert [people for _, people in reading.people_per_week(july)] == [1, 0, 1]
