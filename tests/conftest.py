@@ -27,6 +27,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 from django.test import Client
 from django.test.utils import setup_databases, teardown_databases
+from django.utils import timezone
 
 from accounts.models import CustomUser
 from activity.models import ActivityEvent
@@ -298,6 +299,16 @@ def commits(
         return committed
 
     monkeypatch.setattr(BaseHandler, "make_view_atomic", make)
+
+
+@pytest.fixture
+def still(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have it stay one moment in Python, so that no midnight passes between two looks at the clock.
+
+    The database's clock goes on.
+    """
+    moment = timezone.now()
+    monkeypatch.setattr(timezone, "now", lambda: moment)
 
 
 @pytest.fixture

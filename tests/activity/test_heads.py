@@ -144,7 +144,7 @@ class TestSince:
         assert (verdict.since, verdict.events) == (segments[-1].first, segments[-1].events)
 
     def test_from_a_day_on_everything_sealed_since_is_looked_at(self, sealed):
-        verdict = verify(timezone.now().date())
+        verdict = verify(Segment.objects.earliest("number").sealed_at.date())
 
         assert (verdict.since, verdict.events) == (0, ActivityEvent.objects.count())
 

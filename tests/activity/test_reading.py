@@ -125,7 +125,7 @@ def test_terms_that_stand_together_must_all_hold(mixed):
 
 def test_a_day_is_whole_and_a_moment_is_exact(mixed):
     middle = mixed[50]
-    day = f"{middle.occurred_at:%Y-%m-%d}"
+    day = f"{mixed[-1].occurred_at:%Y-%m-%d}"
     moment = middle.occurred_at.isoformat(timespec="milliseconds")
 
     floor = first_id_at(middle.occurred_at)

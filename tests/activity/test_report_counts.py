@@ -294,7 +294,7 @@ def test_nothing_of_another_tenant_is_counted(globex, berlin):
         assert not [row for row in rows(name) if any(row[1:])], name
 
 
-def test_the_month_that_is_not_over_is_counted_up_to_today(berlin):
+def test_the_month_that_is_not_over_is_counted_up_to_today(berlin, still):
     today = timezone.now().astimezone(BERLIN).date()
     noon = datetime.combine(today, datetime.min.time(), BERLIN).astimezone(UTC)
     happened(event(noon, "session.started", actor_id=f"id-{n}") for n in range(90))

@@ -176,7 +176,7 @@ def test_any_text_is_a_day_or_refused(text):
     assert day is None or day.isoformat() == text
 
 
-def test_without_days_it_is_the_last_thirty_of_the_tenant(acme):
+def test_without_days_it_is_the_last_thirty_of_the_tenant(acme, still):
     acme.time_zone = "Pacific/Kiritimati"
     with enter_tenant(acme):
         period = period_between("", "")

@@ -406,7 +406,7 @@ def test_what_two_people_did_by_command_is_not_added_up_as_one_persons(lab, monk
         context._of_process.cache_clear()
         settle()
         fold()
-        rows = build("admin-changes", last_days(1)).rows
+        rows = build("admin-changes", last_days(2)).rows
 
     assert sorted(
         (row[1].partition("@")[0], row[3]) for row in rows if row[2] == "group.changed"

@@ -165,7 +165,7 @@ def test_a_preview_says_what_the_file_then_holds(at_lab):
     wish = Wish(name="Events", source="events", cron="0 7 * * *", span="last-2", form="ndjson")
     schedule = schedules.create(ann(), wish)
     make_due(schedule)
-    said = preview(wish, ann())
+    said = preview(wish, ann(), now=now(schedule).next_at)
     running.visit()
 
     job = ExportJob.objects.get(schedule_id=schedule.pk)

@@ -199,7 +199,7 @@ def test_a_long_period_goes_on_on_further_pages(busy, told):
 # Asking for it
 
 
-def test_the_days_of_a_summary_are_checked(in_acme):
+def test_the_days_of_a_summary_are_checked(in_acme, still):
     assert summary.checked({"since": "2026-03-09", "until": "2026-03-15"}) == {
         "since": "2026-03-09",
         "until": "2026-03-15",
@@ -223,7 +223,7 @@ def test_the_pieces_are_the_file(busy):
     assert content.rstrip().endswith(b"%%EOF")
 
 
-def test_the_panel_answers_with_it_and_records_what_left(browser, busy, bob, recorded, told):
+def test_the_panel_answers_with_it_and_records_what_left(browser, busy, bob, recorded, told, still):
     response = browser(busy, bob).get(PAGE, {"since": "2026-03-09", "until": "2026-03-15"})
     content = b"".join(response)
 
