@@ -16,7 +16,7 @@ from tenants import deletion, lifecycle
 from tenants.context import enter_living, enter_platform, enter_tenant, enter_unserved
 from tenants.errors import TenantUnavailable
 from tenants.models import RecordCheck, Tenant
-from tests.activity.settling import settle, until
+from tests.activity.settling import settle, settled
 from tests.activity.test_sealing import happen
 
 
@@ -32,20 +32,8 @@ def closed(lab, request):
         deletion.schedule(lab, reason="unpaid")
     lab.refresh_from_db()
     with enter_unserved(lab):
-        until_ripe()
+        settled()
     return lab
-
-
-def until_ripe():
-    def is_ripe():
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT max(xid) < pg_snapshot_xmin(pg_current_snapshot())::text::bigint"
-                " FROM activity_activityevent"
-            )
-            return cursor.fetchone() == (True,)
-
-    until(is_ripe)
 
 
 def unsealed(tenant):
