@@ -34,3 +34,8 @@ def made(tenant, by, form="csv", source="events", **filters):
 def files(place):
     """The names of all files below a directory."""
     return sorted(str(p.relative_to(place)) for p in place.rglob("*") if p.is_file())
+
+
+def reset_by_peer(*_):
+    """What a storage that does not answer does instead of what it was asked for."""
+    raise ConnectionResetError("reset by peer")

@@ -11,7 +11,7 @@ from activity.models import ExportJob
 from tenants.context import enter_tenant
 from tests.api import API, program, token_of
 from tests.exports import exports_of_its_own as exports_of_its_own
-from tests.exports import made
+from tests.exports import made, reset_by_peer
 
 EXPORTS = f"{API}exports"
 JSON = "application/json"
@@ -72,9 +72,6 @@ def test_a_program_asks_looks_and_takes(acme, ann, recorded):
 
 def test_a_storage_that_does_not_answer_is_said_and_costs_no_file(acme, ann, monkeypatch):
     job = made(acme, ann)
-
-    def reset_by_peer(*_):
-        raise ConnectionResetError("reset by peer")
 
     monkeypatch.setattr(FileSystemStorage, "_open", reset_by_peer)
     for what in ("download", "manifest"):

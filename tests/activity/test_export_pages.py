@@ -17,7 +17,7 @@ from activity.models import ActivityEvent, ExportJob
 from activity.recording import record
 from tenants.context import enter_platform, enter_tenant
 from tests.exports import exports_of_its_own as exports_of_its_own
-from tests.exports import made
+from tests.exports import made, reset_by_peer
 
 PAGE = "/admin/exports/"
 NEW = f"{PAGE}new/"
@@ -249,10 +249,6 @@ def test_a_storage_that_does_not_answer_costs_neither_the_file_nor_the_link(
     answer, whole = taken(client, link)
     assert answer.status_code == 200
     assert hashlib.sha256(whole).hexdigest() == job.sha256
-
-
-def reset_by_peer(*_):
-    raise ConnectionResetError("reset by peer")
 
 
 @pytest.mark.parametrize("named", ["{theirs}", "{own}/../../{theirs}"])

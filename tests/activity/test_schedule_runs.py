@@ -32,6 +32,7 @@ from tenants.context import current_scope, enter_platform, enter_tenant
 from tenants.errors import Conflict
 from tenants.models import Due, Tenant
 from tests.conftest import PASSWORD
+from tests.exports import reset_by_peer
 
 Step, Outcome = Schedule.Step, Schedule.Outcome
 
@@ -254,9 +255,6 @@ def test_a_storage_that_does_not_answer_is_asked_again(at_lab, monkeypatch, deli
     schedule = made(delivery=delivery)
     make_due(schedule)
 
-    def reset_by_peer(*_):
-        raise ConnectionResetError("reset by peer")
-
     with monkeypatch.context() as away:
         away.setattr(FileSystemStorage, "_open", reset_by_peer)
         running.visit()
@@ -339,9 +337,6 @@ def test_a_schedule_whose_files_cannot_be_deleted_stays(at_lab, monkeypatch):
     schedule = made(delivery="storage")
     make_due(schedule)
     running.visit()
-
-    def reset_by_peer(*_):
-        raise ConnectionResetError("reset by peer")
 
     monkeypatch.setattr(FileSystemStorage, "delete", reset_by_peer)
     with pytest.raises(keeping.StorageUnavailable):
