@@ -24,6 +24,7 @@ from tenants.context import enter_tenant
 from tenants.errors import Conflict
 from tenants.models import Tenant
 from tests.accounts.test_passwords import BrokenServer
+from tests.activity.settling import until
 
 OLD = "an old bridge over a river"
 NEW = "a new bridge over a river"
@@ -77,8 +78,7 @@ class Others:
         thread = threading.Thread(target=work)
         self.threads.append(thread)
         thread.start()
-        while thread.is_alive() and waiting() < len(self.threads):
-            pass
+        until(lambda: not thread.is_alive() or waiting() >= len(self.threads))
 
     def end(self) -> list[Any]:
         for thread in self.threads:

@@ -33,7 +33,7 @@ from activity.schedules.wishes import Wish
 from activity.verifying import verify
 from tenants.context import enter_tenant
 from tenants.models import Tenant
-from tests.activity.settling import settle
+from tests.activity.settling import settle, until
 from tests.activity.test_forgetting import EMAIL, NAME, found_anywhere, lived
 
 WISH = Wish(name="Sign-ins", source="sign-ins", cron="daily", delivery="storage")
@@ -306,7 +306,7 @@ def test_l13_an_erasure_waits_for_what_is_being_kept_of_somebody(
         eraser = Somebody(lab)
         eraser.steps.append(lambda: erasing.begin(people().find(EMAIL), "request 1"))
         eraser.turn.release()
-        until_somebody_waits()
+        until(somebody_waits)
         assert CustomUser.objects.filter(email=EMAIL).exists()
         somebody.commit()
         eraser.done.acquire()
@@ -317,12 +317,10 @@ def test_l13_an_erasure_waits_for_what_is_being_kept_of_somebody(
         assert is_gone(lab)
 
 
-def until_somebody_waits() -> None:
-    waits = False
-    while not waits:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted")
-            waits = cursor.fetchone()[0]
+def somebody_waits() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])
 
 
 def signed_in_browser(lab: Tenant, user: CustomUser) -> Client:
