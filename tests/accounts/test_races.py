@@ -23,7 +23,7 @@ from activity.forgetting.people import people
 from tenants.context import enter_tenant
 from tenants.errors import Conflict
 from tenants.models import Tenant
-from tests.accounts.test_passwords import BrokenServer
+from tests.accounts.test_passwords import BrokenServer, better_hashes
 from tests.activity.settling import until
 
 OLD = "an old bridge over a river"
@@ -186,11 +186,7 @@ def test_a_form_that_is_kept_meanwhile_brings_no_password_back(lab: Tenant) -> N
 def test_a_better_hash_of_a_password_that_is_void_is_not_kept(lab: Tenant, settings: Any) -> None:
     with enter_tenant(lab):
         leaver = person("leaver")
-        # The same password would be hashed in another way now.
-        settings.PASSWORD_HASHERS = [
-            "django.contrib.auth.hashers.PBKDF2PasswordHasher",
-            *settings.PASSWORD_HASHERS,
-        ]
+        better_hashes(settings)
         client = client_of(lab)
         with others_waiting(
             lambda: client.post("/accounts/login/", {"login": "leaver", "password": OLD})
@@ -214,18 +210,15 @@ class Watching(Outbox):
         return super().send_messages(messages)
 
 
-class Refusing(BrokenServer):
-    """A mail server that is down, in this module."""
-
-
 @pytest.mark.parametrize(
-    ("server", "said"), [(Watching, "was sent a link to choose"), (Refusing, "could not be sent")]
+    ("server", "said"),
+    [(Watching, "was sent a link to choose"), (BrokenServer, "could not be sent")],
 )
 @pytest.mark.parametrize("door", ["void", "link", "add"])
 def test_the_mail_leaves_after_the_commit_and_the_page_says_what_became_of_it(
     lab: Tenant, settings: Any, server: type[BaseEmailBackend], said: str, door: str
 ) -> None:
-    settings.EMAIL_BACKEND = f"{__name__}.{server.__name__}"
+    settings.EMAIL_BACKEND = f"{server.__module__}.{server.__name__}"
     Watching.seen.clear()
     with enter_tenant(lab):
         chief, leaver = administrator("chief"), person("leaver")
