@@ -4,19 +4,17 @@ import json
 import uuid
 
 import pytest
-from django.contrib.auth.models import Permission
 from django.test import Client
 from django.utils import timezone
 
-from accounts.models import CustomUser
 from activity.models import ExportJob, Schedule
 from activity.schedules import delivering, keeping, running, steps
 from activity.schedules.wishes import Wish
 from tenants.context import enter_platform, enter_tenant
 from tests.activity.test_api_schema import described as described
 from tests.activity.test_api_schema import fits
+from tests.activity.test_schedules import operator_who_reads_the_record
 from tests.api import API, program, token_of
-from tests.conftest import PASSWORD
 from tests.exports import exports_of_its_own as exports_of_its_own
 
 SCHEDULES = f"{API}schedules"
@@ -128,8 +126,7 @@ def test_a_preview_is_a_look_at_what_it_is_of(acme, ann, recorded):
 
 def test_a_preview_shows_no_tenant_to_whom_may_see_none(db):
     with enter_platform():
-        petra = CustomUser.objects.create_user("petra", "p@p.example", PASSWORD, is_staff=True)
-        petra.user_permissions.add(Permission.objects.get(codename="view_activityevent"))
+        petra = operator_who_reads_the_record()
     client = client_of(None, petra)
 
     for refused in (
