@@ -18,7 +18,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLResolver, get_resolver
 from django.utils.functional import SimpleLazyObject
 
-from accounts import second_factors
+from accounts import factor_codes, second_factors
 from accounts.models import CustomUser
 from accounts.support import ending, opening, refusals
 from accounts.tasks import end_support
@@ -64,6 +64,13 @@ def inside(browser: Browser, acme: Tenant, olga: CustomUser) -> Client:
     answer = client.post(open_for(acme, olga))
     assert answer.status_code == 302, answer.content
     return client
+
+
+def switch_on(person: CustomUser) -> list[str]:
+    """Give somebody a second factor, in the place one is in; returns their recovery codes."""
+    secret = factor_codes.new_secret()
+    code = factor_codes.code_at(secret, int(time.time()) // 30)
+    return second_factors.switch_on(person, secret, code)
 
 
 def the_access() -> SupportAccess:
@@ -166,13 +173,8 @@ def test_attempts_that_the_limit_refuses_are_recorded_too(browser, acme, olga, s
 
 
 def test_the_code_is_asked_of_an_operator_who_has_a_second_factor(browser, acme, olga):
-    from accounts import factor_codes
-
-    secret = factor_codes.new_secret()
     with enter_platform():
-        recovery = second_factors.switch_on(
-            olga, secret, factor_codes.code_at(secret, int(time.time()) // 30)
-        )
+        recovery = switch_on(olga)
     client = browser(None, olga)
     assert (
         "not the right code" in client.post(console_of(acme), wanted(code="123")).content.decode()

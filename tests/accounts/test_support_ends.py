@@ -1,6 +1,5 @@
 """How support access ends where nobody, or somebody else than usual, ends it: who, and isolated."""
 
-import time
 from datetime import timedelta
 from io import StringIO
 
@@ -8,7 +7,6 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from accounts import factor_codes, second_factors
 from accounts.models import CustomUser
 from accounts.tasks import end_support
 from tenants.context import enter_platform, enter_tenant
@@ -22,19 +20,12 @@ from tests.accounts.test_support import (
     open_for,
     platform_events,
     shift,
+    switch_on,
     the_access,
 )
 from tests.conftest import CANARY
 
 __all__ = ["inside", "olga"]
-
-
-def _switch_on_factor(tenant: Tenant, person: CustomUser) -> None:
-    secret = factor_codes.new_secret()
-    with enter_tenant(tenant):
-        second_factors.switch_on(
-            person, secret, factor_codes.code_at(secret, int(time.time()) // 30)
-        )
 
 
 # Sessions that somebody else ends
@@ -57,8 +48,8 @@ def test_voiding_the_person_s_password_is_an_administrator_s_end(
 
 
 def test_taking_the_second_factor_away_is_an_administrator_s_end(inside, browser, acme, ann, bob):
-    _switch_on_factor(acme, ann)
     with enter_tenant(acme):
+        switch_on(ann)
         CustomUser.objects.filter(pk=bob.pk).update(is_superuser=True)
     page = f"/admin/accounts/customuser/{ann.pk}/take-second-factor-away/"
     form = {"reason": "phone lost", "username": "ann"}
@@ -67,7 +58,8 @@ def test_taking_the_second_factor_away_is_an_administrator_s_end(inside, browser
 
 
 def test_taking_it_away_by_command_is_an_operator_s_end(inside, acme, ann, recorded):
-    _switch_on_factor(acme, ann)
+    with enter_tenant(acme):
+        switch_on(ann)
     words = ("--tenant", "acme", "--person", "ann", "--reason", "phone lost", "--yes", "--json")
     call_command("account", "second-factor", "reset", *words, stdout=StringIO())
     assert the_access().ended_how == "platform"

@@ -5,7 +5,6 @@ erased is refused; what names them is found once its transaction is over, and ce
 """
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -17,7 +16,7 @@ from django.db import connection, transaction
 from django.test import Client
 from django.utils import timezone
 
-from accounts import adapter, api_tokens, factor_codes, second_factors, token_pages
+from accounts import adapter, api_tokens, token_pages
 from accounts.admin import CustomUserAdmin
 from accounts.models import ApiToken, CustomUser, Membership
 from activity.forgetting import erasing, settling, tasks
@@ -33,6 +32,7 @@ from activity.schedules.wishes import Wish
 from activity.verifying import verify
 from tenants.context import enter_tenant
 from tenants.models import Tenant
+from tests.accounts.test_support import switch_on
 from tests.activity.settling import settle, until
 from tests.activity.test_forgetting import EMAIL, NAME, found_anywhere, lived
 
@@ -250,12 +250,6 @@ def stale(lab: Tenant) -> Iterator[CustomUser]:
     assert not CustomUser.objects.filter(pk=user.pk).exists()
     assert erasing.sweep() == 1
     assert is_gone(lab)
-
-
-def switch_on(user: CustomUser) -> None:
-    secret = factor_codes.new_secret()
-    code = factor_codes.code_at(secret, int(time.time()) // 30)
-    second_factors.switch_on(user, secret, code)
 
 
 def set_password(user: CustomUser) -> None:
