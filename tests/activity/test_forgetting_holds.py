@@ -8,7 +8,6 @@ from accounts.models import CustomUser
 from activity.context import Actor, ActorKind, Channel, Context, acting_as
 from activity.forgetting import erasing, holds, places
 from activity.forgetting.people import people
-from activity.jobs import keeping
 from activity.models import ActivityEvent, Hold
 from activity.models.rules import EVERYBODY
 from activity.recording import record
@@ -23,6 +22,7 @@ from tests.activity.test_forgetting import (
     lived,
     person_called,
 )
+from tests.activity.test_forgetting_elsewhere import keep_file
 from tests.exports import exports_of_its_own as exports_of_its_own
 from tests.exports import files
 
@@ -31,10 +31,6 @@ pytestmark = pytest.mark.usefixtures("exports_of_its_own")
 
 def person(user):
     return Actor(ActorKind.PERSON, str(user.public_id), str(user))
-
-
-def keep_file(lab):
-    keeping.put_text(b"month end", f"{lab.pk}/schedule-x/20260101T000000Z.csv")
 
 
 def certificates():
