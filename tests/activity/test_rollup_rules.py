@@ -42,6 +42,13 @@ def world(django_db_setup, django_db_blocker):
         yield world
 
 
+def put(values, times):
+    """Let what has these values happen so often."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        for _ in range(times):
+            insert(cursor, values)
+
+
 def fails(at, account=PEOPLE[0], ip="192.0.2.7", times=1, count=None):
     """Let somebody fail to sign in."""
     values = an_event(random.Random(1)) | {
@@ -49,9 +56,7 @@ def fails(at, account=PEOPLE[0], ip="192.0.2.7", times=1, count=None):
         "type": "user", "target": account, "ip": ip, "at": at,
         "details": json.dumps({} if count is None else {"count": count}),
     }  # fmt: skip
-    with transaction.atomic(), connection.cursor() as cursor:
-        for _ in range(times):
-            insert(cursor, values)
+    put(values, times)
 
 
 def acts(at, person, times=1):
@@ -60,9 +65,7 @@ def acts(at, person, times=1):
         "action": "session.started", "outcome": "success", "kind": "person", "actor": person,
         "at": at, "details": "{}",
     }  # fmt: skip
-    with transaction.atomic(), connection.cursor() as cursor:
-        for _ in range(times):
-            insert(cursor, values)
+    put(values, times)
 
 
 def days_with(network=10**6, name=10**6, period=LAST_YEAR):
@@ -281,9 +284,7 @@ def does(action, times=1):
         "action": action, "outcome": "success", "kind": "person", "actor": PEOPLE[0],
         "type": "user", "target": PEOPLE[1], "at": JULY[5], "details": "{}",
     }  # fmt: skip
-    with transaction.atomic(), connection.cursor() as cursor:
-        for _ in range(times):
-            insert(cursor, values)
+    put(values, times)
 
 
 def test_a_recount_agrees_on_every_action_there_is(world):
