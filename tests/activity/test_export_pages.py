@@ -70,21 +70,19 @@ def test_the_list_shows_what_who_how_large_and_its_checksum(acme, ann, bob, brow
     assert "Download" in text(browser(acme, ann).get(PAGE))
 
 
+def running_job(tenant, by, **fields):
+    """Have a job of somebody's run for two seconds, with what it has done so far."""
+    with enter_tenant(tenant):
+        job = asking.request("events", {}, "csv", by=by)
+        now = timezone.now()
+        begun = {"state": "running", "attempts": 1, "started_at": now - timedelta(seconds=2)}
+        ExportJob.objects.filter(pk=job.pk).update(**begun, progressed_at=now, **fields)
+
+
 def test_progress_is_shown_with_rate_and_time_left_and_the_list_alone_can_be_fetched(
     acme, ann, browser
 ):
-    with enter_tenant(acme):
-        job = asking.request("events", {}, "csv", by=ann)
-        now = timezone.now()
-        ExportJob.objects.filter(pk=job.pk).update(
-            state="running",
-            attempts=1,
-            rows_done=250_000,
-            rows_expected=1_000_000,
-            bytes=80_000_000,
-            started_at=now - timedelta(seconds=2),
-            progressed_at=now,
-        )
+    running_job(acme, ann, rows_done=250_000, rows_expected=1_000_000, bytes=80_000_000)
     answer = browser(acme, ann).get(f"{PAGE}list/")
     shown = text(answer)
 
@@ -97,17 +95,7 @@ def test_progress_is_shown_with_rate_and_time_left_and_the_list_alone_can_be_fet
 
 
 def test_more_rows_than_were_expected_are_not_said_to_be_of_fewer(acme, ann, browser):
-    with enter_tenant(acme):
-        job = asking.request("events", {}, "csv", by=ann)
-        now = timezone.now()
-        ExportJob.objects.filter(pk=job.pk).update(
-            state="running",
-            attempts=1,
-            rows_done=72_642,
-            rows_expected=28_186,
-            started_at=now - timedelta(seconds=2),
-            progressed_at=now,
-        )
+    running_job(acme, ann, rows_done=72_642, rows_expected=28_186)
     answer = browser(acme, ann).get(f"{PAGE}list/")
 
     assert "72,642 rows ·" in text(answer)
