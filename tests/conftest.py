@@ -283,6 +283,20 @@ def recorded(db: None) -> Callable[..., list[ActivityEvent]]:
 
 
 @pytest.fixture
+def broken(db: None) -> Callable[[Tenant, str], None]:
+    """Return what makes a tenant's record refuse the events of an action."""
+
+    def break_it(tenant: Tenant, action: str) -> None:
+        with enter_tenant(tenant), connection.cursor() as cursor:
+            cursor.execute(
+                "ALTER TABLE activity_activityevent ADD CONSTRAINT broken"
+                f" CHECK (action <> '{action}') NOT VALID"
+            )
+
+    return break_it
+
+
+@pytest.fixture
 def commits(
     monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Callable[..., Any]
 ) -> None:

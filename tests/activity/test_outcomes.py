@@ -62,20 +62,6 @@ urlpatterns = [
 ours = override_settings(ROOT_URLCONF=__name__)
 
 
-@pytest.fixture
-def broken():
-    """Return what makes a tenant's record refuse the events of an action."""
-
-    def break_it(tenant, action):
-        with enter_tenant(tenant), connection.cursor() as cursor:
-            cursor.execute(
-                "ALTER TABLE activity_activityevent ADD CONSTRAINT broken"
-                f" CHECK (action <> '{action}') NOT VALID"
-            )
-
-    return break_it
-
-
 # Kept until the transaction is over
 
 
