@@ -18,7 +18,7 @@ class ActivityConfig(AppConfig):
         from activity.overview import page, summary
         from activity.rollups import figures
         from activity.schedules import agenda, making
-        from activity.sealing import alarms, sealer
+        from activity.sealing import alarms, sealer, signers
         from tenants import privileges, purging, sites, surroundings
         from tenants.archive import contents
 
@@ -30,6 +30,7 @@ class ActivityConfig(AppConfig):
         schedules.declare_models()
         contents.before_export += [floods.settle_now, sealer.seal_now, rollups.fold_now]
         contents.after_import += [sealer.arrive, rollups.arrive, agenda.keep]
+        contents.to_do.append(signers.remaining)
         contents.leave_out("activity_exportjob", "files of exports stay where they were made")
         purging.register("figures of days", figures.forget)
         purging.register("files of exports", keeping.drop_all_of)

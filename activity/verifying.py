@@ -16,7 +16,7 @@ from typing import Any
 from activity import differences
 from activity.differences import Wrong
 from activity.models import Segment
-from activity.sealing import heads, keys, notes, rows, sealer, starts, tiles
+from activity.sealing import heads, keys, notes, rows, sealer, signers, starts, tiles
 from activity.sealing.heads import Kept
 from activity.sealing.notes import BadSignature, NoteError, UnknownKey
 from activity.sealing.outside import Outside
@@ -181,13 +181,12 @@ class _Run:
         try:
             checkpoint = notes.checked(segment.note, self.keys)
         except UnknownKey as error:
-            raise _found(
-                "missing key", f"its checkpoint cannot be checked: {error}", segment
-            ) from None
+            what = f"its checkpoint cannot be checked: {_words(error)}; {signers.REMEDY}"
+            raise _found("missing key", what, segment) from None
         except BadSignature as error:
-            raise _found("bad signature", f"its checkpoint: {error}", segment) from None
+            raise _found("bad signature", f"its checkpoint: {_words(error)}", segment) from None
         except NoteError as error:
-            raise _found("altered", f"its checkpoint is none: {error}", segment) from None
+            raise _found("altered", f"its checkpoint is none: {_words(error)}", segment) from None
         if checkpoint.origin != sealer.origin():
             what = f"its checkpoint is of another record, {checkpoint.origin}"
             raise _found("foreign", what, segment)
@@ -274,6 +273,11 @@ def _found(
     kind: str, what: str, segment: Segment, number: int | None = None, event_id: str = ""
 ) -> _Found:
     return _Found(Wrong(kind, what, segment.number, number, event_id))
+
+
+def _words(error: NoteError) -> str:
+    """Return a sentence without its full stop: it becomes part of another."""
+    return str(error).removesuffix(".")
 
 
 def _stored(level: int, start: int, stop: int) -> bytes | None:

@@ -16,6 +16,8 @@ before_export: list[Callable[[], None]] = []
 """Called inside the tenant before its rows are read, in a transaction."""
 after_import: list[Callable[[], None]] = []
 """Called inside the tenant when its rows are there, in the transaction that opens it."""
+to_do: list[Callable[[], list[str]]] = []
+"""Asked inside the tenant that was imported: what its operator still has to do, in sentences."""
 
 
 def leave_out(table: str, why: str) -> None:

@@ -39,11 +39,15 @@ _LATEST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, kw_only=True)
 class Imported:
-    """What an import made. ``claims`` are domains that the customer has to prove again."""
+    """What an import made. ``claims`` are domains that the customer has to prove again.
+
+    ``to_do`` are sentences: what the operator has to do before all of it works here.
+    """
 
     tenant: Tenant
     rows: int
     claims: tuple[str, ...]
+    to_do: tuple[str, ...]
 
 
 def import_archive(
@@ -70,7 +74,14 @@ def import_archive(
     tenant = work.tenant
     if tenant is None:
         raise Conflict("the import was given up meanwhile.", "Ask for it again.")
-    return Imported(tenant=tenant, rows=archive.manifest.rows, claims=tuple(work.request["claims"]))
+    with enter_unserved(tenant):
+        to_do = tuple(sentence for function in contents.to_do for sentence in function())
+    return Imported(
+        tenant=tenant,
+        rows=archive.manifest.rows,
+        claims=tuple(work.request["claims"]),
+        to_do=to_do,
+    )
 
 
 def check(archive: Archive, slug: str = "") -> str:

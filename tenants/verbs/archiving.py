@@ -84,6 +84,7 @@ class Import(Verb):
                     "tenant": described(tenant),
                     "rows": imported.rows,
                     "domains_to_verify": list(imported.claims),
+                    "to_do": list(imported.to_do),
                 }
             )
             return
@@ -91,6 +92,8 @@ class Import(Verb):
         output.say(f"imported {tenant.slug} ({state}): {imported.rows} rows")
         for domain in imported.claims:
             output.say(f"  {domain} has to be verified here before it is served")
+        for sentence in imported.to_do:
+            output.say(f"  {sentence}")
 
     def _rehearse(self, path: Path | None, options: argparse.Namespace, output: Output) -> None:
         with archive_at(path) as archive:

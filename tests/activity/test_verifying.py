@@ -284,6 +284,32 @@ def test_a_seal_under_a_key_that_nobody_knows_is_named(sealed, monkeypatch):
     assert verify().wrong.kind == "missing key"
 
 
+def test_who_misses_a_key_is_told_where_it_is_and_where_it_belongs(sealed, monkeypatch):
+    monkeypatch.setattr(keys, "verifiers", dict)
+
+    said = verify().wrong.sentence
+
+    assert "/.well-known/tenantry/keys" in said
+    assert "TENANTRY_SEAL_KEYS" in said
+    assert len(said) <= 400, "the console has room for so much"
+    assert said.endswith("restart.")
+    assert ".." not in said
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "regexp_replace(note, '[A-Za-z0-9+/]{10}=\n$', 'AAAAAAAAAA=' || chr(10))",
+        "note || 'x'",
+    ],
+)
+def test_what_is_wrong_with_a_checkpoint_ends_with_one_full_stop(sealed, spoil):
+    wrong = tampered(f"UPDATE activity_segment SET note = {spoil} WHERE number = 2")
+
+    assert wrong.sentence.endswith(".")
+    assert not wrong.sentence.endswith("..")
+
+
 def test_a_checkpoint_of_another_record_is_foreign(lab, monkeypatch):
     with enter_tenant(lab):
         with monkeypatch.context() as patch:

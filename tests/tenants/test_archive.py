@@ -23,7 +23,8 @@ from activity import rollups
 from activity.models import ActivityEvent, DailyTotal, RollupCursor
 from activity.recording import record
 from activity.rollups.comparing import compare
-from activity.sealing import keys, sealer
+from activity.sealing import keys, sealer, signers
+from activity.verifying import verify
 from config.environment import CHECKOUT
 from tenants import deletion, hosts, lifecycle, operations
 from tenants.archive import filling, loading
@@ -645,6 +646,48 @@ def test_import_says_what_it_made(db: None, sample: Sample, run: Run) -> None:
     assert ran.status == 0
     assert ran.document["tenant"]["slug"] == "initrode"
     assert ran.document["domains_to_verify"] == ["initech.example"]
+
+
+def test_an_import_says_which_key_of_the_record_is_not_known_here(
+    db: None, sample: Sample, run: Run, settings: Any
+) -> None:
+    old = keys.signer()
+    settings.TENANTRY_SEAL_KEY = keys.new_signer("new.example").private_text()
+    settings.TENANTRY_SEAL_KEYS = (keys.new_signer("older.example").vkey,)
+
+    ran = run("import", str(sample.path), "--json")
+
+    [said] = ran.document["to_do"]
+    begins = f"{old.name}+{old.key_id.hex()}"
+    assert "/.well-known/tenantry/keys" in said
+    line = f"TENANTRY_SEAL_KEYS={settings.TENANTRY_SEAL_KEYS[0]},{begins}+…"
+    assert said.endswith(line)
+    with enter_tenant(Tenant.objects.get(slug=SLUG)):
+        wrong = verify().wrong
+        assert wrong is not None
+        assert wrong.kind == "missing key"
+        # What the line says, with the vkey in place of the dots.
+        assert old.vkey.startswith(f"{begins}+")
+        settings.TENANTRY_SEAL_KEYS = (*settings.TENANTRY_SEAL_KEYS, old.vkey)
+        assert verify().wrong is None
+        assert signers.remaining() == []
+
+
+def test_the_key_is_said_on_a_terminal_too(
+    db: None, sample: Sample, run: Run, settings: Any
+) -> None:
+    old = keys.signer()
+    settings.TENANTRY_SEAL_KEY = keys.new_signer("new.example").private_text()
+
+    ran = run("import", str(sample.path))
+
+    assert f"TENANTRY_SEAL_KEYS={old.name}+{old.key_id.hex()}+…" in ran.stdout
+
+
+def test_an_import_where_the_key_is_known_leaves_nothing_to_do(
+    db: None, sample: Sample, run: Run
+) -> None:
+    assert run("import", str(sample.path), "--json").document["to_do"] == []
 
 
 def test_the_version_that_archives_name_is_the_projects() -> None:
