@@ -49,11 +49,11 @@ def rules() -> dict[str, int]:
     return dict(Retention.objects.values_list("family", "days"))
 
 
-def keep(family: str, days: int | None) -> bool:
+def keep(family: str, days: int | None, *, dry_run: bool = False) -> bool:
     """Keep a family for so many days, ``None`` for ever; returns whether that is a change.
 
-    Raises ``InvalidInput`` for a family that there is not or is always kept, and for days out of
-    bounds.
+    With ``dry_run`` whether it would be. Raises ``InvalidInput`` for a family that there is not or
+    is always kept, and for days out of bounds.
     """
     if family not in families():
         raise InvalidInput(
@@ -66,8 +66,8 @@ def keep(family: str, days: int | None) -> bool:
         )
     with transaction.atomic():
         before = rules().get(family)
-        if before == days:
-            return False
+        if before == days or dry_run:
+            return before != days
         if days is None:
             Retention.objects.filter(family=family).delete()
         else:

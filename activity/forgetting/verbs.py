@@ -4,7 +4,7 @@ import argparse
 import sys
 import uuid
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from activity.forgetting import certificates, disclosure, erasing, holds, retention, tasks
 from activity.forgetting.certificates import Certificate
@@ -16,6 +16,8 @@ from activity.places import add_place, place
 from tenants.commandline import Output, Verb
 from tenants.errors import InvalidInput
 from tenants.files import refuse_unwritable, written_privately
+
+_AS_IT_IS: Final = "left as it is"
 
 
 def add_subject(parser: argparse.ArgumentParser) -> None:
@@ -188,19 +190,36 @@ class RetentionVerb(Verb):
             )
         changed, cut = False, None
         with place(options):
-            if changes and not options.dry_run:
-                changed = retention.keep(options.family, options.days)
+            if changes:
+                changed = retention.keep(options.family, options.days, dry_run=options.dry_run)
             if options.cut and not options.dry_run:
                 cut = retention.cut()
             rules = retention.rules()
         if output.as_json:
             removed = {"events": cut.events, "history_rows": cut.history_rows} if cut else None
-            output.document({"changed": changed, "cut": removed, "retention": rules})
+            output.document(
+                {
+                    "changed": changed,
+                    "dry_run": options.dry_run,
+                    "cut": removed,
+                    "retention": rules,
+                }
+            )
         if cut:
             output.say(f"removed {cut.events} events and {cut.history_rows} history rows")
+        if options.dry_run:
+            self._would(options, output, changed=changed)
         if not rules:
             output.say("Everything is kept for ever.")
         output.table(["FAMILY", "DAYS"], [] if output.as_json else sorted(rules.items()))
+
+    @staticmethod
+    def _would(options: argparse.Namespace, output: Output, *, changed: bool) -> None:
+        if options.cut:
+            output.say("would cut what is older than the rules, and is under no hold")
+        elif options.family:
+            kept = f"for {options.days} days" if options.days is not None else "for ever"
+            output.say(f"{options.family} would be {f'kept {kept}' if changed else _AS_IT_IS}")
 
 
 class HoldVerb(Verb):
@@ -251,8 +270,12 @@ class HoldVerb(Verb):
             for one in found
         ]
         if output.as_json:
-            output.document({"changed": changed, "holds": documents})
+            output.document({"changed": changed, "dry_run": options.dry_run, "holds": documents})
             return
+        if acts and options.dry_run:
+            act = "placed" if options.add else "released"
+            whom = options.subject or "the whole record"
+            output.say(f"the hold on {whom} would be {act if changed else _AS_IT_IS}")
         output.table(
             ["SUBJECT", "SINCE", "REASON"],
             [(one, f"{one.placed_at:%Y-%m-%d}", one.reason) for one in found],

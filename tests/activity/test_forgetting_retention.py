@@ -289,10 +289,23 @@ def activity(lab, capsys):
     return run
 
 
+@pytest.fixture
+def aloud(lab, capsys):
+    """What a command says to a person."""
+
+    def run(*arguments):
+        capsys.readouterr()
+        call_command("activity", *arguments, "--tenant", lab.slug)
+        return capsys.readouterr().out
+
+    return run
+
+
 def test_rules_are_set_shown_removed_and_applied_by_command(old, activity):
     assert activity("retention")[1]["retention"] == {}
     assert activity("retention", "--family", "session", "--days", "90", "--dry-run")[1] == {
-        "changed": False,
+        "changed": True,
+        "dry_run": True,
         "cut": None,
         "retention": {},
     }
@@ -305,6 +318,37 @@ def test_rules_are_set_shown_removed_and_applied_by_command(old, activity):
     assert activity("retention", "--family", "session")[0] == 2
     assert activity("retention", "--days", "90")[0] == 2
     assert activity("retention", "--family", "session", "--days", "5")[0] == 2
+
+
+def test_a_dry_run_says_whether_a_rule_would_change_and_changes_none(old, activity, aloud):
+    asked = ("retention", "--family", "session", "--days", "90", "--dry-run")
+    assert aloud(*asked) == "session would be kept for 90 days\nEverything is kept for ever.\n"
+    assert activity(*asked[:-2], "5", "--dry-run")[0] == 2
+    assert activity("retention")[1]["retention"] == {}
+
+    assert not activity(*asked[:-1])[1]["dry_run"]
+
+    assert aloud(*asked) == "session would be left as it is\nsession\t90\n"
+    assert not activity(*asked)[1]["changed"]
+    assert aloud(*asked[:3], "--forever", "--dry-run").startswith("session would be kept for ever")
+    assert activity(*asked[:3], "--forever", "--dry-run")[1]["changed"]
+    assert aloud("retention", "--cut", "--dry-run").startswith("would cut what is older")
+    assert activity("retention", "--cut", "--dry-run")[1]["retention"] == {"session": 90}
+    assert ActivityEvent.objects.filter(action="record.cut").count() == 0
+
+
+def test_a_dry_run_says_whether_a_hold_would_be_placed_or_released(lab, activity, aloud):
+    on = ("hold", "--add", "--everybody", "--reason", "case 2")
+    off = ("hold", "--release", "--everybody")
+    none = "the hold on the whole record would be left as it is\nThere are no holds.\n"
+    assert aloud(*on, "--dry-run") == none.replace("left as it is", "placed")
+    assert aloud(*off, "--dry-run") == none
+    said = activity(*on, "--dry-run")[1]
+    assert (said["changed"], said["dry_run"], said["holds"]) == (True, True, [])
+    assert activity(*on)[1]["dry_run"] is False
+
+    assert aloud(*on, "--dry-run").startswith("the hold on the whole record would be left as it is")
+    assert aloud(*off, "--dry-run").startswith("the hold on the whole record would be released")
 
 
 def test_holds_are_placed_listed_and_released_by_command(lab, activity):
