@@ -7,10 +7,12 @@ moment each attempt is in exactly one place, in the record or in a count, whoeve
 and PostgreSQL is all it takes (``docs/adr/0030-floods-are-counted-in-postgresql.md``).
 
 The count names the last event that was written by itself; who, from where and by which action is
-copied from there. What the others had in common is kept, what they had not is left out.
+copied from there. What the others had in common is kept, what they had not is left out: of the
+object and of each detail the row has a keyed hash, for as long as all of them have the same.
 """
 
 import ipaddress
+import json
 import uuid
 from typing import Any, Final
 
@@ -36,21 +38,33 @@ _STAMPED: Final = {
     *("actor_salt", "actor_commitment", "target_salt", "target_commitment"),
 }
 
+_TARGET: Final = ""
+"""Under what the object stands among the hashes of details; no detail has that name."""
+
+_SHARED: Final = """(
+    SELECT coalesce(jsonb_object_agg(part.name, part.hash), '{}')
+    FROM jsonb_each(tally.common) AS part (name, hash)
+    WHERE part.hash = %(common)s::jsonb -> part.name
+)"""
+
 # One statement has one time, so that a window that ends is over for all of it or for nothing.
-_COUNT: Final = """
-UPDATE public.tenants_tally
+_COUNT: Final = f"""
+UPDATE public.tenants_tally AS tally
 SET folded = folded + 1,
     mixed = mixed OR signature <> %(signature)s,
+    common = CASE WHEN signature = %(signature)s THEN common ELSE {_SHARED} END,
     first_at = CASE WHEN folded = 0 THEN statement_timestamp() ELSE first_at END,
     last_at = statement_timestamp()
 WHERE key = %(key)s AND singles >= %(singles)s AND ends_at > statement_timestamp()
-"""
+"""  # noqa: S608 (our own words)
 
-_OPEN: Final = """
+_OPEN: Final = f"""
 INSERT INTO public.tenants_tally AS tally
-    (key, tenant_id, event_id, signature, singles, folded, mixed, first_at, last_at, ends_at)
-VALUES (%(key)s, %(tenant)s, %(event)s, %(signature)s, 1, 0, false, statement_timestamp(),
-    statement_timestamp(), statement_timestamp() + make_interval(secs => %(seconds)s))
+    (key, tenant_id, event_id, signature, singles, folded, mixed, common, first_at, last_at,
+    ends_at)
+VALUES (%(key)s, %(tenant)s, %(event)s, %(signature)s, 1, 0, false, %(common)s::jsonb,
+    statement_timestamp(), statement_timestamp(),
+    statement_timestamp() + make_interval(secs => %(seconds)s))
 ON CONFLICT (key) DO UPDATE SET
     event_id = EXCLUDED.event_id,
     signature = EXCLUDED.signature,
@@ -58,21 +72,28 @@ ON CONFLICT (key) DO UPDATE SET
     folded = CASE WHEN tally.ends_at > statement_timestamp() THEN tally.folded ELSE 0 END,
     mixed = tally.ends_at > statement_timestamp() AND (
         tally.mixed OR tally.folded > 0 AND tally.signature <> EXCLUDED.signature),
+    common = CASE WHEN tally.ends_at > statement_timestamp() AND tally.folded > 0
+        THEN {_SHARED} ELSE EXCLUDED.common END,
     ends_at = CASE WHEN tally.ends_at > statement_timestamp()
         THEN tally.ends_at ELSE EXCLUDED.ends_at END
-RETURNING old.event_id, old.folded, old.mixed, old.first_at, old.last_at,
+RETURNING old.event_id, old.folded, old.mixed, old.common::text, old.first_at, old.last_at,
     coalesce(old.folded, 0) > new.folded
-"""
+"""  # noqa: S608 (our own words)
 
 _MOMENT: Final = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 
 # What acts on several objects had in common is who acted, or the object where nobody is known.
+_OTHERS: Final = f"mixed AND actor_id <> '' AND NOT common ? '{_TARGET}'"
+_COMMON: Final = """
+SELECT coalesce(jsonb_object_agg(detail.name, detail.value), '{}')
+FROM jsonb_each(details) AS detail (name, value) WHERE common ? detail.name
+"""
 _SPECIAL: Final = {
-    "target_type": f"CASE WHEN mixed AND actor_id <> '' THEN '{SEVERAL}' ELSE target_type END",
-    "target_id": "CASE WHEN mixed AND actor_id <> '' THEN '' ELSE target_id END",
-    "target_label": f"CASE WHEN mixed AND actor_id <> '' THEN '{SEVERAL}' ELSE target_label END",
+    "target_type": f"CASE WHEN {_OTHERS} THEN '{SEVERAL}' ELSE target_type END",
+    "target_id": f"CASE WHEN {_OTHERS} THEN '' ELSE target_id END",
+    "target_label": f"CASE WHEN {_OTHERS} THEN '{SEVERAL}' ELSE target_label END",
     "details": (
-        "CASE WHEN mixed THEN '{}' ELSE details END || jsonb_build_object('count', folded,"
+        f"CASE WHEN mixed THEN ({_COMMON}) ELSE details END || jsonb_build_object('count', folded,"
         f" 'first', {_MOMENT.format('first_at')}, 'last', {_MOMENT.format('last_at')})"
     ),
 }
@@ -87,8 +108,8 @@ _WRITE: Final = (
 )
 
 _CLOSE_ONE: Final = f"""
-WITH counts (event_id, folded, mixed, first_at, last_at) AS (
-    VALUES (%s::uuid, %s::bigint, %s::boolean, %s::timestamptz, %s::timestamptz)
+WITH counts (event_id, folded, mixed, common, first_at, last_at) AS (
+    VALUES (%s::uuid, %s::bigint, %s::boolean, %s::jsonb, %s::timestamptz, %s::timestamptz)
 )
 {_WRITE}
 """
@@ -102,7 +123,7 @@ WITH counts AS (
         AND (ends_at <= statement_timestamp() OR %(all)s)
         ORDER BY key FOR UPDATE SKIP LOCKED
     )
-    RETURNING event_id, folded, mixed, first_at, last_at
+    RETURNING event_id, folded, mixed, common, first_at, last_at
 ), written AS (
     {_WRITE} RETURNING 1
 )
@@ -127,6 +148,7 @@ def count(event: ActivityEvent, folding: Folding) -> bool:
             {
                 "key": _key(event, folding),
                 "signature": _signature(event),
+                "common": _common(event),
                 "singles": folding.singles,
             },
         )
@@ -149,6 +171,7 @@ def write(event: ActivityEvent, folding: Folding) -> None:
                     "tenant": tenant.pk if tenant else None,
                     "event": event.pk,
                     "signature": _signature(event),
+                    "common": _common(event),
                     "seconds": folding.seconds,
                 },
             )
@@ -215,21 +238,29 @@ def _expect(wanted: int, written: int) -> None:
 def _key(event: ActivityEvent, folding: Folding) -> uuid.UUID:
     """Return what is equal for events of one flood: action, somebody or something, network."""
     apart: list[Any] = [
-        (event.target_type, event.target_id, event.target_label)
-        if name == "target"
-        else event.details.get(name, "")
+        _target(event) if name == "target" else event.details.get(name, "")
         for name in folding.apart
     ]
     whose = (event.actor_id or event.target_id, _network(event.ip))
     # Of two accesses of an operator each has its person and its reason, and a session of its own.
     behalf = (event.on_behalf_of_id, event.session_ref) if event.on_behalf_of_id else ()
-    return _hash("flood", event.action, event.outcome, *whose, *apart, *behalf)
+    # Another word than the release before had: that one counts, and does not say what is common.
+    return _hash("flood by parts", event.action, event.outcome, *whose, *apart, *behalf)
 
 
 def _signature(event: ActivityEvent) -> uuid.UUID:
     """Return what is equal for events that say the same of their object."""
-    target = (event.target_type, event.target_id, event.target_label)
-    return _hash("flood-signature", *target, sorted(event.details.items()))
+    return _hash("flood-signature", *_target(event), sorted(event.details.items()))
+
+
+def _common(event: ActivityEvent) -> str:
+    """Return object and details of an event, each as a hash, as JSON."""
+    parts = {_TARGET: _target(event), **event.details}
+    return json.dumps({name: _hash("flood-part", name, value).hex for name, value in parts.items()})
+
+
+def _target(event: ActivityEvent) -> tuple[str, str, str]:
+    return (event.target_type, event.target_id, event.target_label)
 
 
 def _hash(purpose: str, *parts: Any) -> uuid.UUID:

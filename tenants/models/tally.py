@@ -1,6 +1,7 @@
 """How many events of a flood are counted and not yet written."""
 
 from django.db import models
+from django.db.models import Value
 
 
 class Tally(models.Model):
@@ -18,6 +19,11 @@ class Tally(models.Model):
     singles = models.PositiveIntegerField()
     folded = models.PositiveBigIntegerField()
     mixed = models.BooleanField(help_text="Whether one that was counted had another signature.")
+    common = models.JSONField(
+        default=dict,
+        db_default=Value({}, models.JSONField()),
+        help_text="What all that were counted have in common with it, each as a keyed hash.",
+    )
     first_at = models.DateTimeField()
     last_at = models.DateTimeField()
     ends_at = models.DateTimeField()

@@ -186,8 +186,86 @@ def test_one_person_at_many_doors_is_one_flood_of_that_person_at_several(in_acme
     assert attempts("access.denied") == 30
     assert (fold.actor_id, fold.actor_label) == ("id-of-bob", "Bob")
     assert (fold.target_type, fold.target_id, fold.target_label) == ("several", "", "several")
-    assert fold.details.keys() == {"count", "first", "last"}
+    assert fold.details.keys() == {"count", "first", "last", "method", "why"}
+    assert (fold.details["method"], fold.details["why"]) == ("GET", "not permitted")
     assert sentence(fold) == "Bob was refused several, 25 more times"
+
+
+def refuse(*whys, tenant="id-of-acme", **details):
+    asked = Context(actor=BOB, channel=Channel.PAGE, ip="203.0.113.9")
+    with context.acting_as(asked):
+        for why in whys:
+            record(
+                "support.refused",
+                target=Subject("tenant", tenant, tenant.removeprefix("id-of-").title()),
+                outcome=Outcome.DENIED,
+                details={"why": why, **details},
+            )
+
+
+@pytest.mark.parametrize("singles", ["wrong password", "too many attempts"])
+def test_only_what_differs_is_left_out(in_acme, singles):
+    refuse(*[singles] * 5, *["wrong password"] * 3, *["too many attempts"] * 8, access="one")
+    floods.settle_now()
+
+    fold = found("support.refused")[-1]
+    assert (fold.target_type, fold.target_id) == ("tenant", "id-of-acme")
+    assert sentence(fold) == "Bob was refused support access to Acme, 11 more times"
+    assert fold.details.keys() == {"count", "first", "last", "access"}
+    assert fold.details["access"] == "one"
+
+
+def test_a_detail_that_some_have_not_is_left_out(in_acme):
+    refuse(*["ended"] * 5, access="one")
+    refuse(*["ended"] * 5)
+    floods.settle_now()
+
+    assert found("support.refused")[-1].details.keys() == {"count", "first", "last", "why"}
+
+
+def test_what_differed_once_is_left_out_whatever_follows(in_acme):
+    refuse(*["ended"] * 6)
+    refuse("ended", tenant="id-of-globex")
+    refuse(*["ended"] * 9)
+    floods.settle_now()
+
+    fold = found("support.refused")[-1]
+    assert (fold.target_type, fold.target_id, fold.details["why"]) == ("several", "", "ended")
+    assert attempts("support.refused") == 16
+
+
+def test_a_new_window_knows_nothing_of_what_differed_before(in_acme):
+    refuse(*["ended"] * 5, "operator")
+    end_windows()
+    refuse(*["person"] * 9)
+    floods.settle_now()
+
+    folds = [one.details for one in found("support.refused") if "count" in one.details]
+    assert [one.get("why") for one in folds] == [None, "person"]
+
+
+def test_what_is_written_by_itself_amid_a_count_narrows_it_too(in_acme):
+    refuse(*["ended"] * 6)
+    # As a process does that began to write before the others had written theirs.
+    event = found("support.refused")[-1]
+    event.pk, event.outcome, event.details = None, Outcome.DENIED, {"why": "operator"}
+    event._state.adding = True
+    with transaction.atomic():
+        floods.write(event, FLOOD)
+    floods.settle_now()
+
+    fold = found("support.refused")[-1]
+    assert (fold.target_id, fold.details.keys()) == ("id-of-acme", {"count", "first", "last"})
+
+
+def test_a_count_that_the_release_before_began_claims_nothing_in_common(in_acme):
+    refuse(*["ended"] * 5, "operator")
+    with enter_platform():
+        Tally.objects.update(common={})
+    floods.settle_now()
+
+    fold = found("support.refused")[-1]
+    assert (fold.target_label, "why" in fold.details) == ("several", False)
 
 
 def test_one_person_at_one_door_is_told_with_the_door(in_acme):
