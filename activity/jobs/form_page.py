@@ -16,14 +16,19 @@ from activity.jobs.asked import Asked
 from activity.jobs.counting import Count
 from activity.jobs.pages import may_read, site
 from activity.schedules import filling
-from tenants.errors import TenantryError
+from tenants.errors import InvalidInput, TenantryError
 
 _OTHERS: Final = ("source", "format", "compress", "columns", "note", "empty", "large", "count")
+
+_OWN: Final = {*_OTHERS, "csrfmiddlewaretoken", "q", "since", "until"}
 
 
 @dataclass
 class Form:
-    """What the form says, and what is to be said of it."""
+    """What the form says, and what is to be said of it.
+
+    ``typed_source`` and ``typed_form`` are what there is not: shown as typed, and refused.
+    """
 
     source: sources.Source
     form: str
@@ -34,17 +39,27 @@ class Form:
     error: TenantryError | None = None
     count: Count | None = None
     forms: list[str] = field(default_factory=list)
+    typed_source: str = ""
+    typed_form: str = ""
 
     @classmethod
     def of(cls, given: QueryDict, person: Any) -> "Form":
-        """Read it; what there is not is what there is first."""
+        """Read it; what is not given is what there is first.
+
+        So is a format that only the source which was chosen before comes in.
+        """
         known = allowed(person)
-        source = known.get(given.get("source", ""), known[sources.EVENTS])
+        named = given.get("source") or sources.EVENTS
+        source = known.get(named, known[sources.EVENTS])
         forms = source.forms()
-        form = given.get("format", "")
+        form = given.get("format") or forms[0]
+        every = {one for other in known.values() for one in other.forms()}
         return cls(
             source=source,
             form=form if form in forms else forms[0],
+            error=_misunderstood(given, source, known, every),
+            typed_source="" if named in known else named[:60],
+            typed_form="" if form in every else form[:40],
             compress=given.get("compress", ""),
             columns=[name for name in given.getlist("columns") if name],
             note=given.get("note", ""),
@@ -68,6 +83,8 @@ class Form:
 
     def look(self) -> None:
         """Find out what is wrong, or how many rows there will be."""
+        if self.error:
+            return
         try:
             self.count = self.source.expect(self.asked())
         except TenantryError as error:
@@ -125,6 +142,32 @@ def allowed(person: Any) -> dict[str, sources.Source]:
     """Return what a person may have files of, by name."""
     every = sources.all_sources().items()
     return {name: source for name, source in every if person.has_perm(source.permission)}
+
+
+def _misunderstood(
+    given: QueryDict, source: sources.Source, known: dict[str, sources.Source], forms: set[str]
+) -> InvalidInput | None:
+    """Return what is wrong with what names nothing: left out, other rows would be in the file."""
+    named, form = given.get("source") or source.name, given.get("format") or source.forms()[0]
+    if named not in known:
+        return InvalidInput(
+            f"there is nothing called {named[:60]!r} to export.",
+            f"Choose one of {', '.join(known)}.",
+        )
+    if form not in forms:
+        return InvalidInput(
+            f"{source.title} cannot be written as {form[:40]!r}.",
+            f"Choose one of {', '.join(source.forms())}.",
+        )
+    own = [one.name for one in source.parameters]
+    shown = {f"p_{one.name}" for other in known.values() for one in other.parameters}
+    strange = next((name for name in given if name not in _OWN | shown | {*own}), None)
+    if strange is None:
+        return None
+    there = ["since", "until", *(["q"] if source.name == sources.EVENTS else []), *own]
+    return InvalidInput(
+        f"{source.title} has no filter {strange[:60]!r}.", f"Choose of {', '.join(there)}."
+    )
 
 
 def _filters(given: QueryDict, source: sources.Source) -> dict[str, str]:

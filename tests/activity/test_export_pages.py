@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 from datetime import timedelta
+from html import unescape
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -316,6 +317,53 @@ def test_what_cannot_be_made_is_said_on_the_form(acme, ann, browser):
     assert "compressed already" in text(answer)
     with enter_tenant(acme):
         assert not ExportJob.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"source": "nosuch"}, "There is nothing called 'nosuch' to export. Choose one of events,"),
+        ({"format": "nosuch"}, "cannot be written as 'nosuch'. Choose one of csv,"),
+        ({"compress": "nosuch"}, "nosuch"),
+        ({"actor": "ann"}, "has no filter 'actor'. Choose of since, until, q."),
+        ({"p_nosuch": "1"}, "has no filter 'p_nosuch'."),
+        (
+            {"source": "most-active", "by": "day"},
+            "has no filter 'by'. Choose of since, until, most",
+        ),
+        ({"source": "nosuch", "empty": "1"}, "There is nothing called"),
+    ],
+    ids=str,
+)
+def test_what_names_nothing_is_refused_and_makes_no_file(acme, ann, browser, given, said):
+    typed = {"q": "action:session.*", "since": "2026-01-02", "note": "for the audit"}
+    answer = browser(acme, ann).post(NEW, {"source": "events", "format": "csv", **typed, **given})
+
+    assert answer.status_code == 400
+    # As a reader has it, with its marks as they are shown.
+    assert said in unescape(text(answer))
+    page = answer.content.decode()
+    for name in ("source", "format"):
+        wanted = given.get(name, {"source": "events", "format": "csv"}[name])
+        assert re.search(rf'<option value="{wanted}" selected>', page)
+    assert 'value="2026-01-02"' in page
+    assert 'value="for the audit"' in page
+    with enter_tenant(acme):
+        assert not ExportJob.objects.exists()
+
+
+def test_what_the_form_still_has_of_another_source_is_left_out(acme, ann, browser):
+    form = {"source": "bundle", "format": "csv", "q": "actor:ann", "p_most": "5", "p_by": "week"}
+    assert browser(acme, ann).post(NEW, form).status_code == 302
+    with enter_tenant(acme):
+        job = ExportJob.objects.get()
+        assert (job.source, job.asked["form"]) == ("bundle", "zip")
+
+
+def test_a_link_that_names_nothing_says_so_before_anything_is_made(acme, ann, browser):
+    shown = text(browser(acme, ann).get(NEW, {"source": "nosuch"}))
+    assert "There is nothing called" in shown
+    assert "This will have" not in shown
 
 
 def test_a_long_list_is_better_made_in_the_background(acme, ann, browser, settings):
