@@ -65,7 +65,7 @@ register(
         name="active-users",
         title="Active people per day",
         about="People",
-        sentence="How many different people did something.",
+        sentence="How many different people did something, operators who acted here among them.",
         columns=(Column("day", "Day", Kind.DAY), _PEOPLE),
         rows=_active_users,
         chart=Chart(Draw.TIME, "day", ("people",)),
@@ -75,8 +75,9 @@ register(
         title="Active people per day, week or month",
         about="People",
         sentence=(
-            "How many different people did something in each day, week or month. Weeks and months"
-            " that the period touches are counted as a whole."
+            "How many different people did something in each day, week or month, operators who"
+            " acted here among them. Weeks and months that the period touches are counted as a"
+            " whole."
         ),
         columns=(Column("from", "From", Kind.DAY), _PEOPLE),
         rows=_active_people,
@@ -105,7 +106,10 @@ register(
         name="most-active",
         title="Most active people",
         about="People",
-        sentence=f"Who did most, the first {MOST_PEOPLE} unless more are asked for.",
+        sentence=(
+            f"Who did most, operators who acted here among them, the first {MOST_PEOPLE} unless"
+            " more are asked for."
+        ),
         columns=(
             Column("person", "Person"),
             Column("events", "Events", Kind.COUNT, "events"),
