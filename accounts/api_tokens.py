@@ -98,10 +98,15 @@ def check_making(name: str, scopes: list[str], days: int) -> None:
         raise InvalidInput(
             f"the name cannot be used: {' '.join(error.messages)}", "Say what it is for, shortly."
         ) from None
-    if not scopes or not set(scopes) <= SCOPES.keys():
-        raise InvalidInput("a token needs a scope.", f"Choose of {', '.join(SCOPES)}.")
+    strange = next((scope for scope in scopes if scope not in SCOPES), None)
+    if strange is not None or not scopes:
+        but = f" that there is, which {strange[:60]!r} is not" if strange is not None else ""
+        raise InvalidInput(f"a token needs a scope{but}.", f"Choose of {', '.join(SCOPES)}.")
     if days not in DAYS:
-        raise InvalidInput("a token cannot last so long.", f"Choose of {DAYS} days.")
+        *others, last = map(str, DAYS)
+        raise InvalidInput(
+            "a token cannot last so long.", f"Choose {', '.join(others)} or {last} days."
+        )
 
 
 def make_for(

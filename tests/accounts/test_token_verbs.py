@@ -59,7 +59,12 @@ def test_scopes_and_time_are_chosen(run, operator):
     [
         (("--person", "nobody"), "nobody here is or was called"),
         (("--person", "ann", "--scope", "everything"), "needs a scope"),
+        (
+            ("--person", "ann", "--scope", "foo"),
+            "needs a scope that there is, which 'foo' is not. Choose of record:read, record:verify",
+        ),
         (("--person", "ann", "--days", "10000"), "cannot last so long"),
+        (("--person", "ann", "--days", "8"), "long. Choose 7, 30, 90 or 365 days[.]"),
         (("--person", "ann", "--reason", "  "), "a reason is needed"),
         (("--person", "ann", "--reason", "a\x1b[31m"), "a reason is needed"),
         (("--person", "ann", "--name", ""), "name cannot be used"),
