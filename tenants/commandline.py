@@ -50,6 +50,10 @@ def harmless(text: str) -> str:
     )
 
 
+def _cell(value: Any) -> str:
+    return "" if value is None else harmless(str(value))
+
+
 class Output:
     """Where a verb puts what it has to say."""
 
@@ -71,15 +75,18 @@ class Output:
                 self.stdout.write(harmless(line))
 
     def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-        """Write rows for a person: a table on a terminal, tab-separated into a pipe."""
+        """Write rows for a person: a table on a terminal, tab-separated into a pipe.
+
+        What is not known, ``None``, is an empty cell.
+        """
         if not self.stdout.isatty():
             for row in rows:
-                self.stdout.write("\t".join(harmless(str(cell)) for cell in row))
+                self.stdout.write("\t".join(map(_cell, row)))
             return
         table = Table(*columns, box=None, pad_edge=False, header_style="bold")
         for row in rows:
             # As text: what people call a tenant may look like markup.
-            table.add_row(*(Text(harmless(str(cell))) for cell in row))
+            table.add_row(*(Text(_cell(cell)) for cell in row))
         Console(file=sys.stdout).print(table)
 
     @contextmanager

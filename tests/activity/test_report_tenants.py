@@ -6,6 +6,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -183,6 +184,12 @@ def test_in_a_tenant_there_is_no_such_report(figures, browser, acme, ann, no_att
         asked = Asked(MARCH, {"times": 3, "least": 20})
         with pytest.raises(NotInTenant):
             list(REPORTS[name].rows(asked))
+
+
+def test_what_is_not_known_of_a_tenant_is_an_empty_cell(acme, capsys):
+    call_command("activity", "report", "tenants")
+    [line] = [one for one in capsys.readouterr().out.splitlines() if one.startswith("acme\t")]
+    assert line.split("\t")[-1] == ""
 
 
 @pytest.mark.parametrize("name", NAMED)
