@@ -193,8 +193,11 @@ def definition_of(name: str) -> Definition:
     """Return the report called ``name``; raises ``InvalidInput`` listing those there are here."""
     found = REPORTS.get(name)
     if found is None or not found.is_here:
+        known = here()
+        near = difflib.get_close_matches(name[:60], known, 1)
+        guess = f"Did you mean {near[0]}? " if near else ""
         raise InvalidInput(
-            f"there is no report {name[:60]!r}.", f"Choose one of {', '.join(here())}."
+            f"there is no report {name[:60]!r}.", f"{guess}Choose one of {', '.join(known)}."
         )
     return found
 

@@ -235,6 +235,28 @@ def test_a_period_that_is_none_is_said_on_the_page(browser, acme, bob, query, se
     assert "<script>" not in response.text.partition("is not a day")[0][-200:]
 
 
+@pytest.mark.parametrize("days", ["abc", "8", "%00", "-7", "%3Cscript%3E"])
+def test_days_that_no_link_offers_are_said_on_the_page(browser, acme, bob, days):
+    response = browser(acme, bob).get(f"{REPORT.format('sign-ins')}?days={days}")
+    file = browser(acme, bob).get(f"{REPORT.format('sign-ins')}?days={days}&export=csv")
+
+    assert response.status_code == file.status_code == 400
+    assert "cannot be chosen by a link. Use one of 1, 7, 30, 90. Shown: " in response.text
+    assert "cannot be chosen by a link" in file.text
+    # Days that are typed count, whatever else the address has.
+    typed = f"{REPORT.format('sign-ins')}?days={days}&since=2026-03-01&until=2026-03-02"
+    assert browser(acme, bob).get(typed).status_code == 200
+
+
+def test_a_misspelt_report_is_guessed(in_acme):
+    with pytest.raises(InvalidInput) as refused:
+        definition_of("sigins")
+    assert refused.value.hint.startswith("Did you mean sign-ins? Choose one of ")
+    with pytest.raises(InvalidInput) as refused:
+        definition_of("zzz")
+    assert refused.value.hint.startswith("Choose one of ")
+
+
 @pytest.mark.parametrize("name", ["sign_ins", "x", "sign-ins%00", "%3Cscript%3E", "..%2f"])
 def test_an_unknown_report_is_not_found(browser, acme, bob, name):
     assert browser(acme, bob).get(REPORT.format(name)).status_code == 404
