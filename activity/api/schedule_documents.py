@@ -13,6 +13,14 @@ def _moment(**options: Any) -> Any:
     return serializers.DateTimeField(default_timezone=UTC, allow_null=True, **options)
 
 
+class ThereField(serializers.DateTimeField):  # type: ignore[misc]
+    """A moment with the offset of its place, whoever reads it."""
+
+    def enforce_timezone(self, value: Any) -> Any:
+        """Return it as it is: without this it would be put into the reader's time zone."""
+        return value
+
+
 @extend_schema_field({"type": "object", "additionalProperties": {"type": "string"}})
 class ParametersField(serializers.JSONField):  # type: ignore[misc]
     """The parameters of a report."""
@@ -138,7 +146,7 @@ class PreviewSerializer(serializers.Serializer):  # type: ignore[misc]
     """What a schedule would do."""
 
     runs = serializers.ListField(
-        child=serializers.DateTimeField(default_timezone=None),
+        child=ThereField(),
         help_text="The next runs, by the clock of the organisation.",
     )
     time_zone = serializers.CharField()

@@ -13,7 +13,7 @@ from django.shortcuts import redirect, render
 from django.utils.html import format_html
 
 from activity.jobs.pages import site
-from activity.models import Schedule
+from activity.models import ExportJob, Schedule
 from activity.schedules import forms, keeping, making, running, showing, wishes
 from activity.schedules.filling import FILLED
 from activity.schedules.preview import Preview, preview
@@ -74,7 +74,7 @@ def _form(
     context = {
         "title": schedule.name if schedule else "New schedule",
         "schedule": showing.shown(schedule, request.user) if schedule else None,
-        "runs": making.runs_of(schedule, MOST_RUNS) if schedule else [],
+        "runs": _runs(schedule) if schedule else [],
         "values": values,
         "choices": forms.choices_of(values),
         "preview": shown,
@@ -82,6 +82,12 @@ def _form(
         "address": request.user.email,  # type: ignore[union-attr]
     }
     return _render(request, "panel/schedule.html", context, 400 if wrong else 200)
+
+
+def _runs(schedule: Schedule) -> list[tuple[str, ExportJob]]:
+    """Return the last runs, each with when it was begun by the clock of the schedule."""
+    runs = making.runs_of(schedule, MOST_RUNS)
+    return [(showing.local(run.asked_at, schedule), run) for run in runs]
 
 
 def _saved(request: HttpRequest, wish: Wish, schedule: Schedule | None) -> HttpResponse:

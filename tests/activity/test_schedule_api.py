@@ -116,6 +116,20 @@ def test_a_preview_keeps_nothing(acme, ann):
         assert not Schedule.objects.exists()
 
 
+def test_a_preview_goes_by_the_clock_of_the_organisation_whoever_reads_it(acme, ann):
+    acme.time_zone = "America/Sao_Paulo"
+    with enter_platform():
+        acme.save()
+    with enter_tenant(acme):
+        ann.time_zone = "Pacific/Kiritimati"
+        ann.save()
+
+    said = preview(client_of(acme, ann, "record:read"), **{**WISH, "cron": "0 7 L * *"}).json()
+
+    assert said["time_zone"] == "America/Sao_Paulo"
+    assert {run[10:] for run in said["runs"]} == {"T07:00:00-03:00"}
+
+
 def test_a_preview_is_a_look_at_what_it_is_of(acme, ann, recorded):
     shown = preview(client_of(acme, ann, "record:read"), **WISH)
 

@@ -3,6 +3,7 @@
 import json
 import uuid
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -12,9 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from accounts.models import CustomUser
-from activity.models import Schedule
+from activity.models import ExportJob, Schedule
 from activity.recording import record
-from activity.schedules import agenda, forms, keeping, wishes
+from activity.schedules import agenda, forms, keeping, running, wishes
 from activity.schedules.preview import preview
 from activity.schedules.wishes import Wish
 from tenants.context import enter_platform, enter_tenant
@@ -88,6 +89,26 @@ def test_a_preview_shows_five_runs_and_what_the_file_would_hold_and_keeps_nothin
     assert "hold 7 rows" in shown.text
     with enter_tenant(acme):
         assert not Schedule.objects.exists()
+
+
+def test_runs_are_shown_by_the_clock_of_the_organisation_whoever_reads_them(browser, acme, ann):
+    acme.time_zone = "America/Sao_Paulo"
+    with enter_platform():
+        acme.save()
+    with enter_tenant(acme):
+        ann.time_zone = "Pacific/Kiritimati"
+        ann.save()
+        schedule = keeping.create(ann, wish(cron="0 7 L * *", delivery="storage"))
+        job = uuid.UUID(str(running.run_now(ann, schedule).job))
+        begun = ExportJob.objects.get(pk=job).asked_at
+    client = browser(acme, ann)
+
+    previewed = client.post(NEW, {**FORM, "when": "cron", "cron": "0 7 L * *", "do": "preview"})
+    shown = client.get(f"{LIST}{schedule.pk}/")
+
+    assert previewed.text.count(", 07:00 -03</time>") == 5
+    there = begun.astimezone(ZoneInfo("America/Sao_Paulo"))
+    assert f"<td>{there:%a} {there.day} {there:%b %Y, %H:%M} -03</td>" in shown.text
 
 
 @pytest.mark.parametrize(
