@@ -1,7 +1,6 @@
 """What is sent to the API: a bounded JSON object, of whose members none is unknown."""
 
 import re
-import uuid
 from collections.abc import Iterable
 from typing import Any, Final
 
@@ -56,17 +55,3 @@ def named_texts(value: Any, name: str, example: str) -> dict[str, str]:
     if not isinstance(value, dict):
         raise InvalidInput(f"{name} is no object.", f"Send such as {example}.")
     return {text(key, f"a name in {name}"): text(one, key[:40]) for key, one in value.items()}
-
-
-def page_asked(given: Any, usual: int, most: int, what: str) -> tuple[uuid.UUID | None, int]:
-    """Return before which id, and how many; raises ``InvalidInput`` for what is no page."""
-    for name in given:
-        if name not in ("before", "limit"):
-            raise InvalidInput(f"there is no parameter {name[:40]!r}.", "Use before and limit.")
-    limit = whole_number(given.get("limit", str(usual)), most)
-    if limit is None:
-        raise InvalidInput(f"limit is no number from 1 to {most}.", f"Leave it out for {usual}.")
-    try:
-        return (uuid.UUID(given["before"]) if given.get("before") else None), limit
-    except ValueError:
-        raise InvalidInput(f"before is no id of {what}.", "Take the link next.") from None

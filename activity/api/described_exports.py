@@ -24,7 +24,7 @@ exports = extend_schema(
             type={"type": "integer", "minimum": 1, "maximum": 200, "default": 50},
         ),
     ],
-    responses={200: ExportPageSerializer, **errors("invalid-input")},
+    responses={200: ExportPageSerializer, **errors("invalid-parameters")},
 )
 ask = extend_schema(
     operation_id="requestExport",

@@ -47,7 +47,7 @@ schedules = extend_schema(
     operation_id="listSchedules",
     tags=["schedules"],
     parameters=_page("Schedules", "The id of a schedule: those that were made before it."),
-    responses={200: SchedulePageSerializer, **errors("invalid-input")},
+    responses={200: SchedulePageSerializer, **errors("invalid-parameters")},
 )
 add = extend_schema(
     operation_id="addSchedule",
@@ -82,5 +82,5 @@ runs = extend_schema(
     operation_id="listScheduleRuns",
     tags=["schedules"],
     parameters=[_ID, *_page("Runs", "The id of a run: those that ended before it.")],
-    responses={200: RunPageSerializer, **errors("not-found", "invalid-input")},
+    responses={200: RunPageSerializer, **errors("not-found", "invalid-parameters")},
 )

@@ -200,6 +200,12 @@ class ProblemSerializer(serializers.Serializer):  # type: ignore[misc]
     errors = WrongParameterSerializer(
         many=True, required=False, help_text="Every parameter that cannot be used."
     )
+    position = serializers.IntegerField(
+        required=False, help_text="Of a search that was sent: the character, from 0."
+    )
+    pointed = serializers.CharField(
+        required=False, help_text="That search, and a caret under that place in the line below."
+    )
     media_types = serializers.ListField(
         child=serializers.CharField(),
         required=False,

@@ -17,8 +17,9 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.response import Response
 
 from activity.api import described_exports as described
-from activity.api.bodies import body_of, named_texts, page_asked, text, texts
+from activity.api.bodies import body_of, named_texts, text, texts
 from activity.api.export_documents import ExportPageSerializer, ExportSerializer
+from activity.api.parameters import page_asked
 from activity.api.views import RecordView
 from activity.jobs import asking, links, listing, serving, sources, steps
 from activity.jobs.asked import Asked, asked_of

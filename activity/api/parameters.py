@@ -37,6 +37,7 @@ class _Reader:
     """Reads parameters one by one, and remembers what was wrong with which."""
 
     given: QueryDict
+    names: tuple[str, ...] = NAMES
     errors: list[dict[str, Any]] = field(default_factory=list)
 
     def wrong(self, name: str, code: str, detail: str, hint: str, **more: Any) -> None:
@@ -47,9 +48,10 @@ class _Reader:
     def check_names(self) -> None:
         for name in list(self.given)[:MOST_ERRORS]:
             shown, times = name[:40], len(self.given.getlist(name))
-            if name not in NAMES:
-                near = difflib.get_close_matches(shown, NAMES, 1)
-                hint = f"Did you mean {near[0]}?" if near else f"Use one of {', '.join(NAMES)}."
+            if name not in self.names:
+                near = difflib.get_close_matches(shown, self.names, 1)
+                use = f"Use one of {', '.join(self.names)}."
+                hint = f"Did you mean {near[0]}?" if near else use
                 self.wrong(shown, "unknown-parameter", f"There is no parameter {shown!r}.", hint)
             elif times > 1:
                 detail = f"{shown} is given {times} times."
@@ -68,6 +70,10 @@ class _Reader:
             self.wrong(name, "invalid-value", *error.args)
         return default
 
+    def refuse_wrong(self) -> None:
+        if self.errors:
+            raise InvalidParameters(self.errors)
+
 
 def read(given: QueryDict) -> Asked:
     """Return what the parameters ask for; raises ``InvalidParameters`` with all that is wrong.
@@ -81,10 +87,22 @@ def read(given: QueryDict) -> Asked:
         term = reader.read(name, _term_of(name), None)
         terms += [term] if term else []
     cursor = reader.read("cursor", cursor_from, Cursor())
-    limit = reader.read("limit", _limit, SIZE)
-    if reader.errors:
-        raise InvalidParameters(reader.errors)
+    limit = reader.read("limit", _limit_of(MOST, SIZE), SIZE)
+    reader.refuse_wrong()
     return Asked(together(terms), cursor, limit)
+
+
+def page_asked(given: QueryDict, usual: int, most: int, what: str) -> tuple[uuid.UUID | None, int]:
+    """Return before which id of ``what``, and how many, a page of a list of ids is to be.
+
+    Raises ``InvalidParameters`` with all that is wrong.
+    """
+    reader = _Reader(given, ("before", "limit"))
+    reader.check_names()
+    before = reader.read("before", _id_of(what), None)
+    limit = reader.read("limit", _limit_of(most, usual), usual)
+    reader.refuse_wrong()
+    return before, limit
 
 
 def written(cursor: Cursor) -> str:
@@ -114,8 +132,21 @@ def _term_of(name: str) -> Callable[[str], Term]:
     return term
 
 
-def _limit(text: str) -> int:
-    limit = whole_number(text, MOST)
-    if limit is None:
-        raise ValueError(f"limit is a number from 1 to {MOST}.", f"Leave it out for {SIZE}.")
+def _id_of(what: str) -> Callable[[str], uuid.UUID | None]:
+    def id_(value: str) -> uuid.UUID | None:
+        try:
+            return uuid.UUID(value) if value else None
+        except ValueError:
+            raise ValueError(f"before is no id of {what}.", "Take the link next.") from None
+
+    return id_
+
+
+def _limit_of(most: int, usual: int) -> Callable[[str], int]:
+    def limit(text: str) -> int:
+        found = whole_number(text, most)
+        if found is None:
+            raise ValueError(f"limit is a number from 1 to {most}.", f"Leave it out for {usual}.")
+        return found
+
     return limit

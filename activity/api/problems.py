@@ -8,8 +8,9 @@ from rest_framework import exceptions
 from rest_framework.views import set_rollback
 
 from activity.api.errors import InsufficientScope, InvalidParameters, TooManyRequests
+from activity.reading.query import InvalidQuery
 from activity.sealing.proofs import NotAsSealed, NotSealed
-from tenants.errors import TenantryError
+from tenants.errors import InvalidInput, TenantryError
 from tenants.problems import problem
 
 
@@ -25,21 +26,26 @@ def handle(error: Exception, context: dict[str, Any]) -> HttpResponse | None:
 
 
 def _ours(error: TenantryError) -> HttpResponse | None:
-    match error:
-        case InvalidParameters():
-            return problem(error.code, error.message, error.hint, errors=error.errors)
-        case InsufficientScope():
-            challenge = f'Bearer error="insufficient_scope", scope="{" ".join(error.scopes)}"'
-            return problem(error.code, error.message, headers={"WWW-Authenticate": challenge})
-        case TooManyRequests():
-            headers = {"Retry-After": str(error.seconds)}
-            return problem(error.code, error.message, headers=headers)
-        case NotSealed() | NotAsSealed():
-            # Their hints are for operators.
-            return problem(error.code, error.message)
     if error.http_status >= 500:
         return None
-    return problem(error.code, error.message, error.hint, status=error.http_status)
+    code, detail, hint = error.code, error.message, error.hint
+    headers: dict[str, str] = {}
+    more: dict[str, Any] = {}
+    match error:
+        case InvalidParameters():
+            more = {"errors": error.errors}
+        case InvalidQuery():
+            # Of a member that was sent: where in it belongs beside the sentence, not into it.
+            code, detail = InvalidInput.code, error.problem
+            more = {"position": error.position, "pointed": error.pointed}
+        case InsufficientScope():
+            challenge = f'Bearer error="insufficient_scope", scope="{" ".join(error.scopes)}"'
+            headers = {"WWW-Authenticate": challenge}
+        case TooManyRequests():
+            headers = {"Retry-After": str(error.seconds)}
+        case NotSealed() | NotAsSealed():
+            hint = ""  # Theirs are for operators.
+    return problem(code, detail, hint, status=error.http_status, headers=headers, **more)
 
 
 def _frameworks(error: Exception, context: dict[str, Any]) -> HttpResponse | None:

@@ -14,7 +14,8 @@ from rest_framework.parsers import JSONParser
 from rest_framework.response import Response
 
 from activity.api import described_schedules as described
-from activity.api.bodies import body_of, named_texts, page_asked, text, texts
+from activity.api.bodies import body_of, named_texts, text, texts
+from activity.api.parameters import page_asked
 from activity.api.schedule_documents import (
     PreviewSerializer,
     RunPageSerializer,

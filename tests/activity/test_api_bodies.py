@@ -61,6 +61,49 @@ def test_a_limit_that_is_none_is_refused(client, door, limit):
     assert "limit is" in said.get("errors", [said])[0]["detail"].lower()
 
 
+@pytest.mark.parametrize(
+    ("door", "body"),
+    [
+        ("exports", {"source": "events", "filters": {"q": "user.* acter:x"}}),
+        ("schedules", {"name": "x", "source": "events", "cron": "daily", "search": "a acter:x"}),
+        (
+            "schedules/preview",
+            {"name": "x", "source": "events", "cron": "daily", "search": "a acter:x"},
+        ),
+    ],
+)
+def test_a_search_that_cannot_be_read_is_a_value_with_its_place(client, door, body):
+    answer = client.post(f"{API}{door}", body, content_type="application/json")
+
+    said = answer.json()
+    assert (answer.status_code, said["code"]) == (400, "invalid-input")
+    assert said["type"] == "/api/v1/problems/invalid-input"
+    assert (said["detail"], said["hint"]) == ("There is no filter 'acter'.", "Did you mean actor:?")
+    search = body.get("search") or body["filters"]["q"]
+    assert said["position"] == search.index("acter")
+    assert said["pointed"] == f"{search}\n{' ' * said['position']}^"
+
+
+@pytest.mark.parametrize("door", ["exports", "schedules", "runs"])
+def test_all_that_is_wrong_with_a_page_is_listed(client, acme, ann, door):
+    if door == "runs":
+        asked = {"name": "x", "source": "sign-ins", "cron": "daily"}
+        made = client.post(f"{API}schedules", asked, content_type="application/json").json()
+        door = f"schedules/{made['id']}/runs"
+
+    answer = client.get(f"{API}{door}?limit=9999&before=xx&befor=1")
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid-parameters")
+    errors = answer.json()["errors"]
+    assert [(error["parameter"], error["code"]) for error in errors] == [
+        ("befor", "unknown-parameter"),
+        ("before", "invalid-value"),
+        ("limit", "invalid-value"),
+    ]
+    assert errors[0]["hint"] == "Did you mean before?"
+    assert errors[2]["detail"] == "limit is a number from 1 to 200."
+
+
 @pytest.mark.parametrize("page", ["0", "1001", "000000001999", "000000001" + "9" * 20, "²"])
 def test_a_page_of_a_report_that_there_is_not_is_said(browser, acme, ann, page):
     answer = browser(acme, ann).get("/admin/reports/sign-ins/", {"page": page})
