@@ -44,8 +44,9 @@ HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
 # As many workers as WEB_CONCURRENCY says, which gunicorn reads itself. --preload refuses unsafe
 # settings once, before anything listens. Each of a worker's threads has a PostgreSQL connection of
 # its own. --max-requests replaces workers, and with them the PostgreSQL backends that remember
-# every tenant they have visited; the jitter keeps the workers from leaving at the same moment. No
-# access log: the application logs one line for each request.
+# every tenant they have visited; the jitter keeps the workers from leaving at the same moment. A
+# request line may be as long as gunicorn can read, so that a search that is too long is refused by
+# us and with a sentence. No access log: the application logs one line for each request.
 CMD ["gunicorn", "config.wsgi:application", \
      "--bind=0.0.0.0:8000", \
      "--worker-class=gthread", \
@@ -55,6 +56,7 @@ CMD ["gunicorn", "config.wsgi:application", \
      "--max-requests-jitter=200", \
      "--timeout=60", \
      "--graceful-timeout=30", \
+     "--limit-request-line=8190", \
      "--worker-tmp-dir=/dev/shm", \
      "--no-control-socket", \
      "--log-level=warning"]

@@ -101,7 +101,8 @@ def children(options: Options, listening: Sequence[socket.socket]) -> list[Child
             [
                 *[*python, "gunicorn", "config.wsgi:application", *binds, "--workers=2"],
                 *["--worker-class=gthread", "--threads=4", "--preload"],
-                *["--no-control-socket", "--log-level=warning"],
+                # As in the Dockerfile: a search that is too long is refused by us.
+                *["--limit-request-line=8190", "--no-control-socket", "--log-level=warning"],
             ],
             [one.fileno() for one in listening],
         ),

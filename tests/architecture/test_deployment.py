@@ -23,17 +23,21 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import yaml
 from django.core.management import get_commands
+from django.urls import reverse
 from dotenv import dotenv_values
 from gunicorn.config import Config
 from pydantic.fields import FieldInfo
 
+from activity.reading import query
 from config.embedded.locations import postgresql_program, redis_program
 from config.environment import CHECKOUT, PREFIX, Environment, read
 from config.health import CHECKS
+from config.runner import Options, children
 from tests.apps import APPS, PROJECT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((CHECKOUT / "docker-compose.yml").read_text())
@@ -265,13 +269,29 @@ def test_the_image_runs_as_a_number_that_is_not_root_and_carries_no_setting_but_
     }
 
 
-def test_the_web_server_recycles_workers_logs_no_access_and_opens_no_control_socket() -> None:
-    program, application, *options = json.loads(instructions("CMD")[-1])
+def web_server(command: Sequence[str]) -> tuple[Config, list[str]]:
+    """What gunicorn makes of a command line, and its options."""
+    program, application, *options = command
     assert (program, application) == ("gunicorn", "config.wsgi:application")
     config = Config()
     for name, value in vars(config.parser().parse_args(options)).items():
         if name != "args" and value is not None:
             config.set(name, value)
+    return config, options
+
+
+def test_the_web_server_reads_the_longest_search_and_its_refusal_is_ours() -> None:
+    [web, *_] = children(Options(port=8000, data=Path("data"), embedded=True), [])
+    local = web.command[web.command.index("gunicorn") :]
+    longest = urlencode({"q": "\N{CYRILLIC SMALL LETTER YA}" * (query.LONGEST + 1)})
+    for command in (json.loads(instructions("CMD")[-1]), local):
+        config, _ = web_server(command)
+        line = f"GET {reverse('api-events')}?{longest} HTTP/1.1"
+        assert len(line) < config.limit_request_line
+
+
+def test_the_web_server_recycles_workers_logs_no_access_and_opens_no_control_socket() -> None:
+    config, options = web_server(json.loads(instructions("CMD")[-1]))
     assert config.max_requests > config.max_requests_jitter > 0
     assert config.settings["accesslog"].get() is None
     assert config.settings["control_socket_disable"].get() is True
