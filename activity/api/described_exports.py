@@ -64,7 +64,7 @@ download = extend_schema(
             description="The file, under the media type of its format. `Repr-Digest` has its"
             " SHA-256.",
         ),
-        **errors("not-found"),
+        **errors("not-found", "not-made"),
     },
 )
 manifest = extend_schema(
@@ -73,6 +73,6 @@ manifest = extend_schema(
     parameters=[_ID],
     responses={
         200: OpenApiResponse(OpenApiTypes.OBJECT, examples=[export_examples.MANIFEST]),
-        **errors("not-found"),
+        **errors("not-found", "not-made"),
     },
 )

@@ -42,6 +42,18 @@ class LinkRefused(NotFound):
         super().__init__(*_SAID[why])
 
 
+class NotMade(Conflict):
+    """Whoever asked for a file comes before it is made: too early, and no more than that."""
+
+    code = "not-made"
+
+    def __init__(self, job: ExportJob) -> None:
+        so_far = f", {job.rows_done:,} rows so far" if job.rows_done else ""
+        super().__init__(
+            f"the file is still being made{so_far}.", "Look at the export: it says how far it is."
+        )
+
+
 _AGAIN: Final = "Open Exports and choose Download there."
 _SAID: Final = {
     "used": ("this link was used already: each opens once.", _AGAIN),
@@ -106,10 +118,12 @@ def used_by(key: str, person: Any) -> ExportJob:
 def permit(job: ExportJob | None, person: Any) -> ExportJob:
     """Return a job whose file a person may have without a link: their own.
 
-    Raises ``LinkRefused``.
+    Raises ``LinkRefused``, and ``NotMade`` while there is none yet.
     """
     if job is None or job.requester_id != actor(person).id:
         raise LinkRefused("no file")
+    if job.is_open:
+        raise NotMade(job)
     if not job.is_ready:
         raise LinkRefused("expired", steps.subject(job))
     _permit(job, person)

@@ -83,6 +83,26 @@ def test_a_storage_that_does_not_answer_is_said_and_costs_no_file(acme, ann, mon
         assert ExportJob.objects.get(pk=job.pk).is_ready
 
 
+@pytest.mark.parametrize("what", ["download", "manifest"])
+def test_who_comes_before_a_file_is_made_is_told_so(acme, ann, bob, recorded, what):
+    client = client_of(acme, ann)
+    address = f"{EXPORTS}/{ask(client).json()['id']}"
+
+    early = client.get(f"{address}/{what}")
+    with enter_tenant(acme):
+        ExportJob.objects.update(state="running", attempts=1, rows_done=1200)
+    later = client.get(f"{address}/{what}")
+
+    assert (early.status_code, early.json()["code"]) == (409, "not-made")
+    assert early.json()["detail"] == "The file is still being made."
+    assert later.json()["detail"] == "The file is still being made, 1,200 rows so far."
+    assert later.json()["hint"] == "Look at the export: it says how far it is."
+    assert recorded(acme, "export.refused") == []
+    assert client_of(acme, bob).get(f"{address}/{what}").status_code == 404
+    assert client.post(f"{address}/cancel").status_code == 200
+    assert client.get(f"{address}/{what}").status_code == 404
+
+
 def test_others_and_strangers_take_nothing(acme, globex, ann, bob, cleo, sam, recorded):
     job = made(acme, ann)
     address = f"{EXPORTS}/{job.pk}"
