@@ -1,7 +1,7 @@
 """The period picker: which days somebody chose, by a click or by typing two days."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
@@ -23,7 +23,8 @@ class Chosen:
     """The period that counts, and what was asked for.
 
     ``span`` is the key of one of ``SPANS``, empty for two days that were typed. ``error`` says why
-    these are none, and ``field`` which of them it is about; the period is then the usual one.
+    these are none, and ``field`` which of them it is about, if it is one that can be typed; the
+    period is then the usual one.
     """
 
     period: Period
@@ -45,8 +46,13 @@ def choose(asked: Mapping[str, str], usual: str, most_days: int | None = None) -
     """Return the period that an address asks for; raises nothing, an error is part of it."""
     since, until = asked.get("since", ""), asked.get("until", "")
     if not since and not until:
-        span = asked.get("days", usual)
-        span = span if span in SPANS else usual
+        span = asked.get("days") or usual
+        if span not in SPANS:
+            error = InvalidInput(
+                f"there is no period of {span[:20]!r} days to choose.",
+                f"Choose one of {', '.join(SPANS)}, or write two days.",
+            )
+            return replace(_by_click(usual), error=error)
         return _by_click(span)
     try:
         period = period_of(since, until, most_days)
