@@ -57,6 +57,21 @@ def save(person: Any, name: str, search: str, *, is_shared: bool) -> SavedSearch
     return share(person, saved.pk, to=True) if is_shared else saved
 
 
+def to_replace(person: Any, name: str) -> SavedSearch | None:
+    """Return the search that saving another under ``name`` would replace, for who asks before.
+
+    Raises ``Conflict`` for one that is shared: others would lose it, or find something else by it.
+    """
+    presence.hold(person, "saved-search")
+    found = SavedSearch.objects.filter(owner=person, name=_sound_name(name)).first()
+    if found and found.is_shared:
+        raise Conflict(
+            f"you share a search called {found.name!r} with others.",
+            "Choose another name, or stop sharing it first.",
+        )
+    return found
+
+
 def rename(person: Any, key: uuid.UUID, name: str) -> SavedSearch:
     """Give one of the person's searches another name."""
     name = _sound_name(name)

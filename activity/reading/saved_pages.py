@@ -76,9 +76,12 @@ def _do(request: HttpRequest, asked: str) -> Any:
     """Do it; returns what to say."""
     person, sent = request.user, request.POST
     if asked == "save":
-        kept = saved.save(
-            person, sent.get("name", ""), sent.get("q", ""), is_shared=bool(sent.get("is_shared"))
-        )
+        name, search = sent.get("name", ""), sent.get("q", "")
+        before = saved.to_replace(person, name)
+        kept = saved.save(person, name, search, is_shared=bool(sent.get("is_shared")))
+        if before and before.search != kept.search:
+            said = "The search is saved as “{}”, in place of the one before: {}"
+            return format_html(said, kept.name, before.search)
         return format_html("The search is saved as “{}”.", kept.name)
     doing: dict[str, tuple[Callable[[uuid.UUID], SavedSearch], str]] = {
         "rename": (

@@ -181,10 +181,33 @@ def test_a_search_is_saved_shown_renamed_and_deleted(browser, acme, ann, recorde
 def test_saving_under_the_same_name_replaces(browser, acme, ann):
     client = browser(acme, ann)
     keep(client, "Mine", "outcome:failure")
-    keep(client, "Mine", "outcome:denied")
+    said = keep(client, "Mine", "outcome:denied").text
+    again = keep(client, " Mine ", "outcome:denied").text
 
+    assert "The search is saved as “Mine”, in place of the one before: outcome:failure" in said
+    assert "The search is saved as “Mine”." in again
     with enter_tenant(acme):
         assert [s.search for s in SavedSearch.objects.all()] == ["outcome:denied"]
+
+
+@pytest.mark.parametrize("more", [{}, {"is_shared": "on"}])
+def test_a_shared_search_is_not_replaced_by_saving_another_under_its_name(
+    browser, acme, ann, bob, recorded, more
+):
+    client = browser(acme, ann)
+    keep(client, "Ours", "outcome:failure", is_shared="on")
+    said = keep(client, " Ours ", "outcome:denied", **more).text
+
+    assert escape("You share a search called 'Ours' with others.") in said
+    with enter_tenant(acme):
+        [kept] = SavedSearch.objects.all()
+    assert (kept.search, kept.is_shared) == ("outcome:failure", True)
+    assert recorded(acme, "search.withdrawn") == []
+    # A colleague's is theirs, whatever one's own is called.
+    assert "is saved as “Ours”." in keep(browser(acme, bob), "Ours", "outcome:denied").text
+
+    client.post(SEARCHES, {"do": "withdraw", "key": kept.pk})
+    assert "in place of" in keep(client, "Ours", "outcome:denied", **more).text
 
 
 def test_a_shared_search_is_colleagues_to_use_and_its_owners_to_change(
