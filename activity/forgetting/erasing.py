@@ -50,11 +50,7 @@ def check(person: Person, reason: str) -> None:
         raise InvalidInput("a reason is needed.", "It goes into the record: a case number will do.")
     if len(reason) > LONGEST_REASON:
         raise InvalidInput(f"the reason is longer than {LONGEST_REASON} characters.", "Shorten it.")
-    if mentions.names(person, reason):
-        raise InvalidInput(
-            "the reason names the person, and reasons are kept.",
-            "Say it without name and address, such as: request 4711.",
-        )
+    mentions.refuse_naming(person, reason)
     holds.refuse(person)
     holds.refuse_acting()
     people().refuse(person)

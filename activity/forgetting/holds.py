@@ -15,7 +15,7 @@ from activity.models.rules import EVERYBODY
 from activity.recording import record
 from activity.subjects import Subject
 from tenants import reasons
-from tenants.errors import Conflict, InvalidInput
+from tenants.errors import Conflict
 
 LONGEST_REASON: Final = reasons.LONGEST
 _RELEASE: Final = "It wins: release it first, activity hold."
@@ -103,10 +103,8 @@ def release(subject: uuid.UUID, reason: str, *, dry_run: bool = False) -> bool:
 
 
 def _refuse_name(subject: uuid.UUID, reason: str) -> None:
-    if subject != EVERYBODY and mentions.names(people().find(str(subject)), reason):
-        raise InvalidInput(
-            "the reason names the person, and reasons are kept.", "A case number will do."
-        )
+    if subject != EVERYBODY:
+        mentions.refuse_naming(people().find(str(subject)), reason)
 
 
 def _target(subject: uuid.UUID) -> Subject:

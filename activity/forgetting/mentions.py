@@ -19,6 +19,10 @@ from django.db.models import Q, QuerySet
 from activity.forgetting.people import Person
 from activity.models import SavedSearch, Schedule
 from activity.recording import keyed_hash
+from tenants.errors import InvalidInput
+
+_SHORT = 3
+"""Letters. Names as short as that are words as well."""
 
 _BEFORE = r"(?<![[:alnum:]_.@+-])"
 _AFTER = r"(?![[:alnum:]_@+-]|[.][[:alnum:]])"
@@ -108,9 +112,43 @@ def in_text(person: Person, text: str, *, is_typed: bool) -> bool:
     return bool(known and re.search(rf"(?<![\w.@+-])({found})(?![\w@+-]|[.]\w)", text.lower()))
 
 
-def names(person: Person, text: str) -> bool:
-    """Tell whether a text names somebody."""
-    return any(word in text.lower() for word in words(person))
+def refuse_naming(person: Person, reason: str) -> None:
+    """Refuse a reason that names the person it is about: reasons are kept.
+
+    A part of a full name is enough, a given name for example, whoever else has it: it is about this
+    person. Raises ``InvalidInput`` with the text that names them.
+    """
+    found = next((word for word in words(person) if word in reason.lower()), "")
+    if not found and (parts := "|".join(sorted(_parts(person)))):
+        part = re.search(rf"(?<!\w)({parts})(?!\w)", reason)
+        found = part[0] if part else ""
+    if found:
+        raise InvalidInput(
+            f"the reason names the person, with {found!r}, and reasons are kept.",
+            "Say it without any part of name and address, such as: request 4711.",
+        )
+
+
+def _parts(person: Person) -> set[str]:
+    """Return the words of somebody's full names, as regular expressions.
+
+    Those of up to three letters count only as they are written, or in capitals: somebody may be
+    called May. What is small beside capitals is no name: Ana de Souza.
+    """
+    found = set()
+    for name in person.names:
+        # A label has the user name in brackets, which is looked for as a whole.
+        full = re.sub(r"\([^)]*\)", "", name).strip()
+        if " " not in full or "@" in full:
+            continue
+        for part in re.findall(r"[^\s,;.-]{2,}", full):
+            if part.islower() and not full.islower():
+                continue
+            if len(part) > _SHORT:
+                found.add(f"(?i:{re.escape(part)})")
+            else:
+                found |= {re.escape(one) for one in (part, part.capitalize(), part.upper())}
+    return found
 
 
 def _is_telling(word: str) -> bool:

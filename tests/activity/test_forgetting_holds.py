@@ -12,7 +12,7 @@ from activity.models import ActivityEvent, Hold
 from activity.models.rules import EVERYBODY
 from activity.recording import record
 from tenants.context import enter_tenant
-from tenants.errors import Conflict
+from tenants.errors import Conflict, InvalidInput
 from tests.activity.test_forgetting import (
     EMAIL,
     NAME,
@@ -181,3 +181,47 @@ def test_a_reason_is_kept_on_one_line_and_one_that_cannot_be_printed_ends_no_hol
         assert holds.release(EVERYBODY, "closed\0")
         released = ActivityEvent.objects.get(action="record.released")
         assert "\0" not in released.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "reason", "found"),
+    [
+        ("Victoria Erasable", "Victoria asked", "Victoria"),
+        ("Victoria Erasable", "on VICTORIA's own wish", "VICTORIA"),
+        ("Victoria Erasable", "case of erasable, 4711", "erasable"),
+        ("Victoria Erasable", "the victorian erasables", ""),
+        ("Anna-Maria Kurz", "anna called", "anna"),
+        ("Erasable, Victoria", "victoria asked", "victoria"),
+        # Short names are words as well.
+        ("May Erasable", "May asked", "May"),
+        ("May Erasable", "who may ask", ""),
+        ("may erasable", "May asked", "May"),
+        ("Al Erasable", "Al asked", "Al"),
+        ("Al Erasable", "asked et al, all of it", ""),
+        ("Ana de Souza", "pedido de exclusão", ""),
+        ("Ana von Erasable", "Antrag von gestern", ""),
+        ("J. Erasable", "request J", ""),
+        ("Éloïse Erasable", "éloïse 1", "éloïse"),
+        ("Victoria (HR) Erasable", "asked by HR", ""),
+        ("Victoria Erasable", "request 4711, by post", ""),
+    ],
+)
+def test_a_reason_that_is_kept_has_no_part_of_the_name(in_acme, ann, name, reason, found):
+    user = CustomUser.objects.create_user("ve.81", "ve@acme.example", display_name=name)
+    # Somebody else has the name too: a reason is about one of them.
+    CustomUser.objects.create_user("ve.82", "ve2@acme.example", display_name=name)
+    person = people().find("ve.81")
+    doors = (
+        lambda: erasing.check(person, reason),
+        lambda: holds.place(user.public_id, reason),
+        lambda: holds.release(user.public_id, reason),
+    )
+
+    for door in doors:
+        if found:
+            with pytest.raises(InvalidInput, match=f"names the person, with '{found}'"):
+                door()
+        else:
+            door()
+    placed = ActivityEvent.objects.filter(action="record.held")
+    assert [event.reason for event in placed] == ([] if found else [reason])
