@@ -30,6 +30,10 @@ class Source:
     before: Callable[[], None] = lambda: None
     """Called before the transaction of one moment begins."""
     permission: str = READ
+    has_period: bool = True
+    """Whether it is of days, or of the moment when it is made."""
+    has_rows: bool = True
+    """Whether rows can be counted: a document has none."""
     parameters: tuple[Parameter, ...] = ()
     """What may be asked of it beside days: filters of these names."""
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from activity.jobs.asked import asked_of
 from activity.jobs.requesters import actor
-from activity.jobs.sources import title_of
+from activity.jobs.sources import has_rows, title_of, words_of
 from activity.models import ExportJob
 from activity.schedules import filling
 
@@ -21,6 +21,7 @@ class Row:
     job: ExportJob
     title: str
     filters: str
+    has_rows: bool
     form: str
     note: str
     is_mine: bool
@@ -65,7 +66,8 @@ def row_of(job: ExportJob, me: str, *, oversees: bool) -> Row:
     return Row(
         job=job,
         title=title_of(job.source),
-        filters=asked.words,
+        filters=words_of(asked),
+        has_rows=has_rows(job.source),
         form=f"{'Parquet' if asked.form == 'parquet' else asked.form.upper()}{compressed}",
         note=asked.note,
         is_mine=is_mine,

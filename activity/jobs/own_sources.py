@@ -104,6 +104,7 @@ def report_source(name: str) -> Source:
         make=make,
         expect=expect,
         permission=definition.permission,
+        has_period=definition.has_period,
         parameters=definition.parameters,
     )
 

@@ -22,6 +22,7 @@ from activity.jobs.own_sources import OF_BUNDLE, OF_EVENTS, report_source
 from tenants.errors import InvalidInput
 
 LONGEST_NOTE: Final = 200
+_OF_A_MOMENT: Final = "the moment when it is made"
 
 
 _more: dict[str, Source] = {}
@@ -60,6 +61,7 @@ def register_document(
             forms=lambda: list(media_types),
             check=checked,
             make=lambda asked, _: DocumentFile(asked, make, media_types[asked.form]),
+            has_rows=False,
         )
     )
 
@@ -90,10 +92,28 @@ def source_called(name: str) -> Source:
 
 def title_of(name: str) -> str:
     """Return what people call a source; its name where it is gone since."""
+    source = _found(name)
+    return source.title if source else name
+
+
+def words_of(asked: Asked) -> str:
+    """Return what a file is of, for people: how its rows are chosen, or that it is of now."""
+    source = _found(asked.source)
+    is_chosen = any(asked.filters.values())
+    return asked.words if is_chosen or not source or source.has_period else _OF_A_MOMENT
+
+
+def has_rows(name: str) -> bool:
+    """Tell whether files of a source have rows to be counted; those of one that is gone had."""
+    source = _found(name)
+    return source is None or source.has_rows
+
+
+def _found(name: str) -> Source | None:
     try:
-        return source_called(name).title
+        return source_called(name)
     except InvalidInput:
-        return name
+        return None
 
 
 def checked(asked: Asked) -> Asked:

@@ -10,6 +10,7 @@ from activity import context
 from activity.jobs import asking, keeping, links, listing, steps
 from activity.jobs.asked import asked_of
 from activity.jobs.requesters import requester
+from activity.jobs.sources import has_rows
 from activity.models import ExportJob
 from activity.places import add_place, place
 from tenants.commandline import Output, Verb, VerbGroup
@@ -170,7 +171,8 @@ class FetchExport(Verb):
         if output.as_json:
             output.document({**document(job), "output": str(path)})
         else:
-            output.say(f"{job.rows_done} rows written to {path}")
+            rows = f"{job.rows_done} rows " if has_rows(job.source) else ""
+            output.say(f"{rows}written to {path}")
 
 
 class Exports(VerbGroup):

@@ -12,6 +12,7 @@ from django.template.defaultfilters import filesizeformat
 from django.template.loader import render_to_string
 from django.urls import reverse
 
+from activity.jobs import sources
 from activity.jobs.asked import asked_of
 from activity.models import ExportJob, Schedule
 from activity.schedules import making, planning, showing, steps
@@ -30,10 +31,11 @@ def send_file(schedule: Schedule, owner: Any, job: ExportJob) -> str:
     fits = job.bytes <= settings.TENANTRY_MAIL_ATTACHMENT_BYTES
     attached = (making.name_of(job), making.content_of(job)) if wants and fits else None
     link = "" if attached else making.link_to(job, owner)
-    rows = f"{job.rows_done:,} row{'' if job.rows_done == 1 else 's'}"
+    rows = f"{job.rows_done:,} row{'' if job.rows_done == 1 else 's'}, "
+    holds = rows if sources.has_rows(job.source) else ""
     paragraphs = [
         f"{schedule.name} is here: {showing.what(schedule)}.",
-        f"It is of {asked_of(job).words} and has {rows}, {_size(job.bytes)}.",
+        f"It is of {sources.words_of(asked_of(job))} and has {holds}{_size(job.bytes)}.",
         *_circumstances(schedule, job.asked_at),
     ]
     if wants and not fits:

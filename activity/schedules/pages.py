@@ -13,6 +13,7 @@ from django.shortcuts import redirect, render
 from django.utils.html import format_html
 
 from activity.jobs.pages import site
+from activity.jobs.sources import has_rows
 from activity.models import ExportJob, Schedule
 from activity.schedules import forms, keeping, making, running, showing, wishes
 from activity.schedules.filling import FILLED
@@ -75,6 +76,7 @@ def _form(
         "title": schedule.name if schedule else "New schedule",
         "schedule": showing.shown(schedule, request.user) if schedule else None,
         "runs": _runs(schedule) if schedule else [],
+        "has_rows": not schedule or has_rows(schedule.source),
         "values": values,
         "choices": forms.choices_of(values),
         "preview": shown,

@@ -36,13 +36,15 @@ class Preview:
     """The next runs as the clocks of the place show them, and a file as a run would make it now.
 
     ``rows`` is up to ``MOST_COUNTED``, and ``None`` for what has no rows, such as a document;
-    ``has_more`` says that there are more than that.
+    ``has_more`` says that there are more than that. ``has_period`` is false of what is of the
+    moment of a run.
     """
 
     words: str
     zone: str
     runs: tuple[datetime, ...]
     period: Period
+    has_period: bool
     columns: tuple[str, ...]
     first: tuple[tuple[Any, ...], ...]
     rows: int | None
@@ -85,6 +87,7 @@ def preview(wish: Wish, person: Any, *, now: datetime | None = None) -> Preview:
         zone=zone.key,
         runs=tuple(upcoming(cron.text, now, zone, RUNS)),
         period=period,
+        has_period=wishes.has_period(wish),
         columns=columns,
         first=first,
         rows=None if rows is None else min(rows, MOST_COUNTED),

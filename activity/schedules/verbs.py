@@ -139,7 +139,8 @@ class PreviewSchedule(Verb):
         output.say(*(f"  {run:%a %Y-%m-%d %H:%M %Z}" for run in shown.runs))
         more = "more than " if shown.has_more else ""
         holds = "be a document" if shown.rows is None else f"hold {more}{shown.rows:,} rows"
-        output.say(f"now it would be of {shown.period} and {holds}")
+        of = f"be of {shown.period} and " if shown.has_period else ""
+        output.say(f"now it would {of}{holds}")
         output.table([column.upper() for column in shown.columns], shown.first)
 
 

@@ -122,15 +122,20 @@ def of(schedule: Schedule) -> Wish:
 
 def filters_of(wish: Wish, period: Period) -> dict[str, str]:
     """Return the filters of an export of what is wished for, of these days."""
-    if wish.source in REPORTS and not REPORTS[wish.source].has_period:
+    if not has_period(wish):
         return dict(wish.parameters)
     filters = {"since": str(period.since), "until": str(period.until), **wish.parameters}
     return filters | ({"q": wish.search} if wish.search else {})
 
 
+def has_period(wish: Wish) -> bool:
+    """Tell whether what is wished for is of days, and not of the moment of the run."""
+    return wish.source not in REPORTS or REPORTS[wish.source].has_period
+
+
 def period_of(wish: Wish, day: date) -> Period:
-    """Return the days that a run on a local day is of."""
-    return span_of(wish).before(day)
+    """Return the days that a run on a local day is of: that day, of what is of the moment."""
+    return span_of(wish).before(day) if has_period(wish) else Period(day, day)
 
 
 def span_of(wish: Wish) -> Span:

@@ -162,6 +162,45 @@ def follow(client, address):
     return answered
 
 
+def test_a_report_of_one_moment_is_said_to_be_of_it_and_not_of_days(at_lab, capsys):
+    schedule = made(source="who-could-what", span="day")
+    make_due(schedule)
+    with enter_platform():
+        tasks.run_schedules()
+
+    [message] = mail.outbox
+    assert "Who could do what on a day, as it is then, as csv." in message.body
+    said = re.search(r"It is of the moment when it is made and has (\d+) rows?, ", message.body)
+    assert "the day before" not in message.body
+    assert "everything" not in message.body
+    client = Client(headers={"host": f"{at_lab.slug}.localhost:8000"})
+    client.force_login(ann())
+    assert "the moment when it is made" in client.get("/admin/exports/").text
+    asked = {"name": "x", "source": "who-could-what", "cron": "0 7 * * *", "when": "cron"}
+    previewed = client.post("/admin/schedules/new/", {**asked, "span": "day", "do": "preview"})
+    assert f"Run now it would hold {said[1]} row" in previewed.text
+    options = ("--source", "who-could-what", "--cron", "daily")
+    call_command("activity", "schedule", "preview", "--tenant", at_lab.slug, *options)
+    assert f"now it would hold {said[1]} rows" in capsys.readouterr().out
+
+
+def test_a_document_is_said_to_have_no_rows(at_lab):
+    schedule = made(source="summary", form="pdf", span="week")
+    make_due(schedule)
+    with enter_platform():
+        tasks.run_schedules()
+
+    [message] = mail.outbox
+    assert re.search(r"It is of \S+ to \S+ and has [0-9.]+ KB\.", message.body)
+    client = Client(headers={"host": f"{at_lab.slug}.localhost:8000"})
+    client.force_login(ann())
+    listed = client.get("/admin/exports/").text
+    assert "expires" in listed
+    assert "0 rows" not in listed
+    shown = client.get(f"/admin/schedules/{schedule.pk}/").text
+    assert "<td>Ready</td><td>–</td>" in shown
+
+
 def test_a_preview_says_what_the_file_then_holds(at_lab):
     wish = Wish(name="Events", source="events", cron="0 7 * * *", span="last-2", form="ndjson")
     schedule = schedules.create(ann(), wish)
