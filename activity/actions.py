@@ -166,6 +166,28 @@ CATALOGUE: Final = {action.name: action for action in _ALL}
 
 FAMILIES: Final = tuple(dict.fromkeys(action.family for action in _ALL))
 
+ABOUT: Final = {
+    "session": "Who signed in and out, and who failed to.",
+    "access": "Who was refused a page, a form or an address of the API.",
+    "user": "Accounts: added, changed, deactivated and removed, and their passwords.",
+    "email": "E-mail addresses of people.",
+    "group": "Roles: what they allow, and who was given them.",
+    "token": "API tokens.",
+    "factor": "Second factors and recovery codes: set up, used, failed and taken away.",
+    "export": "Files of the record and of reports: asked for, made and downloaded.",
+    "activity": "Who read the record.",
+    "history": "Who read earlier versions, and took something back to one.",
+    "report": "Who read reports.",
+    "schedule": "Exports by the clock: made, changed, delivered and failed.",
+    "search": "Searches that are shared with colleagues.",
+    "tenant": "The organisation itself: made, renamed, suspended and deleted, and its domains.",
+    "operation": "Work on organisations that takes long, given up or written past the platform.",
+    "domain": "Domains that were written past the platform.",
+    "support": "What operators were allowed, saw and did here as support.",
+    "record": "What was erased, cut and held, and checks of the record: kept for ever.",
+}
+"""What the events of each family are about."""
+
 
 def names(*families: str) -> list[str]:
     """Return the names of all actions of the given families, in the catalogue's order."""

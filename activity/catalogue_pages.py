@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from activity.actions import CATALOGUE, FAMILIES, Action, names
+from activity.actions import ABOUT, CATALOGUE, FAMILIES, Action, names
 from activity.catalogue import described, fields_of_details
 from activity.schemas import Schema, in_words
 
@@ -26,6 +26,7 @@ def markdown() -> str:
 
 def _family(family: str) -> Iterator[str]:
     yield f"## {family}\n"
+    yield f"{ABOUT[family]}\n"
     for name in names(family):
         yield from _action(CATALOGUE[name])
 

@@ -9,6 +9,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 
+from activity.actions import ABOUT
 from activity.forgetting import holds, retention
 from activity.forgetting.people import people, pseudonym
 from activity.models import Hold
@@ -111,7 +112,12 @@ def _families(refused: Refused | None) -> list[dict[str, Any]]:
     typed = {refused.field: refused.given.get("days", "")} if refused else {}
     fields = {name: _days_of(name) for name in retention.families()}
     return [
-        {"name": name, "field": field, "days": typed.get(field, ruled.get(name))}
+        {
+            "name": name,
+            "about": ABOUT[name],
+            "field": field,
+            "days": typed.get(field, ruled.get(name)),
+        }
         for name, field in fields.items()
     ]
 

@@ -174,7 +174,10 @@ def test_what_was_typed_of_a_hold_stays_when_it_is_refused(house):
 def test_how_long_events_are_kept_is_said_in_the_panel(house):
     _, _, owner, browser = house
     client = browser(owner)
-    assert "for ever" in client.get(RULES).content.decode()
+    page = client.get(RULES).content.decode()
+    assert "for ever" in page
+    for family in retention.families():
+        assert re.search(f'<span class="t-soft" id="about-{family}">[^<]+[.]</span>', page)
     answer = client.post(RULES, {"act": "keep", "family": "session", "days": "400"})
     assert answer.status_code == 302
     for days, sentence in (("5", "5 days are not between"), ("x", "no number of days")):

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from activity import catalogue, recording
-from activity.actions import CATALOGUE, Action
+from activity.actions import ABOUT, CATALOGUE, FAMILIES, Action
 from activity.catalogue import DESCRIPTIONS, FOLDED, described, schema_of
 from activity.catalogue_pages import markdown
 from activity.models import ActivityEvent
@@ -60,6 +60,7 @@ def test_every_action_is_described_in_sentences(name):
 
 def test_what_is_described_exists():
     assert set(DESCRIPTIONS) == set(CATALOGUE)
+    assert list(ABOUT) == list(FAMILIES)
 
 
 @pytest.mark.parametrize("name", CATALOGUE)
