@@ -126,7 +126,9 @@ def _moment(value: str, *, is_end: bool) -> datetime:
     try:
         moment = datetime.fromisoformat(value)
         if re.fullmatch(r"\d{4}-\d\d-\d\d", value):
-            moment = datetime.combine(moment + timedelta(is_end), time.min)
+            # After the last day of 9999 there is none, and what is out of range is said below.
+            days = timedelta(is_end and moment.year < 9999)
+            moment = datetime.combine(moment + days, time.min)
         elif not re.match(r"\d{4}-\d\d-\d\dT\d\d:\d\d", value):
             raise wrong
         if moment.tzinfo is None:
