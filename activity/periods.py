@@ -113,6 +113,11 @@ def period_between(since: str, until: str) -> Period:
     """
     last = parse_day(until, "until") or timezone.now().astimezone(zone()).date()
     first = parse_day(since, "since") or last - timedelta(DEFAULT_DAYS - 1)
+    if first > last and not until:
+        raise InvalidInput(
+            f"since {first} is after today, which is {last} in {zone_name()}.",
+            "Choose an earlier day.",
+        )
     if first > last:
         raise InvalidInput(f"since {first} is after until {last}.", "Swap them: since comes first.")
     if (last - first).days >= MOST_DAYS:

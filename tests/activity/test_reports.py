@@ -167,6 +167,19 @@ def test_what_is_no_period_is_refused_with_a_sentence(in_acme, since, until, sen
     assert refused.value.hint
 
 
+def test_a_beginning_after_today_is_not_said_to_be_the_wrong_way_round(acme):
+    acme.time_zone = "Pacific/Kiritimati"
+    with enter_tenant(acme):
+        today = last_days(1).since
+        tomorrow = today + timedelta(1)
+
+        with pytest.raises(InvalidInput) as refused:
+            period_between(str(tomorrow), "")
+
+    sentence = f"since {tomorrow} is after today, which is {today} in Pacific/Kiritimati."
+    assert str(refused.value) == f"{sentence} Choose an earlier day."
+
+
 @given(st.text(max_size=12))
 def test_any_text_is_a_day_or_refused(text):
     try:
