@@ -109,11 +109,7 @@ def _of_page(finished: Report, page: int) -> dict[str, Any]:
 def _chosen(request: HttpRequest, definition: Definition) -> Chosen:
     """Return the period asked for. A report of one moment has none, and says so when asked."""
     if definition.has_period:
-        chosen, days = choose(request.GET, USUAL), request.GET.get("days") or USUAL
-        if not chosen.span or chosen.error or days in SPANS:
-            return chosen
-        what = f"days {days[:40]!r} cannot be chosen by a link."
-        return replace(chosen, error=InvalidInput(what, f"Use one of {', '.join(SPANS)}."))
+        return choose(request.GET, USUAL)
     now = choose({}, "1")
     try:
         period_for(definition.name, request.GET.get("since", ""), request.GET.get("until", ""))
