@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from accounts import administrators
+from accounts import administrators, past
 from accounts.factor_admin import WithSecondFactor
 from accounts.forgetting_pages import Forgettable
 from accounts.forms import CustomUserChangeForm, CustomUserCreationForm, RolesForm
@@ -65,6 +65,11 @@ class CustomUserAdmin(
         ("Signing in", {"fields": ("second_factor",)}),
         ("Seen", {"fields": ("last_login", "last_seen", "date_joined", "public_id")}),
     )
+    past_fieldsets = (
+        ("Who", {"fields": _identity}),
+        ("What they could do", {"fields": ("is_active", "is_staff", "is_superuser", "roles_then")}),
+        ("Seen", {"fields": ("date_joined", "public_id")}),
+    )
     add_fieldsets = (
         (
             "Who",
@@ -82,8 +87,13 @@ class CustomUserAdmin(
         return queryset.prefetch_related("groups")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Return fewer fields for adding than for changing."""
-        return super().get_fieldsets(request, obj) if obj else self.add_fieldsets
+        """Return fewer fields for adding than for changing, and of the past what is known of it."""
+        if obj is None:
+            return self.add_fieldsets
+        fieldsets = super().get_fieldsets(request, obj)
+        if past.version_of(obj):
+            return [*self.past_fieldsets, *fieldsets[len(self.fieldsets) :]]
+        return fieldsets
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
@@ -100,6 +110,8 @@ class CustomUserAdmin(
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Leave power over power to administrators, and nobody the power to lock themselves out."""
         fields = [*super().get_readonly_fields(request, obj)]
+        if past.version_of(obj):
+            fields += ["roles", "roles_then"]
         is_self = obj is not None and obj.pk == request.user.pk
         if is_self:
             fields += ["is_active"]
@@ -199,6 +211,11 @@ class CustomUserAdmin(
     def roles(self, user: CustomUser) -> str:
         """The names of the roles."""
         return ", ".join(group.name for group in user.groups.all()) or "–"
+
+    @display(description="Roles")
+    def roles_then(self, user: CustomUser) -> str:
+        """The names of the roles they had, on a page of their history."""
+        return past.roles_then(past.version_of(user))
 
     @admin.action(description="Activate", permissions=["change"])
     def activate(self, request: HttpRequest, queryset: QuerySet[CustomUser]) -> None:

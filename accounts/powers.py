@@ -30,7 +30,7 @@ PANEL: Final = "may open the panel"
 EVERYTHING: Final = "everything"
 
 _FLAGS: Final = {"is_superuser": ADMINISTRATOR, "is_staff": PANEL}
-_MARGIN: Final = timedelta(minutes=10)
+MARGIN: Final = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +230,7 @@ def permissions_at(
         cursor.execute(_NOW)
         for kind, key, name in cursor.fetchall():
             held[kind, key].add(name)
-        cursor.execute(_CHANGED, {"moment": moment, "since": first_id_at(moment - _MARGIN)})
+        cursor.execute(_CHANGED, {"moment": moment, "since": first_id_at(moment - MARGIN)})
         for kind, key, changed, is_later, *circumstances in cursor.fetchall():
             taken, added = json.loads(changed)
             if is_later:

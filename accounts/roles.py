@@ -12,6 +12,7 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+from accounts import past
 from accounts.support import serving
 from activity.history_pages import GuardedHistory
 from activity.reading.links import LinkedToRecord
@@ -22,8 +23,8 @@ class PermissionsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg
     """Permissions as boxes to tick, in words."""
 
     def label_from_instance(self, permission: Any) -> str:
-        """Return what the permission allows, without app and model."""
-        return str(permission.name).replace("group", "role")
+        """Return what the permission allows."""
+        return past.in_words(permission)
 
 
 class GroupAdmin(  # type: ignore[misc]
@@ -37,6 +38,7 @@ class GroupAdmin(  # type: ignore[misc]
 
     list_display = ("name", "members", "permission_count")
     fieldsets = ((None, {"fields": ("name", "permissions")}),)
+    past_fieldsets = ((None, {"fields": ("name", "permissions_then")}),)
     search_help_text = "Name of the role"
     object_history_list_template = "panel/history_list.html"
     show_full_result_count = False
@@ -58,6 +60,18 @@ class GroupAdmin(  # type: ignore[misc]
             member_total=Count("user", distinct=True),
             permission_total=Count("permissions", distinct=True),
         )
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Return what is known of the role's past on a page of its history."""
+        fieldsets = super().get_fieldsets(request, obj)
+        if past.version_of(obj):
+            return [*self.past_fieldsets, *fieldsets[len(self.fieldsets) :]]
+        return fieldsets
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Show what was, and offer nothing of it to be ticked."""
+        fields = super().get_readonly_fields(request, obj)
+        return [*fields, "permissions_then"] if past.version_of(obj) else fields
 
     def formfield_for_manytomany(self, db_field: Any, request: Any = None, **kwargs: Any) -> Any:
         """Offer the permissions that mean something here."""
@@ -82,6 +96,11 @@ class GroupAdmin(  # type: ignore[misc]
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Leave removing roles to administrators."""
         return _may_change(request)
+
+    @display(description="Permissions")
+    def permissions_then(self, group: Any) -> str:
+        """What the role allowed, on a page of its history."""
+        return past.permissions_then(past.version_of(group))
 
     @display(description="People", ordering="member_total")
     def members(self, group: Any) -> Any:

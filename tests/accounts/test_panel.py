@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Group, Permission
@@ -9,10 +10,11 @@ from django.core import mail
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, get_resolver
+from django.utils import timezone
 
 from accounts.api_tokens import make
 from accounts.models import CustomUser, Membership
-from activity.models import ActivityEvent, ExportJob
+from activity.models import ActivityEvent, ExportJob, Retention
 from tenants.context import enter_tenant
 from tests.accounts.test_passwords import BrokenServer, link_in, may_sign_in, path_of
 from tests.conftest import CANARY, PASSWORD
@@ -408,6 +410,95 @@ def test_the_history_of_a_person_says_who_changed_what(browser, acme, ann, cleo)
     assert "Cleo Neu" in page.text
     assert f"Ann {CANARY['acme']} (ann)" in page.text
     assert f"Cleo {CANARY['acme']}" in version.text
+
+
+def first_version(client, tenant, row, page):
+    with enter_tenant(tenant):
+        first = row.history.last()
+    response = client.get(f"{page}{row.pk}/history/{first.pk}/")
+    with enter_tenant(tenant):
+        fields = {
+            field.field["name"]: field.contents()
+            for fieldset in response.context["adminform"]
+            for line in fieldset
+            for field in line
+            if field.is_readonly
+        }
+    return response, fields
+
+
+def test_a_version_of_a_person_shows_the_roles_of_then(browser, acme, ann, cleo):
+    client = browser(acme, ann)
+    with enter_tenant(acme):
+        readers = Group.objects.get()
+        writers = Group.objects.create(name="Writers")
+    added = {
+        "username": "wanda",
+        "email": "wanda@acme.example",
+        "roles": [writers.pk],
+        "display_name": "",
+        "time_zone": "",
+    }
+    client.post(f"{PEOPLE}add/", added)
+    with enter_tenant(acme):
+        wanda = CustomUser.objects.get(username="wanda")
+    change(client, acme, wanda, roles=[readers.pk])
+    with enter_tenant(acme):
+        writers.name = "Authors"
+        writers.save()
+    change(client, acme, cleo, roles=[readers.pk])
+
+    _, of_wanda = first_version(client, acme, wanda, PEOPLE)
+    _, of_cleo = first_version(client, acme, cleo, PEOPLE)
+
+    assert (of_wanda["roles_then"], of_cleo["roles_then"]) == ("Writers", "–")
+
+
+def test_a_version_of_a_person_shows_nothing_of_today(browser, acme, ann, cleo):
+    client = browser(acme, ann)
+    change(client, acme, cleo, display_name="Cleo Neu")
+
+    page, fields = first_version(client, acme, cleo, PEOPLE)
+
+    assert fields.keys().isdisjoint({"second_factor", "last_login", "last_seen"})
+    assert "Last login" not in page.text
+    assert "Last seen" not in page.text
+    assert 'name="roles"' not in page.text
+    assert "in_the_record" in fields
+
+
+def test_a_version_of_a_role_shows_what_it_allowed_then(browser, acme, ann):
+    client = browser(acme, ann)
+    with enter_tenant(acme):
+        view = Permission.objects.get(codename="view_customuser")
+        add = Permission.objects.get(codename="add_customuser")
+    client.post(f"{ROLES}add/", {"name": "Helpers", "permissions": [view.pk]})
+    with enter_tenant(acme):
+        helpers = Group.objects.get(name="Helpers")
+    client.post(f"{ROLES}{helpers.pk}/change/", {"name": "Helpers of Ann", "permissions": [add.pk]})
+
+    page, fields = first_version(client, acme, helpers, ROLES)
+
+    assert fields["permissions_then"] == "Can view person"
+    assert 'name="permissions"' not in page.text
+    with enter_tenant(acme):
+        assert [one.pk for one in helpers.permissions.all()] == [add.pk]
+
+
+def test_roles_and_permissions_are_not_told_of_a_time_that_is_not_kept(browser, acme, ann, cleo):
+    client = browser(acme, ann)
+    with enter_tenant(acme):
+        readers = Group.objects.get()
+        long_ago = timezone.now() - timedelta(days=400)
+        for row in (cleo, readers):
+            row.history.update(history_date=long_ago)
+        Retention.objects.create(family="group", days=365)
+
+    _, of_cleo = first_version(client, acme, cleo, PEOPLE)
+    _, of_readers = first_version(client, acme, readers, ROLES)
+
+    assert "not kept any more" in of_cleo["roles_then"]
+    assert "not kept any more" in of_readers["permissions_then"]
 
 
 @pytest.mark.parametrize("who", ["bob", "dora"])
