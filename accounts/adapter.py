@@ -1,7 +1,7 @@
 """How allauth behaves here."""
 
 from smtplib import SMTPException
-from typing import Any
+from typing import Any, Final
 
 import structlog
 from allauth.account.adapter import DefaultAccountAdapter
@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from accounts import passwords, tasks
+from accounts.mails import tell_changed
 from accounts.managers import CustomUserManager
 from activity import signins
 from activity.recording import record
@@ -22,6 +23,14 @@ from activity.requests import client_ip
 from tenants.context import current_tenant
 
 logger = structlog.get_logger("tenantry.mail")
+
+
+_NEW_PASSWORD: Final = {
+    "account/email/password_changed": "was changed",
+    "account/email/password_reset": "was chosen with the link that was mailed to you",
+    "account/email/password_set": "was chosen",
+}
+"""What allauth tells people of, and what became of their password."""
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
@@ -105,6 +114,15 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
             super().send_mail(template_prefix, email, {"place": place, **context})
         except (OSError, SMTPException) as error:
             logger.error("mail not sent", template=template_prefix, error=str(error))
+
+    def send_notification_mail(
+        self, template_prefix: str, user: Any, context: Any = None, email: Any = None
+    ) -> None:
+        """Tell somebody of a new password in our own words, and in their time zone."""
+        if template_prefix in _NEW_PASSWORD:
+            tell_changed(user, "password", _NEW_PASSWORD[template_prefix])
+        else:
+            super().send_notification_mail(template_prefix, user, context, email)
 
 
 class FactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]

@@ -9,8 +9,12 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.db import transaction
 from django.template.loader import render_to_string
+from django.utils import timezone
 
+from accounts.devices import name_of
 from accounts.models import CustomUser
+from activity import context
+from activity.context import Actor, ActorKind
 from tenants.context import current_tenant
 
 logger = structlog.get_logger("tenantry.mail")
@@ -37,20 +41,43 @@ def send_later(user: CustomUser, template: str, subject: str, told: Told, **more
     transaction.on_commit(lambda: told(_sent(message, template)))
 
 
+def tell_changed(user: CustomUser, thing: str, what: str, *, by: Actor | None = None) -> None:
+    """Mail somebody that their ``thing`` was changed, and from where, since it may not be they.
+
+    Of what somebody else did, ``by``, they are told who it was: addresses and devices are theirs.
+    """
+    now = context.current()
+    here = {} if by else {"ip": now.ip, "device": name_of(now.user_agent) if now.user_agent else ""}
+    send(
+        user,
+        "changed",
+        f"Your {thing} at {{place}}",
+        thing=thing,
+        what=what,
+        at=timezone.now(),
+        by=_named(by) if by else "",
+        **here,
+    )
+
+
+def _named(actor: Actor) -> str:
+    # Accounts and names of the operators' machines are for the operators.
+    is_of_operators = actor.kind in (ActorKind.COMMAND, ActorKind.DATABASE)
+    return "an operator" if is_of_operators else actor.label
+
+
 def _written(
     user: CustomUser, template: str, subject: str, more: dict[str, Any]
 ) -> EmailMultiAlternatives:
     tenant = current_tenant()
     place = tenant.name if tenant else "the platform"
-    context = {"user": user, "place": place, **more}
-    message = EmailMultiAlternatives(
-        subject=subject.format(place=place),
-        body=render_to_string(f"accounts/email/{template}.txt", context),
-        to=[user.email],
-    )
-    message.attach_alternative(
-        render_to_string(f"accounts/email/{template}.html", context), "text/html"
-    )
+    shown = {"user": user, "place": place, **more}
+    # Who reads it may live elsewhere than whoever caused it.
+    with timezone.override(user.zone):
+        text = render_to_string(f"accounts/email/{template}.txt", shown)
+        page = render_to_string(f"accounts/email/{template}.html", shown)
+    message = EmailMultiAlternatives(subject.format(place=place), text, to=[user.email])
+    message.attach_alternative(page, "text/html")
     return message
 
 

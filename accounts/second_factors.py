@@ -22,9 +22,10 @@ from django.utils import timezone
 from accounts import devices, factor_codes, factor_secrets
 from accounts.factor_guesses import must_wait, one_more
 from accounts.factor_secrets import Unreadable
-from accounts.mails import send
+from accounts.mails import tell_changed
 from accounts.models import CustomUser
 from activity import context, presence
+from activity.context import Actor
 from activity.models import Outcome
 from activity.recording import record
 from activity.requests import actor_of
@@ -131,7 +132,7 @@ def take_away(person: CustomUser, reason: str) -> int:
         _rows(person).delete()
         record("factor.reset", target=person, reason=reason)
         ended = devices.end_others(person, None)
-    _tell(person, "was taken away by somebody who looks after accounts there")
+    _tell(person, "was taken away", by=context.current().actor)
     return ended
 
 
@@ -254,18 +255,8 @@ def _acting(person: CustomUser, meaning: str = "") -> Iterator[None]:
         yield
 
 
-def _tell(person: CustomUser, what: str) -> None:
-    """Mail the person what became of their second factor: whoever did it may be somebody else."""
-    now = context.current()
-    send(
-        person,
-        "factor",
-        "Your second factor at {place}",
-        what=what,
-        at=timezone.now(),
-        ip=now.ip,
-        device=devices.name_of(now.user_agent) if now.user_agent else "",
-    )
+def _tell(person: CustomUser, what: str, *, by: Actor | None = None) -> None:
+    tell_changed(person, "second factor", what, by=by)
 
 
 @dataclass(frozen=True, slots=True)

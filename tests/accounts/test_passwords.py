@@ -115,6 +115,27 @@ def test_bob_forgets_his_password_and_chooses_a_new_one(browser, acme, ann, bob,
     assert asked_for.changes == done.changes == {}
 
 
+def test_the_mail_about_a_new_password_is_in_our_words_and_the_readers_zone(browser, acme, bob):
+    with enter_tenant(acme):
+        CustomUser.objects.filter(pk=bob.pk).update(time_zone="America/Sao_Paulo")
+        path = path_of(link_for(bob))
+
+    choose(browser(acme), path)
+    client = browser(acme)
+    client.post("/accounts/login/", {"login": "bob", "password": FRESH})
+    form = {"oldpassword": FRESH, "password1": PASSWORD, "password2": PASSWORD}
+    client.post("/accounts/password/change/", form)
+
+    by_link, changed = mail.outbox
+    assert {message.subject for message in mail.outbox} == {"Your password at Acme"}
+    assert "your password for Acme was chosen with the link that was mailed to you." in by_link.body
+    assert "your password for Acme was changed." in changed.body
+    for message in mail.outbox:
+        assert message.to == ["bob@acme.example"]
+        assert re.search(r"When: \d+ \w+ \d{4}, \d\d:\d\d -03\n", message.body)
+        assert "From: 127.0.0.1" in message.body
+
+
 def test_the_key_leaves_the_address_before_the_form_is_shown(browser, acme, bob):
     with enter_tenant(acme):
         path = path_of(link_for(bob))

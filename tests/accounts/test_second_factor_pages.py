@@ -32,7 +32,7 @@ from tests.accounts.test_second_factors import (
     is_in,
     with_factor,
 )
-from tests.conftest import PASSWORD
+from tests.conftest import CANARY, PASSWORD
 
 __all__ = ["clock"]
 pytestmark = pytest.mark.usefixtures("no_attempts_yet")
@@ -110,6 +110,8 @@ class TestOwn:
         assert {event.actor_id for event in added} == {str(bob.public_id)}
         assert [message.to for message in mail.outbox] == [[bob.email]]
         assert "was switched on" in mail.outbox[0].body
+        assert "From: 127.0.0.1" in mail.outbox[0].body
+        assert "By: " not in mail.outbox[0].body
         assert secret not in mail.outbox[0].body
         again = give_password(acme, "bob")
         assert not is_in(again)
@@ -221,8 +223,14 @@ class TestTakingAway:
             with enter_tenant(acme):
                 assert second_factors.is_on(bob)
         mail.outbox.clear()
+        with enter_tenant(acme):
+            CustomUser.objects.filter(pk=bob.pk).update(time_zone="America/Sao_Paulo")
         answer = client.post(
-            away(bob), {"reason": "phone lost, called back", "username": "Bob"}, follow=True
+            away(bob),
+            {"reason": "phone lost, called back", "username": "Bob"},
+            follow=True,
+            REMOTE_ADDR="198.51.100.7",
+            headers={"user-agent": "Firefox/130.0 (Windows NT 10.0)"},
         )
         assert "1 of their sessions ended" in answer.text
         assert not is_in(lost)
@@ -234,7 +242,13 @@ class TestTakingAway:
         assert {event.reason for event in [reset, *removed]} == {"phone lost, called back"}
         assert len(recorded(acme, "session.revoked")) == 1
         assert [message.to for message in mail.outbox] == [[bob.email]]
-        assert "was taken away" in mail.outbox[0].body
+        for text in (mail.outbox[0].body, mail.outbox[0].alternatives[0][0]):
+            assert "was taken away" in text
+            assert f"By: Ann {CANARY['acme']} (ann)" in text
+            assert " -03" in text
+            assert "198.51.100.7" not in text
+            assert "Firefox" not in text
+            assert "phone lost" not in text
 
     def test_who_has_none_has_nothing_taken(self, acme, ann, bob, browser, recorded):
         client = browser(acme, ann)
