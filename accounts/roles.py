@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.models import Group, Permission
+from django.core.exceptions import ValidationError
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -13,9 +14,12 @@ from unfold.decorators import display
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from accounts import past
+from accounts.models import one_line
 from accounts.support import serving
 from activity.history_pages import GuardedHistory
 from activity.reading.links import LinkedToRecord
+from activity.reverting import Preview
+from tenants.errors import Conflict
 from tenants.sites import SoundList, tenant_site
 
 
@@ -27,6 +31,16 @@ class PermissionsField(forms.ModelMultipleChoiceField):  # type: ignore[type-arg
         return past.in_words(permission)
 
 
+class RoleForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A role, whose name shows on a page as it is written: Django's model takes any."""
+
+    def clean_name(self) -> str:
+        """Refuse what cannot be seen, such as marks that turn text around."""
+        name = str(self.cleaned_data["name"])
+        one_line(name)
+        return name
+
+
 class GroupAdmin(  # type: ignore[misc]
     LinkedToRecord,
     SoundList,
@@ -36,6 +50,7 @@ class GroupAdmin(  # type: ignore[misc]
 ):
     """Roles: what the people who have them may do in the panel."""
 
+    form = RoleForm
     list_display = ("name", "members", "permission_count")
     fieldsets = ((None, {"fields": ("name", "permissions")}),)
     past_fieldsets = ((None, {"fields": ("name", "permissions_then")}),)
@@ -96,6 +111,14 @@ class GroupAdmin(  # type: ignore[misc]
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Leave removing roles to administrators."""
         return _may_change(request)
+
+    def refuse_taking_back(self, row: Any, shown: Preview) -> None:
+        """Keep a name out that no form takes."""
+        try:
+            for change in shown.changes:
+                one_line(change.then)
+        except ValidationError as error:
+            raise Conflict(" ".join(error.messages), "Nothing was changed.") from None
 
     @display(description="Permissions")
     def permissions_then(self, group: Any) -> str:

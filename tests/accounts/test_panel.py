@@ -412,6 +412,29 @@ def test_the_history_of_a_person_says_who_changed_what(browser, acme, ann, cleo)
     assert f"Cleo {CANARY['acme']}" in version.text
 
 
+@pytest.mark.parametrize("name", ["evil\u202egnp.exe", "two\u2028lines", "bell\x07"])
+def test_a_role_has_a_name_that_shows_as_it_is(browser, acme, ann, name):
+    client = browser(acme, ann)
+    with enter_tenant(acme):
+        readers, plain = Group.objects.get(), Group.objects.get().name
+
+    added = client.post(f"{ROLES}add/", {"name": name})
+    changed = client.post(f"{ROLES}{readers.pk}/change/", {"name": name})
+    # Only whoever writes past every page gives one; nobody takes a role back to it.
+    with enter_tenant(acme):
+        Group.objects.filter(pk=readers.pk).update(name=name)
+        version = readers.history.first().pk
+        Group.objects.filter(pk=readers.pk).update(name=plain)
+    page = f"{ROLES}{readers.pk}/history/{version}/take-back/"
+    taken_back = client.post(page, {"fingerprint": client.get(page).context["shown"].fingerprint})
+
+    for refused in (added, changed):
+        assert "Use printable characters on one line." in refused.text
+    assert taken_back.status_code == 409
+    with enter_tenant(acme):
+        assert [role.name for role in Group.objects.all()] == [plain]
+
+
 def first_version(client, tenant, row, page):
     with enter_tenant(tenant):
         first = row.history.last()
