@@ -30,7 +30,7 @@ class WithSecondFactor:
         state = vars(user)["factor_state"]
         if not state:
             return "Off"
-        since = date_format(localtime(state["since"]), "j F Y")
+        since = date_format(localtime(state["since"]), "DATE_FORMAT")
         return f"On since {since}, {state['codes_left']} recovery codes left"
 
     def has_take_factor_away_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -66,5 +66,6 @@ STATIC_URL = "/static/"
 
 LANGUAGE_CODE = "en-gb"
 USE_I18N = True
+FORMAT_MODULE_PATH = "config.formats"
 USE_TZ = True
 TIME_ZONE = ENVIRONMENT.TENANTRY_TIME_ZONE

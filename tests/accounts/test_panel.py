@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.auth.models import Group, Permission
@@ -392,6 +392,18 @@ def test_a_role_cannot_be_given_power_that_the_panel_has_no_page_for(browser, ac
     assert response.status_code == 200
     with enter_tenant(acme):
         assert not Group.objects.filter(name="Forgers").exists()
+
+
+def test_pages_show_times_in_one_form(browser, acme, ann, cleo):
+    client = browser(acme, ann)
+    seen = datetime(2026, 3, 9, 18, 5, 59, tzinfo=UTC)
+    with enter_tenant(acme):
+        CustomUser.objects.filter(pk=ann.pk).update(time_zone="America/Sao_Paulo")
+        CustomUser.objects.filter(pk=cleo.pk).update(last_seen=seen, last_login=seen)
+
+    for page in (client.get(PEOPLE), client.get(page_of(cleo))):
+        assert "2026-03-09 15:05" in page.text
+        assert "p.m." not in page.text
 
 
 # History pages

@@ -132,7 +132,7 @@ def test_the_mail_about_a_new_password_is_in_our_words_and_the_readers_zone(brow
     assert "your password for Acme was changed." in changed.body
     for message in mail.outbox:
         assert message.to == ["bob@acme.example"]
-        assert re.search(r"When: \d+ \w+ \d{4}, \d\d:\d\d -03\n", message.body)
+        assert re.search(r"When: \w{3} \d+ \w{3} \d{4}, \d\d:\d\d -03\n", message.body)
         assert "From: 127.0.0.1" in message.body
 
 

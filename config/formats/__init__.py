@@ -1,0 +1,1 @@
+"""How pages show days and times: ``en_GB`` is the name under which Django looks for it."""
