@@ -18,7 +18,7 @@ from tenants import reasons
 from tenants.errors import Conflict
 
 LONGEST_REASON: Final = reasons.LONGEST
-_RELEASE: Final = "It wins: release it first, activity hold."
+_RELEASE: Final = "It wins: release it first, on the page Retention or with activity hold."
 
 
 def covers(person_id: str) -> bool:

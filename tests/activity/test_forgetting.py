@@ -429,8 +429,9 @@ def test_a_legal_hold_wins(lab):
     with enter_tenant(lab):
         user, owner = lived()
         holds.place(user.public_id, "case 1")
-        with pytest.raises(Conflict, match="legal hold covers"):
+        with pytest.raises(Conflict, match="legal hold covers") as refused:
             erased()
+        assert "on the page Retention or with activity hold" in refused.value.hint
         holds.release(user.public_id, "closed")
         # An event of both must be kept whole for the sake of the other.
         holds.place(owner.public_id, "case 2")
