@@ -4,7 +4,7 @@ Anybody may claim a host for a tenant; it is served when it is proven that the c
 or when an operator vouches for that. Each act is one transaction with its operation and its event.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,6 +28,9 @@ CLAIM_LIFETIME: Final = timedelta(days=14)
 
 MOST_CLAIMS: Final = 20
 """Of one tenant at a time."""
+
+_VOUCHED: Final = "vouched"
+"""The proof of a host that an operator vouches for."""
 
 _ALIVE: Final = Q(created_at__gt=Now() - CLAIM_LIFETIME)
 
@@ -117,9 +120,16 @@ def add(tenant: Tenant, domain: str, *, vouched: bool = False, dry_run: bool = F
             found = Domain.objects.create(tenant=locked, domain=host)
             announce(locked, "domain_added", details={"host": host})
         if vouched:
-            _make_verified(locked, found, "vouched")
+            _make_verified(locked, found, _VOUCHED)
         _finished(locked, "add", host, vouched=vouched)
         return Done(domain=_as_it_is(found), changed=True)
+
+
+def announce_given(tenant: Tenant, hosts: Iterable[str]) -> None:
+    """Record the hosts that a tenant is made with, each on the word of whoever asked for it."""
+    for host in hosts:
+        announce(tenant, "domain_added", details={"host": host})
+        _announce_verified(tenant, host, _VOUCHED)
 
 
 def verify(
@@ -260,7 +270,11 @@ def _make_verified(tenant: Tenant, domain: Domain, proof: str) -> None:
         # Of two who prove the same host at once, the constraint lets one through.
         _refuse_anothers(tenant, domain.domain)
         raise
-    announce(tenant, "domain_verified", details={"host": domain.domain, "proof": proof})
+    _announce_verified(tenant, domain.domain, proof)
+
+
+def _announce_verified(tenant: Tenant, host: str, proof: str) -> None:
+    announce(tenant, "domain_verified", details={"host": host, "proof": proof})
 
 
 def _move_primary(tenant: Tenant, chosen: Domain) -> str:

@@ -20,6 +20,7 @@ from tenants import administrators, blueprint, contenttypes, operations, plans, 
 from tenants.administrators import Appointment
 from tenants.behind import behind_platform, behind_platform_now
 from tenants.context import enter_platform
+from tenants.domains import announce_given
 from tenants.errors import Conflict
 from tenants.hosts import marker_of, owned
 from tenants.lifecycle import announce
@@ -98,6 +99,7 @@ def _make_at_once(
     _insert(request, tenant)
     administrator = _appoint(tenant, request.admin_email)
     announce(tenant, "created")
+    announce_given(tenant, request.domains)
     operations.finished(CREATE, tenant, asdict(request))
     if on_progress:
         on_progress("schema", 1, 1)
@@ -193,6 +195,7 @@ def _open(work: Work) -> None:
     tenant.state, tenant.lacks = Tenant.State.ACTIVE, behind_platform_now(tenant)
     tenant.save(update_fields=["state", "lacks"])
     announce(tenant, "created")
+    announce_given(tenant, work.request.get("domains", ()))
 
 
 plans.register(

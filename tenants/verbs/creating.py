@@ -28,7 +28,10 @@ class Create(Verb):
         parser.add_argument("slug", help="the name in the address: 3-32 characters a-z, 0-9, -")
         parser.add_argument("--name", default="", help="what people call it; default: the slug")
         parser.add_argument(
-            "--domain", action="append", default=[], help="a further host name; may be repeated"
+            "--domain",
+            action="append",
+            default=[],
+            help="a further host name, for which you vouch: served at once; may be repeated",
         )
         parser.add_argument("--admin-email", default="", help="make this address an administrator")
         parser.add_argument(

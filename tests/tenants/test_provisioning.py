@@ -1,6 +1,6 @@
 """Making tenants: whole or not at all, once however often it is asked for."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 
 from accounts.models import CustomUser
 from activity.models import ActivityEvent
-from tenants import lifecycle, operations, provisioning
+from tenants import lifecycle, operations, provisioning, spares
 from tenants.context import current_tenant, enter_platform, enter_tenant, enter_unserved
 from tenants.errors import Conflict, InvalidInput
 from tenants.models import Blueprint, Domain, Operation, Tenant
@@ -93,6 +93,28 @@ def test_the_birth_is_in_both_records_and_in_nobody_elses(db: None, acme: Tenant
         assert ActivityEvent.objects.filter(action="user.created").count() == 1
     with enter_tenant(acme):
         assert births() == 0
+
+
+@pytest.mark.parametrize("spare", [True, False])
+def test_a_host_it_is_made_with_is_in_both_records_as_vouched_for(
+    db: None, spare: bool, recorded: Callable[..., list[ActivityEvent]]
+) -> None:
+    if spare:
+        spares.fill(1)
+    request = TenantRequest(slug="initech", domains=("a.example", "b.example"))
+    tenant = provisioning.create(request).tenant
+
+    with enter_platform():
+        platforms = list(ActivityEvent.objects.filter(target_id=tenant.pk).order_by("id"))
+    for events in (recorded(tenant), platforms):
+        told = [(e.action, e.details) for e in events if e.action.startswith("tenant.")]
+        assert told == [
+            ("tenant.created", {}),
+            ("tenant.domain_added", {"host": "a.example"}),
+            ("tenant.domain_verified", {"host": "a.example", "proof": "vouched"}),
+            ("tenant.domain_added", {"host": "b.example"}),
+            ("tenant.domain_verified", {"host": "b.example", "proof": "vouched"}),
+        ]
 
 
 def test_defaults_are_the_slug_as_name_and_the_platforms_time_zone(db: None) -> None:
