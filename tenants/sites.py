@@ -76,6 +76,16 @@ class Unlogged:
 class _WithoutHistory(Unlogged):
     """An admin whose page of history would be Django's, made of its log."""
 
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Render the page without the button that leads there."""
+        shown = context | {"show_history": False}
+        response: HttpResponse = super().render_change_form(  # type: ignore[misc]
+            request, shown, *args, **kwargs
+        )
+        return response
+
     def history_view(self, *args: Any, **kwargs: Any) -> HttpResponse:
         """There is none."""
         raise Http404

@@ -15,7 +15,9 @@ from django.utils import timezone
 from accounts.api_tokens import make
 from accounts.models import CustomUser, Membership
 from activity.models import ActivityEvent, ExportJob, Retention
-from tenants.context import enter_tenant
+from tenants import lifecycle
+from tenants.context import enter_platform, enter_tenant
+from tenants.sites import platform_site, tenant_site
 from tests.accounts.test_passwords import BrokenServer, link_in, may_sign_in, path_of
 from tests.conftest import CANARY, PASSWORD
 
@@ -534,6 +536,31 @@ def test_roles_and_permissions_are_not_told_of_a_time_that_is_not_kept(browser, 
 
     assert "not kept any more" in of_cleo["roles_then"]
     assert "not kept any more" in of_readers["permissions_then"]
+
+
+@pytest.mark.parametrize("site", [tenant_site, platform_site], ids=lambda site: site.settings_name)
+def test_a_page_offers_the_history_that_there_is(browser, acme, ann, operator, site):
+    lifecycle.suspend(acme)
+    lifecycle.resume(acme)
+    is_panel = site is tenant_site
+    client = browser(acme, ann) if is_panel else browser(None, operator)
+    with enter_tenant(acme) if is_panel else enter_platform():
+        make(ann if is_panel else operator, "nightly", ["record:read"], 7)
+        Group.objects.create(name="Desk")
+        pages = [
+            f"/admin/{m._meta.app_label}/{m._meta.model_name}/{m._base_manager.last().pk}"
+            for m in site._registry
+        ]
+    with_history = set()
+    for page in pages:
+        shown = client.get(f"{page}/change/")
+        is_there = client.get(f"{page}/history/").status_code == 200
+
+        assert shown.status_code == 200
+        assert (f'{page}/history/"' in shown.content.decode()) is is_there, page
+        with_history |= {page.split("/")[3]} if is_there else set()
+
+    assert with_history == ({"customuser", "group"} if is_panel else {"customuser"})
 
 
 @pytest.mark.parametrize("who", ["bob", "dora"])
