@@ -13,15 +13,17 @@ from django.contrib.admin import ModelAdmin as DjangoAdmin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.core.exceptions import PermissionDenied, ValidationError
-from django.db import DataError, transaction
+from django.db import DataError, IntegrityError, transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme, urlencode
+from psycopg2.errorcodes import UNIQUE_VIOLATION
 from unfold.admin import ModelAdmin
 from unfold.sites import UnfoldAdminSite
 
-from tenants.errors import InvalidInput
+from tenants.errors import Conflict, InvalidInput
+from tenants.fleet.bounds import sqlstate_of
 
 _POLICY: Final = {"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]}
 """What differs from the policy of all pages, for unfold's: Alpine.js makes functions of attributes,
@@ -54,6 +56,38 @@ class SoundList:
                 "a chosen row means nothing.", "Open the list again and choose there."
             ) from None
         return super().response_action(request, queryset)  # type: ignore[misc]
+
+
+class SecondLook:
+    """An admin whose form tells of a name that was taken while it was checked."""
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        """Show the form, or keep it; raises ``Conflict`` when its second look finds nothing.
+
+        Two who ask for the same at once are both told that it is free. The slower one's rows were
+        undone with the error, and what was in the way is committed: looked at again, the form finds
+        it, and says so with its own sentence and what was typed.
+        """
+        view = super().changeform_view  # type: ignore[misc]
+        try:
+            response: HttpResponse = view(request, *args, **kwargs)
+        except IntegrityError as error:
+            if sqlstate_of(error) != UNIQUE_VIOLATION:
+                raise
+            response = self._look_again(view, request, *args, **kwargs)
+        return response
+
+    @staticmethod
+    def _look_again(view: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        try:
+            return view(*args, **kwargs)
+        except IntegrityError as error:
+            if sqlstate_of(error) != UNIQUE_VIOLATION:
+                raise
+            raise Conflict(
+                "what was typed is taken already: somebody was faster.",
+                "Nothing was changed. Open the page again.",
+            ) from error
 
 
 class Unlogged:
@@ -103,11 +137,15 @@ class Site(UnfoldAdminSite):  # type: ignore[misc]
     """An admin that signs people in where everybody signs in, and keeps no log of its own."""
 
     def register(self, models: Any, admin_class: Any = None, **options: Any) -> None:
-        """Register models, also with an admin of somebody else's: none of them writes a log."""
+        """Register models, also with an admin of somebody else's: it keeps the rules of this site.
+
+        It writes no log, and its form is told when somebody else was faster.
+        """
         shown = admin_class or ModelAdmin
         own_history = shown.history_view is not DjangoAdmin.history_view
         without = Unlogged if own_history else _WithoutHistory
-        super().register(models, type(shown.__name__, (without, shown), {}), **options)
+        kept = type(shown.__name__, (SecondLook, without, shown), {})
+        super().register(models, kept, **options)
 
     def get_log_entries(self, request: HttpRequest) -> Any:
         """Return nothing, for templates that show what was done last."""

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import Group
 from django.core.mail.backends.base import BaseEmailBackend
 from django.core.mail.backends.locmem import EmailBackend as Outbox
 from django.db import connection, transaction
@@ -295,3 +296,61 @@ def test_two_administrators_who_are_erased_at_once_leave_one(lab: Tenant) -> Non
 
         assert CustomUser.objects.administrators().active().count() == 1
         assert [type(answer) for answer in others.answers if answer] == [Conflict]
+
+
+# A name that two ask for at once
+
+TAKEN = [
+    (
+        "accounts/customuser",
+        lambda: CustomUser.objects.create_user("twin", "twin@lab.example", OLD),
+        {"username": "other", "email": "twin@lab.example"},
+        "Somebody has this e-mail address already.",
+    ),
+    (
+        "accounts/customuser",
+        lambda: CustomUser.objects.create_user("twin", "twin@lab.example", OLD),
+        {"username": "twin", "email": "other@lab.example"},
+        "Somebody has this user name already.",
+    ),
+    (
+        "auth/group",
+        lambda: Group.objects.create(name="Desk"),
+        {"name": "Desk"},
+        "Role with this Name already exists.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("model", "take", "typed", "sentence"), TAKEN)
+def test_the_slower_of_two_who_add_the_same_is_told_so_by_the_form(
+    lab: Tenant, model: str, take: Any, typed: dict[str, str], sentence: str
+) -> None:
+    with enter_tenant(lab):
+        client = client_of(lab, administrator("root"))
+        before = CustomUser.objects.count() + Group.objects.count()
+        with others_waiting(lambda: client.post(f"/admin/{model}/add/", typed)) as others:
+            take()
+        [answer] = others.answers
+
+        assert answer.status_code == 200
+        assert sentence in answer.content.decode()
+        for value in typed.values():
+            assert f'value="{value}"' in answer.content.decode()
+        assert CustomUser.objects.count() + Group.objects.count() == before + 1
+
+
+def test_the_slower_of_two_who_change_to_the_same_is_told_so_by_the_form(lab: Tenant) -> None:
+    with enter_tenant(lab):
+        client = client_of(lab, administrator("root"))
+        desk = Group.objects.create(name="Desk")
+        typed = {"name": "Lobby"}
+        address = f"/admin/auth/group/{desk.pk}/change/"
+        with others_waiting(lambda: client.post(address, typed)) as others:
+            Group.objects.create(name="Lobby")
+        [answer] = others.answers
+
+        assert answer.status_code == 200
+        assert "Role with this Name already exists." in answer.content.decode()
+        desk.refresh_from_db()
+        assert desk.name == "Desk"
