@@ -67,8 +67,7 @@ def certificate_of(tenant: Tenant) -> DeletionCertificate:
         found = DeletionCertificate.objects.filter(tenant=tenant).first()
     if found is None:
         raise NotFound(
-            f'there is no certificate for the tenant "{tenant.slug}": it is '
-            f"{tenant.get_state_display().lower()}.",
+            f'there is no certificate for the tenant "{tenant.slug}": it is {tenant.condition}.',
             "Purging a tenant leaves one.",
         )
     return found

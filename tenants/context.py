@@ -40,7 +40,7 @@ def enter_tenant(tenant: Tenant) -> AbstractContextManager[Tenant]:
     """
     if not tenant.is_active:
         raise TenantUnavailable(
-            f'the tenant "{tenant.slug}" is {tenant.get_state_display().lower()}.',
+            f'the tenant "{tenant.slug}" is {tenant.condition}.',
             "Only active tenants can be entered.",
         )
     return enter_unserved(tenant)
@@ -54,7 +54,7 @@ def enter_living(tenant: Tenant) -> AbstractContextManager[Tenant]:
     """
     if not tenant.is_living:
         raise TenantUnavailable(
-            f'the tenant "{tenant.slug}" is {tenant.get_state_display().lower()}.',
+            f'the tenant "{tenant.slug}" is {tenant.condition}.',
             "It is not complete, or not any more.",
         )
     return enter_unserved(tenant)

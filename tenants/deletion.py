@@ -47,7 +47,7 @@ def schedule(
             return False
         if locked.state not in (Tenant.State.ACTIVE, Tenant.State.SUSPENDED):
             raise Conflict(
-                f'the tenant "{locked.slug}" is {locked.get_state_display().lower()}.',
+                f'the tenant "{locked.slug}" is {locked.condition}.',
                 "Only a tenant that is active or suspended can be deleted.",
             )
         if dry_run:
@@ -102,8 +102,7 @@ def undelete(tenant: Tenant, *, reason: str = "", dry_run: bool = False) -> bool
         locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
         if locked.state in (Tenant.State.DELETING, Tenant.State.DELETED):
             raise Conflict(
-                f'the tenant "{locked.slug}" is {locked.get_state_display().lower()}:'
-                " its data is gone or going.",
+                f'the tenant "{locked.slug}" is {locked.condition}: its data is gone or going.',
                 "Create a tenant under another slug.",
             )
         if locked.state != Tenant.State.DELETION_SCHEDULED:
@@ -193,8 +192,7 @@ def _refuse_too_early(tenant: Tenant) -> None:
             "Wait until then. To end it now: tenant undelete, then tenant delete --grace 0.",
         )
     raise Conflict(
-        f'the tenant "{tenant.slug}" is {tenant.get_state_display().lower()}, not scheduled for'
-        " deletion.",
+        f'the tenant "{tenant.slug}" is {tenant.condition}, not scheduled for deletion.',
         f"Schedule it first: manage.py tenant delete {tenant.slug} --reason TEXT",
     )
 

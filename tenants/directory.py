@@ -3,6 +3,7 @@
 import difflib
 import re
 
+from tenants.certificates import certificate_of
 from tenants.context import enter_platform
 from tenants.errors import NotFound, TenantUnavailable
 from tenants.fleet.serving import require_served
@@ -38,9 +39,16 @@ def tenant_called(slug: str) -> Tenant:
 def tenant_to_enter(slug: str) -> Tenant:
     """Return the tenant with this slug, if its schema is its own and not behind this release.
 
-    Raises ``NotFound`` as ``tenant_called`` does, and ``TenantUnavailable``.
+    Raises ``NotFound`` as ``tenant_called`` does, and ``TenantUnavailable``, which says of a purged
+    tenant when that was.
     """
     tenant = tenant_called(slug)
+    if tenant.state == Tenant.State.DELETED:
+        raise TenantUnavailable(
+            f'the tenant "{tenant.slug}" was purged on '
+            f"{certificate_of(tenant).deleted_at:%Y-%m-%d %H:%M} UTC.",
+            f"What is left of it: manage.py tenant certificate {tenant.slug}",
+        )
     with enter_platform():
         mine = owned(Tenant.objects.filter(pk=tenant.pk))
     if mine is None:

@@ -122,7 +122,7 @@ def _unfinished(tenant: Tenant) -> Iterator[Finding]:
         yield Finding(
             tenant.slug,
             "stuck",
-            f"it is {tenant.get_state_display().lower()}, and no operation is working on it",
+            f"it is {tenant.condition}, and no operation is working on it",
         )
 
 

@@ -32,19 +32,24 @@ def page(request: HttpRequest, object_id: UUID) -> HttpResponse:
 
 
 def _context(tenant: Tenant, may_act: bool) -> dict[str, Any]:
+    changeable = (Tenant.State.ACTIVE, Tenant.State.SUSPENDED)
     return {
-        "rows": [_row(domain) for domain in domains_of(tenant)],
-        "may_act": may_act,
+        "rows": [_row(tenant, domain) for domain in domains_of(tenant)],
+        "may_act": may_act and tenant.state in changeable,
+        "was_purged": tenant.state == Tenant.State.DELETED,
         "lifetime": domains.CLAIM_LIFETIME.days,
     }
 
 
-def _row(domain: Domain) -> dict[str, Any]:
+def _row(tenant: Tenant, domain: Domain) -> dict[str, Any]:
     state = state_of(domain)
+    is_closed = state == "served" and not tenant.is_active
     return {
         "host": domain.domain,
         "state": state,
-        "says": _SAYS[state],
+        "says": f"Verified. Not served: the tenant is {tenant.condition}."
+        if is_closed
+        else _SAYS[state],
         "proof": proof_of(domain) if state == "claimed" else None,
         "expires_at": expires_at(domain),
         "can_be_primary": state == "served",

@@ -58,7 +58,7 @@ def lock(tenant: Tenant) -> Tenant:
     locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
     if locked.state not in (Tenant.State.ACTIVE, Tenant.State.SUSPENDED):
         raise Conflict(
-            f'the tenant "{locked.slug}" is {locked.get_state_display().lower()}.',
+            f'the tenant "{locked.slug}" is {locked.condition}.',
             "Only a tenant that is active or suspended can be changed.",
         )
     return locked
@@ -114,7 +114,7 @@ def _move(
             tenant.state = locked.state
             return False
         if locked.state != before:
-            now, wanted = locked.get_state_display().lower(), before.label.lower()
+            now, wanted = locked.condition, before.label.lower()
             raise Conflict(
                 f'the tenant "{locked.slug}" is {now}, not {wanted}.',
                 f"Only a tenant that is {wanted} can be {change}.",

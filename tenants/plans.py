@@ -107,8 +107,7 @@ def unmade(work: Work) -> Tenant:
         raise TenantryError("the operation has no tenant.", "Cancel it and ask again.")
     if tenant.state not in (Tenant.State.REQUESTED, Tenant.State.PROVISIONING):
         raise Conflict(
-            f'the tenant "{tenant.slug}" is {tenant.get_state_display().lower()}: it was made'
-            " otherwise meanwhile.",
+            f'the tenant "{tenant.slug}" is {tenant.condition}: it was made otherwise meanwhile.',
             "It is left as it is. To end it: manage.py tenant delete",
         )
     return tenant

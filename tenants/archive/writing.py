@@ -54,8 +54,7 @@ def export(tenant: Tenant, path: Path | None, *, on_progress: Progress | None = 
         current = owned(Tenant.objects.filter(pk=tenant.pk))
     if current is None or current.state not in _WHOLE:
         raise TenantUnavailable(
-            f'the tenant "{tenant.slug}" is {tenant.get_state_display().lower()}, or its schema is'
-            " not its own.",
+            f'the tenant "{tenant.slug}" is {tenant.condition}, or its schema is not its own.',
             "Only a tenant that is whole can be exported.",
         )
     report = on_progress or (lambda *_: None)

@@ -102,6 +102,13 @@ class Tenant(models.Model):
         return self.name
 
     @property
+    def condition(self) -> str:
+        """The state as it follows "the tenant is"."""
+        if self.state == self.State.DELETION_SCHEDULED:
+            return "scheduled for deletion"
+        return self.get_state_display().lower()
+
+    @property
     def is_active(self) -> bool:
         """Whether the tenant's state lets it be served."""
         return self.state == self.State.ACTIVE

@@ -610,6 +610,30 @@ def test_olga_sees_the_certificate_of_what_is_gone(console: Client, acme: Tenant
     assert "was altered" in console.get(address(acme)).content.decode()
 
 
+def test_what_is_purged_is_said_to_be_so_by_what_would_enter_it(acme: Tenant, run: Run) -> None:
+    certificate = purged(acme)
+
+    ran = run("events", "--tenant", "acme", command="activity")
+
+    assert ran.status == 1
+    assert (
+        f'the tenant "acme" was purged on {certificate.deleted_at:%Y-%m-%d %H:%M} UTC.'
+        " What is left of it: manage.py tenant certificate acme"
+    ) in ran.stderr
+
+
+def test_the_reason_that_is_refused_is_said_beside_it(console: Client, acme: Tenant) -> None:
+    page = console.post(address(acme), ASKED | {"reason": " "}).content.decode()
+
+    assert page.index('id="reason"') < page.index('id="refused"') < page.index('id="grace"')
+
+
+def test_olga_reads_that_a_deletion_is_scheduled(console: Client, acme: Tenant) -> None:
+    page = " ".join(console.get(address(scheduled(acme, days=3))).content.decode().split())
+
+    assert "acme</a> is scheduled for deletion." in page
+
+
 def test_who_may_only_look_deletes_nothing(browser: Callable[..., Client], acme: Tenant) -> None:
     viewer = CustomUser.objects.create_user(
         username="vera", email="vera@platform.example", password=None, is_staff=True

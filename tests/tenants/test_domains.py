@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from django.test import Client
 
 from accounts.models import CustomUser
 from activity.models import ActivityEvent
-from tenants import domains, hosts, lifecycle, provisioning
+from tenants import deletion, domains, hosts, lifecycle, provisioning
 from tenants.context import enter_platform, enter_tenant
 from tenants.errors import Conflict, InvalidInput, NotFound
 from tenants.models import Domain, Operation, Tenant
@@ -759,6 +760,40 @@ def test_an_operator_who_may_only_look_sees_no_button(
     assert client.post(page_of(acme), {"act": "remove", "domain": HOST}).status_code == 403
     assert browser(None, nobody).get(page_of(acme)).status_code == 403
     assert everything()[:2] == before
+
+
+@pytest.mark.parametrize(
+    ("close", "condition"),
+    [
+        (lifecycle.suspend, "suspended"),
+        (partial(deletion.schedule, reason="end"), "scheduled for deletion"),
+    ],
+    ids=["suspended", "scheduled"],
+)
+def test_a_closed_tenants_page_says_that_nothing_is_served(
+    console: Client, acme: Tenant, close: Callable[[Tenant], Any], condition: str
+) -> None:
+    domains.add(acme, HOST, vouched=True)
+    assert "Served." in console.get(page_of(acme)).content.decode()
+    close(acme)
+
+    page = console.get(page_of(acme)).content.decode()
+
+    assert f"is {condition}: nobody gets in on these hosts." in page
+    assert f"Verified. Not served: the tenant is {condition}." in page
+    assert "Served." not in page
+    assert ("Add domain" in page) is (condition == "suspended")
+
+
+def test_a_purged_tenants_page_offers_no_domain(console: Client, acme: Tenant) -> None:
+    deletion.schedule(acme, reason="end", grace_days=0)
+    deletion.purge(acme)
+
+    page = console.get(page_of(acme)).content.decode()
+
+    assert "was purged: it answers nowhere" in page
+    assert "Add domain" not in page
+    assert "answers on these hosts" not in page
 
 
 def test_the_page_is_on_the_console_alone(
