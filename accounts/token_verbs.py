@@ -106,9 +106,8 @@ class ListTokens(Verb):
                 )
                 for one in tokens
             ],
+            empty="There are no tokens.",
         )
-        if not tokens:
-            output.say("There are no tokens.")
 
 
 class EndToken(Verb):

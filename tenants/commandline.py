@@ -74,11 +74,23 @@ class Output:
             for line in lines:
                 self.stdout.write(harmless(line))
 
-    def table(self, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    def note(self, sentence: str) -> None:
+        """Tell a person what is no data, beside it; silent under ``--json``."""
+        if not self.as_json:
+            self.stderr.write(harmless(sentence), style_func=str)
+
+    def table(
+        self, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str = ""
+    ) -> None:
         """Write rows for a person: a table on a terminal, tab-separated into a pipe.
 
-        What is not known, ``None``, is an empty cell.
+        What is not known, ``None``, is an empty cell. Of no rows there is the sentence ``empty``
+        alone, which is a note.
         """
+        rows = list(rows)
+        if empty and not rows:
+            self.note(empty)
+            return
         if not self.stdout.isatty():
             for row in rows:
                 self.stdout.write("\t".join(map(_cell, row)))

@@ -279,9 +279,8 @@ class HoldVerb(Verb):
         output.table(
             ["SUBJECT", "SINCE", "REASON"],
             [(one, f"{one.placed_at:%Y-%m-%d}", one.reason) for one in found],
+            empty="There are no holds.",
         )
-        if not found:
-            output.say("There are no holds.")
 
     @staticmethod
     def _act(options: argparse.Namespace) -> bool:

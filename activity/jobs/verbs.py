@@ -102,9 +102,8 @@ class ListExports(Verb):
                     )
                     for row in rows
                 ],
+                empty="There are no exports.",
             )
-        if not found:
-            output.say("There are no exports.")
 
 
 class CancelExport(Verb):

@@ -73,9 +73,8 @@ class ListSchedules(Verb):
                 )
                 for one in found
             ]
-        output.table(["ID", "NAME", "OWNER", "CRON", "NEXT", "LAST RUN"], rows)
-        if not rows:
-            output.say("There are no schedules.")
+        columns = ["ID", "NAME", "OWNER", "CRON", "NEXT", "LAST RUN"]
+        output.table(columns, rows, empty="There are no schedules.")
 
 
 class AddSchedule(Verb):

@@ -171,6 +171,7 @@ class List(Verb):
         output.table(
             ("DOMAIN", "STATE", "TO PUBLISH"),
             ((domain.domain, state_of(domain), _to_publish(domain)) for domain in found),
+            empty="It has no domains.",
         )
 
 

@@ -91,9 +91,6 @@ class Operations(Verb):
         if output.as_json:
             output.document([described_operation(row) for row in rows])
             return
-        if not rows:
-            output.say("No operations." if options.all else "Nothing is unfinished.")
-            return
         output.table(
             ("ID", "KIND", "TENANT", "STATE", "STEP", "TRIES", "ERROR"),
             (
@@ -108,6 +105,7 @@ class Operations(Verb):
                 )
                 for row in rows
             ),
+            empty="There are no operations." if options.all else "Nothing is unfinished.",
         )
 
 

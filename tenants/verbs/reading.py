@@ -35,15 +35,15 @@ class List(Verb):
         if output.as_json:
             output.document([described(tenant, domains) for tenant, domains in rows])
             return
-        if not rows:
-            output.say("No tenants yet. Make one: manage.py tenant create SLUG")
-            return
         output.table(
             ("SLUG", "STATE", "NAME", "DOMAINS"),
             (
                 (t.slug, t.get_state_display(), t.name, " ".join(_word(d) for d in domains))
                 for t, domains in rows
             ),
+            empty=f"No tenant is {Tenant(state=options.state).condition}."
+            if options.state
+            else "There are no tenants. Make one: manage.py tenant create SLUG",
         )
 
 

@@ -95,6 +95,7 @@ class List(Verb):
                 )
                 for access in found
             ),
+            empty="There is no support access.",
         )
 
 

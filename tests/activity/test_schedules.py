@@ -458,7 +458,8 @@ def test_commands_add_list_pause_resume_and_remove(acme, ann, capsys):
     with pytest.raises(CommandError, match="add --yes"):
         run("remove", "Mine", "--tenant", "acme", capsys=capsys)
     assert "is deleted" in run("remove", "Mine", "--tenant", "acme", "--yes", capsys=capsys)
-    assert "no schedules" in run("list", "--tenant", "acme", capsys=capsys)
+    call_command("activity", "schedule", "list", "--tenant", "acme")
+    assert capsys.readouterr() == ("", "There are no schedules.\n")
 
 
 def test_the_command_previews(acme, capsys):

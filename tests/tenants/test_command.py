@@ -49,6 +49,36 @@ def everything() -> tuple[Any, ...]:
 # create
 
 
+@pytest.mark.parametrize(
+    ("command", "argv", "sentence"),
+    [
+        ("tenant", ["list", "--state", "suspended"], "No tenant is suspended."),
+        (
+            "tenant",
+            ["list", "--state", "deletion_scheduled"],
+            "No tenant is scheduled for deletion.",
+        ),
+        ("tenant", ["operations"], "Nothing is unfinished."),
+        ("tenant", ["support", "list", "acme"], "There is no support access."),
+        ("account", ["token", "list", "--tenant", "acme"], "There are no tokens."),
+        ("activity", ["schedule", "list", "--tenant", "acme"], "There are no schedules."),
+        ("activity", ["exports", "list", "--tenant", "acme"], "There are no exports."),
+        ("activity", ["hold", "--tenant", "acme"], "There are no holds."),
+        ("activity", ["events", "--tenant", "acme", "--until", "2001-01-01"], "Nothing in this"),
+        ("activity", ["report", "exports", "--tenant", "acme"], "Nothing in this period."),
+    ],
+    ids=lambda given: " ".join(given) if isinstance(given, list) else "",
+)
+def test_that_a_list_is_empty_is_no_data(
+    run: Run, acme: Tenant, command: str, argv: list[str], sentence: str
+) -> None:
+    ran = run(*argv, command=command)
+
+    assert (ran.status, ran.stdout) == (0, "")
+    assert ran.stderr.startswith(sentence)
+    assert sentence not in run(*argv, "--json", command=command).stderr
+
+
 def test_create_says_what_was_made_and_where(run: Run) -> None:
     ran = run("create", "initech", "--name", "Initech", "--admin-email", "peter@initech.example")
 
@@ -316,7 +346,8 @@ def test_list_of_many_costs_no_query_for_each(
 def test_list_without_tenants_says_what_to_do(run: Run) -> None:
     Tenant.objects.all().delete()
 
-    assert "manage.py tenant create" in run("list").stdout
+    assert "manage.py tenant create" in run("list").stderr
+    assert run("list").stdout == ""
     assert run("list", "--json").document == []
 
 

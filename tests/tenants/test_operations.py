@@ -251,7 +251,8 @@ def test_what_was_done_at_once_is_an_operation_too(acme: Tenant) -> None:
 
 
 def test_the_command_lists_resumes_and_cancels(acme: Tenant, taken: list[str], run: Run) -> None:
-    assert run("operations").stdout == "Nothing is unfinished.\n"
+    nothing = run("operations")
+    assert (nothing.stdout, nothing.stderr) == ("", "Nothing is unfinished.")
     operation = operations.begin(KIND, acme, {"fails_at": "two"})
     with pytest.raises(Conflict):
         operations.carry_on(operation)

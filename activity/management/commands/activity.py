@@ -58,9 +58,12 @@ class Events(Verb):
                 for line in FORMATS["ndjson"].write(COLUMNS, rows(chosen)):
                     output.stdout.write(line.decode(), ending="")
                 return
+            event = None
             for event in chosen.iterator():
                 moment = localtime(event.occurred_at).strftime("%Y-%m-%d %H:%M:%S")
                 output.say(f"{moment}  {event.action:<28} {sentence(event)}")
+            if event is None:
+                output.note("Nothing in this period.")
 
 
 class ReportVerb(Verb):
@@ -101,11 +104,10 @@ class ReportVerb(Verb):
                 }
             )
             return
-        output.table([column.upper() for column in report.columns], report.rows)
-        if not report.rows:
-            output.say("Nothing in this period.")
+        columns = [column.upper() for column in report.columns]
+        output.table(columns, report.rows, empty="Nothing in this period.")
         if report.as_of is None:
-            output.stderr.write("Not counted yet: manage.py activity aggregate")
+            output.note("Not counted yet: manage.py activity aggregate")
 
 
 class Keygen(Verb):
