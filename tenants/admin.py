@@ -29,8 +29,8 @@ class TenantCreationForm(forms.ModelForm):  # type: ignore[type-arg]
     domain = forms.CharField(
         required=False,
         widget=UnfoldAdminTextInputWidget,
-        help_text="A host name of the customer's own, beside the default one. You vouch for it: it is "
-        "served at once, without a proof, and both records say so.",
+        help_text="A host name of the customer's own, beside the default one. You vouch for it: it "
+        "is served at once, without a proof, and both records say so.",
     )
     admin_email = forms.EmailField(
         required=False,

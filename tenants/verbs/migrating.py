@@ -68,7 +68,6 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs",
         type=int,
-        default=0,
         metavar="N",
         help=f"so many tenants at once; here {usual_jobs()} by default",
     )
@@ -92,7 +91,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def wish_of(options: argparse.Namespace, *, only: tuple[str, ...] = ()) -> Wish:
     """Return what the options ask for; raises ``InvalidInput``."""
-    if not 0 <= options.jobs <= MOST_JOBS:
+    if options.jobs is not None and not 1 <= options.jobs <= MOST_JOBS:
         raise InvalidInput(
             f"{options.jobs} tenants at once are not possible.", f"Use 1 to {MOST_JOBS}."
         )
@@ -101,7 +100,7 @@ def wish_of(options: argparse.Namespace, *, only: tuple[str, ...] = ()) -> Wish:
             "that is no time that a statement can take.", "Use seconds, or 0 for no end."
         )
     return Wish(
-        jobs=options.jobs,
+        jobs=options.jobs or 0,
         canary=options.canary,
         only=only,
         replays=not options.no_replay,

@@ -359,6 +359,7 @@ def test_tenants_that_are_not_served_are_migrated_too(fleet: Fleet, state: str) 
             ["tenant", "migrate", "--jobs", "-1"],
             "-1 tenants at once are not possible.",
         ),
+        (["tenant", "migrate", "--jobs", "0"], "0 tenants at once are not possible. Use 1 to 64."),
         (["tenant", "migrate", "--statement-seconds", "-1"], "no time that a statement can take"),
         (["migrate", "--executor", "multiprocessing"], "django-tenants' own. Use --jobs N."),
         (["migrate", "--shared", "--schema", "public"], "contradict each other"),
