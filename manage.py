@@ -2,6 +2,7 @@
 """Run a management command, with the embedded servers if it needs them and none are given."""
 
 import os
+import signal
 import sys
 
 # Commands that touch no server: they should not start one for their half second.
@@ -25,7 +26,19 @@ def needs_servers(arguments: list[str]) -> bool:
 
 
 def main() -> None:
-    """Run the command that the arguments name."""
+    """Run the command that the arguments name; interrupted, also while it loads, exit with 130."""
+    try:
+        execute()
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)
+    finally:
+        # What is done is done, and said: only the process ends now.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def execute() -> None:
+    """Run it, or exit with a sentence where the environment or the servers are in the way."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.development")
     from config.commands import execute_on_platform
     from config.embedded import EmbeddedError

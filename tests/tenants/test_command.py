@@ -1,9 +1,11 @@
 """``manage.py tenant``: what operators and their scripts rely on."""
 
 import json
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -650,3 +652,32 @@ def test_as_a_process_a_stream_that_is_closed_or_full_is_no_traceback(
     )
 
     assert b"Traceback" not in ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("interrupt", "status", "said"),
+    [
+        ("os.kill(os.getpid(), signal.SIGINT)", 130, "interrupted\n"),
+        ("atexit.register(os.kill, os.getpid(), signal.SIGINT)", 0, ""),
+    ],
+    ids=["while it loads", "when all is done"],
+)
+def test_ctrl_c_is_no_traceback_before_and_after_the_work(
+    tmp_path: Path, interrupt: str, status: int, said: str
+) -> None:
+    (tmp_path / "interrupted_settings.py").write_text(
+        f"import atexit, os, signal\nfrom config.settings.test import *\n{interrupt}\n"
+    )
+    environment = os.environ | {
+        "PYTHONPATH": str(tmp_path),
+        "DJANGO_SETTINGS_MODULE": "interrupted_settings",
+    }
+    ran = subprocess.run(
+        [sys.executable, CHECKOUT / "manage.py", "version"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (ran.returncode, ran.stderr) == (status, said)
