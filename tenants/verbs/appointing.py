@@ -25,8 +25,8 @@ class Superuser(Verb):
     def arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare who, where and how they get in."""
         parser.add_argument("slug")
-        parser.add_argument("--username", required=True)
-        parser.add_argument("--email", required=True)
+        parser.add_argument("--username", required=True, help="their user name; needed")
+        parser.add_argument("--email", required=True, help="their address; needed")
         passwords.add_option(parser)
 
     def run(self, options: argparse.Namespace, output: Output) -> None:
