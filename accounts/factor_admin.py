@@ -58,7 +58,7 @@ class WithSecondFactor:
             try:
                 ended = _take_away(request, user)
             except TenantryError as error:
-                messages.error(request, str(error))
+                messages.error(request, error.shown)
             else:
                 messages.success(
                     request,

@@ -70,7 +70,7 @@ def switch_on(request: HttpRequest) -> HttpResponse:
         try:
             codes = second_factors.switch_on(person, secret, request.POST.get("code", ""))
         except (InvalidInput, Conflict) as error:
-            said = str(error)
+            said = error.shown
         else:
             request.session.pop(_OFFERED, None)
             return _shown_once(request, codes, "Your second factor is on")

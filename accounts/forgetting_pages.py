@@ -81,7 +81,7 @@ class Forgettable:
             try:
                 self._erase(request, user)
             except TenantryError as error:
-                messages.error(request, str(error))
+                messages.error(request, error.shown)
             else:
                 return redirect("admin:accounts_customuser_changelist")
         return self._page(request, user, "accounts/erase.html")

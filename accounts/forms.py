@@ -90,7 +90,7 @@ class CustomUserChangeForm(RolesForm):
             try:
                 administrators.keep_one(self.instance)
             except Conflict as error:
-                raise forms.ValidationError(str(error)) from None
+                raise forms.ValidationError(error.shown) from None
         return cleaned
 
 

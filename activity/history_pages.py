@@ -89,7 +89,7 @@ class GuardedHistory(SimpleHistoryAdmin):  # type: ignore[misc]
                     reason=request.POST.get("reason", ""),
                 )
         except Conflict as error:
-            messages.error(request, str(error))
+            messages.error(request, error.shown)
             row = self.model._default_manager.filter(pk=object_id).first()
             shown = self._compare(request, row, object_id, version_id)
             return self._preview_page(request, shown, status=error.http_status)

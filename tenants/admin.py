@@ -1,10 +1,11 @@
 """Tenants in the operators' console. On a tenant's host there is no such page."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -14,10 +15,18 @@ from unfold.admin import ModelAdmin
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminTextInputWidget
 
-from tenants import deletion_pages, domain_pages, lifecycle, provisioning, requests
-from tenants.domains import state_of, with_state
+from tenants import (
+    administrators,
+    deletion_pages,
+    domain_pages,
+    lifecycle,
+    provisioning,
+    requests,
+)
+from tenants.domains import customers_host, state_of, with_state
 from tenants.errors import TenantryError
 from tenants.models import Domain, Tenant
+from tenants.names import check_name, check_slug
 from tenants.requests import TenantRequest
 from tenants.sites import SoundList, platform_site, warnings
 from tenants.timeline import OperationInline
@@ -43,6 +52,14 @@ class TenantCreationForm(forms.ModelForm):  # type: ignore[type-arg]
         model = Tenant
         fields: ClassVar[Any] = ["slug", "name", "time_zone"]
 
+    _checks: ClassVar[dict[str, Callable[[str], object]]] = {
+        "slug": check_slug,
+        "name": check_name,
+        "time_zone": requests.check_time_zone,
+        "domain": customers_host,
+        "admin_email": lambda email: administrators.check(None, email=email, password=None),
+    }
+
     def wanted(self) -> TenantRequest:
         """Return what the form asks for."""
         data = self.cleaned_data
@@ -57,15 +74,23 @@ class TenantCreationForm(forms.ModelForm):  # type: ignore[type-arg]
     def clean(self) -> dict[str, Any]:
         """Check everything that creating will check, while the page can still be corrected."""
         data: dict[str, Any] = super().clean() or {}
-        if self.errors:
-            return data
-        try:
-            request = requests.check(self.wanted())
-            if requests.existing(request):
-                raise ValidationError({"slug": f'the slug "{request.slug}" is taken.'})
-        except TenantryError as error:
-            raise ValidationError(str(error)) from None
+        for field, check in self._checks.items():
+            if data.get(field):
+                with self._refusing(field):
+                    check(data[field])
+        # Of a slug that is taken the model's own check tells.
+        if not self.errors and not Tenant.objects.filter(slug=data["slug"]).exists():
+            with self._refusing(None):
+                requests.existing(requests.check(self.wanted()))
         return data
+
+    @contextmanager
+    def _refusing(self, field: str | None) -> Iterator[None]:
+        """Say beside the field what is refused in the block: it is then checked no further."""
+        try:
+            yield
+        except TenantryError as error:
+            self.add_error(field, error.shown)
 
 
 class TenantAdmin(SoundList, ModelAdmin):  # type: ignore[misc]
@@ -191,7 +216,7 @@ class TenantAdmin(SoundList, ModelAdmin):  # type: ignore[misc]
             try:
                 changed = move(tenant)
             except TenantryError as error:
-                messages.error(request, str(error))
+                messages.error(request, error.shown)
             else:
                 word = done if changed else f"already {done}"
                 messages.success(request, f"{tenant.slug}: {word}.")

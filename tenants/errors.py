@@ -28,6 +28,12 @@ class TenantryError(Exception):
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".rstrip()
 
+    @property
+    def shown(self) -> str:
+        """Both sentences as a page shows them, where the first begins a paragraph."""
+        text = str(self)
+        return text[:1].upper() + text[1:]
+
 
 class InvalidInput(TenantryError):
     """A value that was given cannot be used."""

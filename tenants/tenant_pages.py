@@ -60,7 +60,7 @@ def _refused(
     try:
         done = act(request, tenant)
     except TenantryError as error:
-        messages.error(request, str(error))
+        messages.error(request, error.shown)
         return None
     if isinstance(done, Refused):
         return done

@@ -103,7 +103,7 @@ def _open(request: HttpRequest, tenant: Tenant, operator: CustomUser) -> support
     except RecordUnavailable:
         raise
     except TenantryError as error:
-        messages.error(request, str(error))
+        messages.error(request, error.shown)
         return None
 
 
@@ -145,7 +145,7 @@ def _end(request: HttpRequest, tenant: Tenant, operator: CustomUser) -> None:
     except RecordUnavailable:
         raise
     except TenantryError as error:
-        messages.error(request, str(error))
+        messages.error(request, error.shown)
     else:
         said = "The support access is ended." if ended else "It had ended already."
         messages.success(request, said)

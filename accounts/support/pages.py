@@ -61,7 +61,7 @@ def panel(request: HttpRequest) -> HttpResponse:
         except RecordUnavailable:
             raise
         except TenantryError as error:
-            messages.error(request, str(error))
+            messages.error(request, error.shown)
         return redirect("support-panel")
     context = {
         **tenant_site.each_context(request),

@@ -27,7 +27,7 @@ def rules(request: HttpRequest) -> HttpResponse:
         try:
             done = _act(request)
         except TenantryError as error:
-            messages.error(request, str(error))
+            messages.error(request, error.shown)
             return redirect("retention")
         if not isinstance(done, Refused):
             messages.success(request, done)

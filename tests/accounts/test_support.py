@@ -142,12 +142,12 @@ def test_administrators_are_told_of_access_as_somebody_else(
     ("given", "said", "why"),
     [
         ({"password": "wrong"}, "not your password", "wrong password"),
-        ({"reason": "  "}, "a reason is needed", ""),
-        ({"reason": "x" * 301}, "a reason is needed", ""),
+        ({"reason": "  "}, "A reason is needed", ""),
+        ({"reason": "x" * 301}, "A reason is needed", ""),
         ({"minutes": "600"}, "cannot be opened for 600 minutes", ""),
         ({"minutes": "soon"}, "no number of minutes", ""),
-        ({"person": "nobody"}, "nobody who may sign in there", "unknown person"),
-        ({"person": ""}, "nobody who may sign in there", "unknown person"),
+        ({"person": "nobody"}, "Nobody who may sign in there", "unknown person"),
+        ({"person": ""}, "Nobody who may sign in there", "unknown person"),
     ],
 )
 def test_what_cannot_be_opened_is_explained_and_nothing_is_open(
@@ -165,7 +165,7 @@ def test_attempts_that_the_limit_refuses_are_recorded_too(browser, acme, olga, s
     settings.ACCOUNT_RATE_LIMITS = {"reauthenticate": "1/m/user"}
     client = browser(None, olga)
     assert "not your password" in client.post(console_of(acme), wanted(password="wrong")).text
-    assert "there were too many attempts" in client.post(console_of(acme), wanted()).text
+    assert "There were too many attempts" in client.post(console_of(acme), wanted()).text
     told = [one.details["why"] for one in platform_events("support.refused")]
     assert told == ["wrong password", "too many attempts"]
     with enter_platform():

@@ -242,7 +242,7 @@ def test_a_user_name_that_is_taken_in_the_same_moment_is_a_sentence_too(
     answer = take_back(browser(acme, ann), page_of(cleo, version))
 
     assert answer.status_code == 409
-    assert "somebody else has one of these values by now." in answer.text
+    assert "Somebody else has one of these values by now." in answer.text
     assert fresh(acme, cleo).username == "cleo2"
     assert recorded(acme, "history.reverted") == []
 
@@ -306,7 +306,7 @@ def test_what_was_changed_since_the_preview_is_shown_again_and_not_done(
     answer = client.post(page, {"fingerprint": seen})
 
     assert answer.status_code == 409
-    assert "this was changed since you looked." in answer.text
+    assert "This was changed since you looked." in answer.text
     assert "<td>Another</td>" in answer.text
     assert fingerprint_on(answer) != seen
     assert fresh(acme, cleo).display_name == "Another"
@@ -380,7 +380,7 @@ def test_two_who_take_each_others_power_back_leave_one(browser, acme, ann, bob, 
     answer = client.post(page, {"fingerprint": agreed})
 
     assert answer.status_code == 409
-    assert "this is the last administrator here." in answer.text
+    assert "This is the last administrator here." in answer.text
     assert fresh(acme, bob).is_superuser
 
 

@@ -11,7 +11,7 @@ from django.test import Client
 
 from accounts.models import CustomUser
 from activity.models import ActivityEvent
-from tenants import lifecycle
+from tenants import lifecycle, renaming
 from tenants.context import enter_platform, enter_tenant, enter_unserved
 from tenants.models import Blueprint, Domain, Operation, SpareSchema, Tenant
 from tenants.names import new_schema_name
@@ -140,6 +140,46 @@ def test_the_form_refuses_what_the_command_refuses(
     assert response.status_code == 200
     assert sentence in response.content.decode()
     assert everything() == before
+
+
+@pytest.mark.parametrize(
+    ("typed", "field", "sentence"),
+    [
+        ({"slug": "Acme Corp"}, "slug", 'The slug "Acme Corp" is not usable: '),
+        ({"slug": "acme", "name": "Another"}, "slug", "Tenant with this Slug already exists."),
+        ({"slug": "acme", "name": ""}, "slug", "Tenant with this Slug already exists."),
+        ({"domain": "10.0.0.1"}, "domain", '"10.0.0.1" is not a usable domain'),
+        ({"time_zone": "Mars/Olympus"}, "time_zone", "There is no time zone 'Mars/Olympus'."),
+    ],
+    ids=str,
+)
+def test_what_the_form_refuses_is_said_once_beside_its_field(
+    console: Client, acme: Tenant, typed: dict[str, str], field: str, sentence: str
+) -> None:
+    errors = console.post(ADD, WANTED | typed).context["adminform"].form.errors
+
+    expected = {field} | ({"name"} if typed.get("name") == "" else set())
+    assert set(errors) == expected
+    [said] = errors[field]
+    assert said.startswith(sentence)
+
+
+def test_a_slug_that_was_somebodys_is_said_with_a_capital(console: Client, acme: Tenant) -> None:
+    renaming.rename(acme, slug="acme-two")
+
+    errors = console.post(ADD, WANTED | {"slug": "acme"}).context["adminform"].form.errors
+
+    [said] = [error for field in errors.values() for error in field]
+    assert said.startswith('The slug "acme" was that of the tenant "acme-two"')
+
+
+def test_what_an_act_refuses_begins_with_a_capital(console: Client, acme: Tenant) -> None:
+    acme.state = "provisioning"
+    acme.save()
+
+    assert "The tenant &quot;acme&quot; is provisioning, not active." in act(
+        console, "suspend", acme
+    )
 
 
 def test_a_tenant_that_exists_already_is_not_made_again_by_the_form(
