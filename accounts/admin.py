@@ -1,6 +1,6 @@
 """People, in the panel of a tenant and in the operators' console."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from django.contrib import admin, messages
 from django.contrib.auth.models import Permission
@@ -21,7 +21,14 @@ from accounts.support import serving
 from activity import denials
 from activity.history_pages import GuardedHistory
 from activity.reading.links import LinkedToRecord
+from tenants.context import current_tenant
 from tenants.sites import SoundList, platform_site, tenant_site
+
+_ON_THE_PLATFORM: Final = {
+    "is_superuser": "May do everything on the platform.",
+    "time_zone": "Such as Europe/Berlin. Empty: the platform's.",
+}
+"""What is said of fields where the people are operators."""
 
 
 class CustomUserAdmin(
@@ -104,6 +111,8 @@ class CustomUserAdmin(
         readonly = self.get_readonly_fields(request, obj)
         hidden = dict.fromkeys(name for name in readonly if name in form.declared_fields)
         kwargs["form"] = type(form.__name__, (form,), hidden)
+        if current_tenant() is None:
+            kwargs["help_texts"] = _ON_THE_PLATFORM
         form = super().get_form(request, obj, change=change, **kwargs)
         return form
 

@@ -220,6 +220,17 @@ def test_what_cannot_be_a_person_is_refused_with_a_sentence(browser, acme, ann, 
         assert CustomUser.objects.count() == before
 
 
+def test_what_an_operators_form_says_is_of_the_platform(browser, acme, ann, operator):
+    console, panel = browser(None, operator), browser(acme, ann)
+
+    for page in (f"{PEOPLE}add/", page_of(operator)):
+        shown = console.get(page).content.decode()
+        assert "May do everything on the platform." in shown
+        assert "organisation" not in shown
+    for page in (f"{PEOPLE}add/", page_of(ann)):
+        assert "May do everything in this organisation." in panel.get(page).content.decode()
+
+
 def test_ann_sends_a_new_link_from_the_page_of_a_person(browser, acme, ann, cleo, commits):
     response = browser(acme, ann).post(f"{PEOPLE}{cleo.pk}/send-link/")
 
