@@ -8,10 +8,11 @@ from django.contrib.auth.models import Permission
 from django.db import connection
 from django.db.models.functions import Now
 from django.test import Client
+from django.utils import timezone
 
 from accounts.models import CustomUser
 from activity.models import ActivityEvent
-from tenants import lifecycle, renaming
+from tenants import deletion, lifecycle, renaming
 from tenants.context import enter_platform, enter_tenant, enter_unserved
 from tenants.models import Blueprint, Domain, Operation, SpareSchema, Tenant
 from tenants.names import new_schema_name
@@ -378,3 +379,21 @@ def test_the_console_shows_nothing_of_what_is_inside_a_tenant(
 @pytest.mark.parametrize("query", ["state=%00", "state__exact=%00", "state__exact=zzz"])
 def test_a_filter_that_means_nothing_is_answered_kindly(console: Client, query: str) -> None:
     assert console.get(f"{LIST}?{query}").status_code in (200, 302, 400)
+
+
+def test_the_console_writes_moments_in_one_way(
+    console: Client, acme: Tenant, operator: CustomUser
+) -> None:
+    now = timezone.now().replace(second=0, microsecond=0)
+    with enter_platform():
+        CustomUser.objects.filter(pk=operator.pk).update(date_joined=now)
+    deletion.schedule(acme, reason="end", grace_days=3)
+    acme.refresh_from_db()
+
+    assert f"{acme.created_at:%Y-%m-%d %H:%M}" in console.get(LIST).content.decode()
+    assert (
+        f"{acme.purge_after:%Y-%m-%d %H:%M}"
+        in console.get(f"{LIST}{acme.pk}/deletion/").content.decode()
+    )
+    person = f"/admin/accounts/customuser/{operator.pk}/change/"
+    assert f"{now:%Y-%m-%d %H:%M}" in console.get(person).content.decode()
