@@ -48,7 +48,7 @@ def test_who_is_held_cannot_erase_others_since_what_they_do_is_kept(lab):
             f"/admin/accounts/customuser/{user.pk}/erase/",
             {"reason": "request 1", "username": USERNAME},
         )
-        assert "a legal hold covers who asks" in answer.content.decode()
+        assert "A legal hold covers who asks" in answer.content.decode()
         assert CustomUser.objects.filter(pk=user.pk).exists()
         assert not ActivityEvent.objects.filter(action="user.erased").exists()
 

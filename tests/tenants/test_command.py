@@ -666,7 +666,11 @@ def test_ctrl_c_is_no_traceback_before_and_after_the_work(
     tmp_path: Path, interrupt: str, status: int, said: str
 ) -> None:
     (tmp_path / "interrupted_settings.py").write_text(
-        f"import atexit, os, signal\nfrom config.settings.test import *\n{interrupt}\n"
+        "import atexit, os, signal\n"
+        "from config.settings.test import *\n"
+        # Whoever is started in the background of a shell ignores it, and so do its children.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"{interrupt}\n"
     )
     environment = os.environ | {
         "PYTHONPATH": str(tmp_path),
