@@ -40,7 +40,7 @@ names = [field.column for field in ActivityEvent._meta.concrete_fields]
 copied = ", ".join(name for name in names if name not in ("id", "occurred_at"))
 table = ActivityEvent._meta.db_table
 with enter_tenant(tenant_to_enter("globex")), connection.cursor() as cursor:
-    for action, times in (("session.started", 200_000), ("user.created", 50_000)):
+    for action, times in (("session.started", 400_000), ("user.created", 100_000)):
         event = ActivityEvent.objects.filter(action=action).first()
         cursor.execute(
             f"INSERT INTO {table} ({copied}) SELECT {copied} FROM {table}, "
