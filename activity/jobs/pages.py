@@ -63,7 +63,7 @@ def export(request: HttpRequest, job: uuid.UUID) -> HttpResponseBase:
     except LinkRefused:
         raise
     except TenantryError as error:
-        messages.error(request, f"{error.message[:1].upper()}{error.message[1:]} {error.hint}")
+        messages.error(request, error.shown)
         return redirect("exports")
 
 

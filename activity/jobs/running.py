@@ -73,7 +73,7 @@ def run(key: str) -> str:
         except _Unwanted:
             keeping.drop_attempt(job)
         except TenantryError as error:
-            _fail(job, f"{error.message[:1].upper()}{error.message[1:]} {error.hint}".strip())
+            _fail(job, error.shown)
         except SoftTimeLimitExceeded:
             _fail(job, "It took longer than a file may take. Ask for less.")
         except _INTERRUPTIONS:

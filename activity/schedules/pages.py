@@ -108,7 +108,7 @@ def _done(request: HttpRequest) -> HttpResponse:
         with transaction.atomic():
             messages.success(request, _do(request))
     except TenantryError as error:
-        messages.error(request, f"{error.message[:1].upper()}{error.message[1:]} {error.hint}")
+        messages.error(request, error.shown)
     return redirect("schedules")
 
 
