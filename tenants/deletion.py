@@ -45,7 +45,7 @@ def schedule(
         if locked.state == Tenant.State.DELETION_SCHEDULED:
             _copy(locked, tenant)
             return False
-        if locked.state not in (Tenant.State.ACTIVE, Tenant.State.SUSPENDED):
+        if not locked.is_changeable:
             raise Conflict(
                 f'the tenant "{locked.slug}" is {locked.condition}.',
                 "Only a tenant that is active or suspended can be deleted.",

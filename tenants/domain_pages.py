@@ -32,10 +32,9 @@ def page(request: HttpRequest, object_id: UUID) -> HttpResponse:
 
 
 def _context(tenant: Tenant, may_act: bool) -> dict[str, Any]:
-    changeable = (Tenant.State.ACTIVE, Tenant.State.SUSPENDED)
     return {
         "rows": [_row(tenant, domain) for domain in domains_of(tenant)],
-        "may_act": may_act and tenant.state in changeable,
+        "may_act": may_act and tenant.is_changeable,
         "was_purged": tenant.state == Tenant.State.DELETED,
         "lifetime": domains.CLAIM_LIFETIME.days,
     }

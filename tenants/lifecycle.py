@@ -56,7 +56,7 @@ def lock(tenant: Tenant) -> Tenant:
     on its way out.
     """
     locked = Tenant.objects.select_for_update().get(pk=tenant.pk)
-    if locked.state not in (Tenant.State.ACTIVE, Tenant.State.SUSPENDED):
+    if not locked.is_changeable:
         raise Conflict(
             f'the tenant "{locked.slug}" is {locked.condition}.',
             "Only a tenant that is active or suspended can be changed.",

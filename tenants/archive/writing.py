@@ -52,7 +52,7 @@ def export(tenant: Tenant, path: Path | None, *, on_progress: Progress | None = 
     """
     with enter_platform():
         current = owned(Tenant.objects.filter(pk=tenant.pk))
-    if current is None or current.state not in _WHOLE:
+    if current is None or not current.is_living:
         raise TenantUnavailable(
             f'the tenant "{tenant.slug}" is {tenant.condition}, or its schema is not its own.',
             "Only a tenant that is whole can be exported.",
@@ -72,9 +72,6 @@ def export(tenant: Tenant, path: Path | None, *, on_progress: Progress | None = 
         )
         _record(current, exported)
     return exported
-
-
-_WHOLE = (Tenant.State.ACTIVE, Tenant.State.SUSPENDED, Tenant.State.DELETION_SCHEDULED)
 
 
 def _prepare(tenant: Tenant) -> None:

@@ -38,6 +38,8 @@ class Tenant(models.Model):
 
     LIVING: ClassVar = (State.ACTIVE, State.SUSPENDED, State.DELETION_SCHEDULED)
     """What is complete and not being destroyed."""
+    CHANGEABLE: ClassVar = (State.ACTIVE, State.SUSPENDED)
+    """What may be changed, and deleted: what is living and stays."""
 
     id = models.UUIDField(primary_key=True, db_default=UUIDv7(), editable=False)
     slug = models.CharField(
@@ -117,6 +119,11 @@ class Tenant(models.Model):
     def is_living(self) -> bool:
         """Whether the tenant has a schema and keeps it, served or not."""
         return self.state in self.LIVING
+
+    @property
+    def is_changeable(self) -> bool:
+        """Whether the tenant may be changed, and deleted."""
+        return self.state in self.CHANGEABLE
 
 
 class FormerSlug(models.Model):
