@@ -98,9 +98,14 @@ def title_of(name: str) -> str:
 
 def words_of(asked: Asked) -> str:
     """Return what a file is of, for people: how its rows are chosen, or that it is of now."""
-    source = _found(asked.source)
     is_chosen = any(asked.filters.values())
-    return asked.words if is_chosen or not source or source.has_period else _OF_A_MOMENT
+    return asked.words if is_chosen or has_period(asked.source) else _OF_A_MOMENT
+
+
+def has_period(name: str) -> bool:
+    """Tell whether files of a source are of days, and not of a moment; of one that is gone, so."""
+    source = _found(name)
+    return source is None or source.has_period
 
 
 def has_rows(name: str) -> bool:

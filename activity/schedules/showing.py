@@ -50,7 +50,7 @@ def what(schedule: Schedule) -> str:
     title = wishes.titled(wish.source)
     packed = f", {wish.compression}" if wish.compression else ""
     searched = f" with {wish.search}" if wish.search else ""
-    span = wishes.span_of(wish).words if wishes.has_period(wish) else "as it is then"
+    span = wishes.span_of(wish).words if wishes.has_period(wish.source) else "as it is then"
     return f"{title}{searched}, {span}, as {wish.form}{packed}"
 
 

@@ -12,10 +12,10 @@ from activity.jobs.asked import Asked
 from activity.jobs.sources import EVENTS as EVENTS
 from activity.jobs.sources import READ as READ
 from activity.jobs.sources import all_sources, checked, source_called, title_of
+from activity.jobs.sources import has_period as has_period
 from activity.models import Schedule
 from activity.models.schedules import LONGEST_ASKED, LONGEST_NAME
 from activity.periods import Period, zone_name
-from activity.reports import REPORTS
 from activity.schedules.cron import Cron, cron_called
 from activity.schedules.planning import zone_called
 from activity.schedules.spans import Span, span_called
@@ -122,20 +122,15 @@ def of(schedule: Schedule) -> Wish:
 
 def filters_of(wish: Wish, period: Period) -> dict[str, str]:
     """Return the filters of an export of what is wished for, of these days."""
-    if not has_period(wish):
+    if not has_period(wish.source):
         return dict(wish.parameters)
     filters = {"since": str(period.since), "until": str(period.until), **wish.parameters}
     return filters | ({"q": wish.search} if wish.search else {})
 
 
-def has_period(wish: Wish) -> bool:
-    """Tell whether what is wished for is of days, and not of the moment of the run."""
-    return wish.source not in REPORTS or REPORTS[wish.source].has_period
-
-
 def period_of(wish: Wish, day: date) -> Period:
     """Return the days that a run on a local day is of: that day, of what is of the moment."""
-    return span_of(wish).before(day) if has_period(wish) else Period(day, day)
+    return span_of(wish).before(day) if has_period(wish.source) else Period(day, day)
 
 
 def span_of(wish: Wish) -> Span:
