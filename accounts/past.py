@@ -56,9 +56,8 @@ def permissions_then(version: Any) -> str:
     if not _is_kept(version):
         return _NOT_KEPT
     held = {_named(permission) for permission in _permissions().filter(group=version.id)}
-    for taken, added in _changed_since(version):
-        held -= {*(added or ())}
-        held |= {*(taken or ())}
+    for change in _changed_since(version):
+        held = powers.held_before(held, change)
     words = {_named(permission): in_words(permission) for permission in _permissions()}
     return ", ".join(sorted(words.get(name, name) for name in held)) or "–"
 
@@ -76,7 +75,7 @@ def _named(permission: Permission) -> str:
     return f"{permission.content_type.app_label}.{permission.codename}"
 
 
-def _changed_since(version: Any) -> Iterator[Any]:
+def _changed_since(version: Any) -> Iterator[powers.Change]:
     """Yield what was changed of a role's permissions since, newest first."""
     events = ActivityEvent.objects.filter(
         action="group.permissions_changed",

@@ -215,6 +215,8 @@ ORDER BY event.id DESC
 """
 
 Given = tuple[datetime, str]
+Change = tuple[list[str] | None, list[str] | None]
+"""The permissions that were taken, and those that were added, as events have them."""
 
 
 def permissions_at(
@@ -232,12 +234,11 @@ def permissions_at(
             held[kind, key].add(name)
         cursor.execute(_CHANGED, {"moment": moment, "since": first_id_at(moment - MARGIN)})
         for kind, key, changed, is_later, *circumstances in cursor.fetchall():
-            taken, added = json.loads(changed)
+            change = json.loads(changed)
             if is_later:
-                held[kind, key] -= {*(added or ())}
-                held[kind, key] |= {*(taken or ())}
+                held[kind, key] = held_before(held[kind, key], change)
             elif kind == "user":
-                for name in added or ():
+                for name in change[1] or ():
                     given.setdefault((key, name), _given(*circumstances))
     people = {
         key: {name: given.get((key, name)) for name in names}
@@ -245,6 +246,12 @@ def permissions_at(
         if kind == "user" and names
     }
     return {key: names for (kind, key), names in held.items() if kind == "group"}, people
+
+
+def held_before(held: set[str], change: Change) -> set[str]:
+    """Return the permissions that were held before a change, of those that were held after it."""
+    taken, added = change
+    return (held - {*(added or ())}) | {*(taken or ())}
 
 
 def _given(at: datetime, label: str, actor_id: str, is_erased: bool) -> Given:
