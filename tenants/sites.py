@@ -23,7 +23,7 @@ from unfold.admin import ModelAdmin
 from unfold.sites import UnfoldAdminSite
 
 from tenants.errors import Conflict, InvalidInput
-from tenants.fleet.bounds import sqlstate_of
+from tenants.sqlstate import sqlstate_of
 
 _POLICY: Final = {"script-src": [SELF, UNSAFE_EVAL], "style-src": [SELF, UNSAFE_INLINE]}
 """What differs from the policy of all pages, for unfold's: Alpine.js makes functions of attributes,
@@ -69,25 +69,18 @@ class SecondLook:
         it, and says so with its own sentence and what was typed.
         """
         view = super().changeform_view  # type: ignore[misc]
-        try:
-            response: HttpResponse = view(request, *args, **kwargs)
-        except IntegrityError as error:
-            if sqlstate_of(error) != UNIQUE_VIOLATION:
-                raise
-            response = self._look_again(view, request, *args, **kwargs)
-        return response
-
-    @staticmethod
-    def _look_again(view: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        try:
-            return view(*args, **kwargs)
-        except IntegrityError as error:
-            if sqlstate_of(error) != UNIQUE_VIOLATION:
-                raise
-            raise Conflict(
-                "what was typed is taken already: somebody was faster.",
-                "Nothing was changed. Open the page again.",
-            ) from error
+        for _ in ("a look", "a second one"):
+            try:
+                response: HttpResponse = view(request, *args, **kwargs)
+            except IntegrityError as error:
+                if sqlstate_of(error) != UNIQUE_VIOLATION:
+                    raise
+            else:
+                return response
+        raise Conflict(
+            "what was typed is taken already: somebody was faster.",
+            "Nothing was changed. Open the page again.",
+        )
 
 
 class Unlogged:

@@ -15,12 +15,6 @@ IN_THE_WAY: Final = frozenset(
 """SQLSTATEs of what may go well a little later."""
 
 
-def sqlstate_of(error: Exception) -> str | None:
-    """Return the SQLSTATE of an error that PostgreSQL has answered with, through Django."""
-    cause = error.__cause__
-    return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
-
-
 @dataclass(frozen=True)
 class Bounds:
     """Seconds: to wait for a lock, and for one statement. 0 is without bound.

@@ -11,9 +11,10 @@ from django.db import OperationalError
 
 from tenants.backend.base import PUBLIC
 from tenants.errors import Conflict
-from tenants.fleet.bounds import IN_THE_WAY, sqlstate_of
+from tenants.fleet.bounds import IN_THE_WAY
 from tenants.owner import owner_alias, owner_in
 from tenants.patience import patient
+from tenants.sqlstate import sqlstate_of
 
 LOCK_SECONDS: Final = 1.0
 """How long a statement waits for a table. Behind it waits who comes after, here for all tenants

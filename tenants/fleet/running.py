@@ -20,7 +20,7 @@ from tenants.backend.base import PUBLIC
 from tenants.directory import tenant_called
 from tenants.errors import InvalidInput, TenantryError
 from tenants.fleet import after, lag, serving
-from tenants.fleet.bounds import IN_THE_WAY, sqlstate_of
+from tenants.fleet.bounds import IN_THE_WAY
 from tenants.fleet.crew import each
 from tenants.fleet.executing import execute
 from tenants.fleet.graph import name_of
@@ -34,6 +34,7 @@ from tenants.fleet.report import CanaryFailed, Failure, Report, Stopped
 from tenants.fleet.rights import others_listen
 from tenants.fleet.wish import Wish
 from tenants.owner import owner_in
+from tenants.sqlstate import sqlstate_of
 
 Progress = Callable[[str, int, int | None], None]
 Say = Callable[[str], None]
