@@ -63,7 +63,7 @@ KINDS: Final = {
         409, "There is no room for one more", "Wait, cancel one that waits, or delete a file."
     ),
     "not-made": Kind(
-        409, "The file is still being made", "Ask for the export: it says how far it is."
+        409, "The file is still being made", "Look at the export: it says how far it is."
     ),
     "not-sealed": Kind(
         409, "The event is not sealed yet", "Ask again in some seconds: events are sealed by then."
