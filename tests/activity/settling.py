@@ -21,7 +21,7 @@ def until(is_done, act=lambda: None):
     """Take steps until it is done. None is taken when it is already."""
     deadline = time.monotonic() + LONGEST
     while not is_done():
-        assert time.monotonic() < deadline, "a transaction was open for two minutes"
+        assert time.monotonic() < deadline, "it was not done within two minutes"
         time.sleep(0.02)
         act()
 

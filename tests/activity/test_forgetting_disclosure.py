@@ -6,7 +6,6 @@ import re
 import zipfile
 from datetime import UTC, datetime
 from io import BytesIO
-from pathlib import Path
 
 import pytest
 from allauth.account.models import EmailAddress
@@ -23,11 +22,11 @@ from activity.forgetting.verbs import SubjectVerb
 from activity.models import ActivityEvent
 from activity.reading import saved
 from activity.subjects import label_of, nouns_of
+from config.environment import CHECKOUT
 from tenants.context import enter_tenant
 from tests.activity.test_forgetting import AGENT, EMAIL, IP, USERNAME, as_them, erased, lived
 from tests.api import token_of
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 MOMENT = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
 

@@ -13,7 +13,7 @@ from activity.schedules.wishes import Wish
 from tenants.context import enter_platform, enter_tenant
 from tests.activity.test_api_schema import described as described
 from tests.activity.test_api_schema import fits
-from tests.activity.test_schedules import operator_who_reads_the_record
+from tests.activity.test_schedules import live_far_apart, operator_who_reads_the_record
 from tests.api import API, program, token_of
 from tests.exports import exports_of_its_own as exports_of_its_own
 
@@ -117,12 +117,7 @@ def test_a_preview_keeps_nothing(acme, ann):
 
 
 def test_a_preview_goes_by_the_clock_of_the_organisation_whoever_reads_it(acme, ann):
-    acme.time_zone = "America/Sao_Paulo"
-    with enter_platform():
-        acme.save()
-    with enter_tenant(acme):
-        ann.time_zone = "Pacific/Kiritimati"
-        ann.save()
+    live_far_apart(acme, ann)
 
     said = preview(client_of(acme, ann, "record:read"), **{**WISH, "cron": "0 7 L * *"}).json()
 

@@ -325,11 +325,7 @@ def test_a_file_can_be_kept_in_the_storage_without_mail(at_lab, monkeypatch):
 
 def kept_by(schedule):
     """The files that the storage keeps of a schedule."""
-    try:
-        folder = f"{current_scope()}/schedule-{schedule.pk}"
-        return keeping.storage().listdir(folder)[1]
-    except FileNotFoundError:
-        return []
+    return keeping.listed(f"{current_scope()}/schedule-{schedule.pk}")[1]
 
 
 def test_what_is_kept_takes_of_the_room_that_all_files_have(at_lab, settings):

@@ -32,6 +32,7 @@ from activity.schedules.wishes import Wish
 from activity.verifying import verify
 from tenants.context import enter_tenant
 from tenants.models import Tenant
+from tests.accounts.test_races import waiting
 from tests.accounts.test_support import switch_on
 from tests.activity.settling import settle, until
 from tests.activity.test_forgetting import EMAIL, NAME, found_anywhere, lived
@@ -300,7 +301,7 @@ def test_l13_an_erasure_waits_for_what_is_being_kept_of_somebody(
         eraser = Somebody(lab)
         eraser.steps.append(lambda: erasing.begin(people().find(EMAIL), "request 1"))
         eraser.turn.release()
-        until(somebody_waits)
+        until(waiting)
         assert CustomUser.objects.filter(email=EMAIL).exists()
         somebody.commit()
         eraser.done.acquire()
@@ -309,12 +310,6 @@ def test_l13_an_erasure_waits_for_what_is_being_kept_of_somebody(
         assert not ApiToken.objects.exists()
         assert erasing.sweep() == 1
         assert is_gone(lab)
-
-
-def somebody_waits() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT count(*) > 0 FROM pg_locks WHERE NOT granted")
-        return bool(cursor.fetchone()[0])
 
 
 def signed_in_browser(lab: Tenant, user: CustomUser) -> Client:
